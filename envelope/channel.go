@@ -1,0 +1,37 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import "context"
+
+// Send wraps message and sends it on ch. It blocks until the message is sent
+// or ctx ends, and returns nil or ctx.Err(); if both could happen, either may.
+// After an error the message was not sent. As with a plain send, ch must not
+// be closed. Any number of goroutines may send at the same time.
+func Send[M any](ctx context.Context, ch chan<- Envelope[M], message M) error {
+	e := Wrap(ctx, message)
+	select {
+	case ch <- e: // The common case first: it needs no look at ctx.Done.
+		return nil
+	default:
+	}
+	select {
+	case ch <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TrySend wraps message and sends it on ch if that is possible at once. It
+// never blocks, and reports whether the message was sent. As with a plain
+// send, ch must not be closed.
+func TrySend[M any](ctx context.Context, ch chan<- Envelope[M], message M) bool {
+	select {
+	case ch <- Wrap(ctx, message):
+		return true
+	default:
+		return false
+	}
+}

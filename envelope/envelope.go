@@ -1,0 +1,104 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// ErrType means that a value is neither the expected message nor an envelope
+// of it. Test with [errors.Is].
+var ErrType = errors.New("envelope: unexpected message type")
+
+// Envelope is a message and what travels beside it. It is a value to copy and
+// to send; its zero value is the zero message, bare.
+type Envelope[M any] struct {
+	message M
+	header  *Header
+}
+
+// Wrap puts message into an envelope that carries what the default [Carry]
+// takes from ctx. Without a sampled trace or baggage in ctx it allocates
+// nothing.
+func Wrap[M any](ctx context.Context, message M) Envelope[M] {
+	return Envelope[M]{message: message, header: Carry{}.Header(ctx)}
+}
+
+// WithHeader puts message into an envelope that carries header, which may be
+// nil. It is for transports and for a [Carry] other than the default.
+func WithHeader[M any](message M, header *Header) Envelope[M] {
+	if header.empty() { // A Header made with new, not by this package.
+		header = nil
+	}
+	return Envelope[M]{message: message, header: header}
+}
+
+// Bare puts message into an envelope that carries nothing.
+func Bare[M any](message M) Envelope[M] { return Envelope[M]{message: message} }
+
+// Message returns the message.
+func (e Envelope[M]) Message() M { return e.message }
+
+// Header returns what travels with the message, nil if nothing does.
+func (e Envelope[M]) Header() *Header { return e.header }
+
+// Unwrap opens the envelope for a handler: it returns the message, and ctx
+// with the message's trace and baggage, or with the [Sentinel], in place of
+// those in ctx. It starts no span. To open many untraced messages without
+// allocating, pass a ctx that came from [Untraced].
+func (e Envelope[M]) Unwrap(ctx context.Context) (context.Context, M) {
+	return e.header.Context(Untraced(ctx)), e.message
+}
+
+// open gives From the content of an envelope of any message type.
+func (e Envelope[M]) open() (any, *Header) { return e.message, e.header }
+
+type opener interface{ open() (any, *Header) }
+
+var pkgPath = reflect.TypeFor[Header]().PkgPath()
+
+// asEnvelope reports whether v is an envelope of any message type. A pointer
+// to an envelope and a message that embeds one have the method too, and are
+// messages like all others.
+func asEnvelope(v any) (opener, bool) {
+	e, ok := v.(opener)
+	return e, ok && reflect.TypeOf(v).PkgPath() == pkgPath
+}
+
+// From normalises what came out of a channel whose type could not change: v
+// may be a message of type M, an envelope of one, or envelopes inside each
+// other, as when a relay wraps what was wrapped already; then the outermost
+// header that carries anything counts. M may be an interface type; an M that
+// is itself an envelope type is not opened further. For any other v, a nil one
+// included unless M is an interface, it returns an error that wraps [ErrType];
+// v remains the caller's, who can still log or route it.
+func From[M any](v any) (Envelope[M], error) {
+	concrete := reflect.TypeFor[M]().Kind() != reflect.Interface
+	if e, ok := v.(Envelope[M]); ok && concrete {
+		return e, nil
+	}
+	var header *Header
+	content := v
+	for {
+		if message, ok := content.(M); ok && concrete {
+			return Envelope[M]{message: message, header: header}, nil
+		}
+		e, ok := asEnvelope(content)
+		if !ok {
+			break
+		}
+		var h *Header
+		if content, h = e.open(); header == nil {
+			header = h
+		}
+	}
+	message, ok := content.(M)
+	if !ok && (concrete || content != nil) {
+		return Envelope[M]{}, fmt.Errorf("%w: %T is no %v", ErrType, v, reflect.TypeFor[M]())
+	}
+	return Envelope[M]{message: message, header: header}, nil
+}

@@ -1,0 +1,121 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Header is what travels beside a message. It never changes once made and may
+// be shared by any number of messages and goroutines. All methods work on a
+// nil Header, which is the header of a message that carries nothing.
+type Header struct {
+	spanContext trace.SpanContext
+	baggage     baggage.Baggage
+	sentAt      time.Time
+}
+
+// SpanContext returns the sender's span context. It is not valid if the
+// message carries no trace.
+func (h *Header) SpanContext() trace.SpanContext {
+	if h == nil {
+		return trace.SpanContext{}
+	}
+	return h.spanContext
+}
+
+// Sampled reports whether the message carries a sampled trace.
+func (h *Header) Sampled() bool { return h != nil && h.spanContext.IsSampled() }
+
+// Baggage returns the sender's baggage, empty if there was none.
+func (h *Header) Baggage() baggage.Baggage {
+	if h == nil {
+		return baggage.Baggage{}
+	}
+	return h.baggage
+}
+
+// SentAt returns when the message was sent: for a sampled message the exact
+// time with its monotonic reading, for all others the zero time.
+func (h *Header) SentAt() time.Time {
+	if h == nil {
+		return time.Time{}
+	}
+	return h.sentAt
+}
+
+func (h *Header) empty() bool {
+	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0
+}
+
+// WithSpanContext returns a copy of h that carries sc instead. If sc is sampled
+// and h has no time of sending, the copy's is the present. An sc that is not
+// valid leaves the baggage alone; the result is nil if there is none.
+func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
+	if !sc.IsValid() {
+		if h.Baggage().Len() == 0 {
+			return nil
+		}
+		sc = trace.SpanContext{} // It may have had the sampled flag.
+	}
+	next := Header{spanContext: sc, baggage: h.Baggage()}
+	if next.Sampled() {
+		if next.sentAt = h.SentAt(); next.sentAt.IsZero() {
+			next.sentAt = time.Now()
+		}
+	}
+	return &next
+}
+
+// Context returns parent with h's span context and baggage on top. It takes
+// neither away from parent: begin with [Untraced] where parent may hold those
+// of another trace. Cancellation and deadline are parent's own.
+func (h *Header) Context(parent context.Context) context.Context {
+	if h == nil {
+		return parent
+	}
+	if h.spanContext.IsValid() {
+		parent = trace.ContextWithSpanContext(parent, h.spanContext)
+	}
+	if h.baggage.Len() > 0 {
+		parent = baggage.ContextWithBaggage(parent, h.baggage)
+	}
+	return parent
+}
+
+// Carry says what a message takes along from its sender's context. The zero
+// value is the default: sampled traces and all baggage.
+type Carry struct {
+	// Unsampled takes the context of unsampled traces along too, for logs that
+	// want the true trace ID. It costs one allocation a message.
+	Unsampled bool
+	// DropUnsampledBaggage leaves the baggage behind where the sender's trace
+	// is not sampled. Baggage is the application's data: drop it only where
+	// nothing but traces reads it.
+	DropUnsampledBaggage bool
+}
+
+// Header returns what c takes from ctx: nil, and no allocation, if that is
+// nothing.
+func (c Carry) Header(ctx context.Context) *Header {
+	sc := trace.SpanContextFromContext(ctx)
+	if sc.IsSampled() && sc.IsValid() {
+		return &Header{spanContext: sc, baggage: baggage.FromContext(ctx), sentAt: time.Now()}
+	}
+	if !c.Unsampled || !sc.IsValid() || IsSentinel(sc) {
+		sc = trace.SpanContext{}
+	}
+	var bag baggage.Baggage
+	if !c.DropUnsampledBaggage {
+		bag = baggage.FromContext(ctx)
+	}
+	if !sc.IsValid() && bag.Len() == 0 {
+		return nil
+	}
+	return &Header{spanContext: sc, baggage: bag}
+}

@@ -1,0 +1,137 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"context"
+	"iter"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/failure"
+)
+
+const scopeName = "github.com/waybill-go/waybill/envelope"
+
+// queueDuration is how long a message waited between its sending and its
+// handling, in seconds.
+const queueDuration = attribute.Key("waybill.queue.duration")
+
+// ReceiveOption configures [Receive].
+type ReceiveOption interface {
+	apply(receiveConfig) receiveConfig
+}
+
+type receiveConfig struct {
+	provider trace.TracerProvider
+}
+
+type receiveOption func(receiveConfig) receiveConfig
+
+func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
+
+// WithTracerProvider sets where spans are made. The default is the global
+// provider at the time the loop begins.
+func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.provider = provider
+		return c
+	})
+}
+
+// Receive ranges over the messages that arrive on ch until ch is closed and
+// empty or ctx ends; what is in ch then stays there. Each loop body has a
+// context of its own: that of ctx, with the message's trace and baggage in
+// place of ctx's. Around the body of a message with a sampled trace runs a
+// span called name, of kind CONSUMER, a child of the sender's, which says how
+// long the message waited. It ends with the body, also when that breaks,
+// returns, panics or calls [runtime.Goexit]; a panic sets its status, is
+// recorded with its whole stack, and goes on. The body of an untraced message
+// runs without a span, with the [Sentinel] in its context, and without an
+// allocation.
+//
+// Several goroutines may range over one channel, each with a Receive of its
+// own or with the same one. The name should have few distinct values.
+func Receive[M any](
+	ctx context.Context, ch <-chan Envelope[M], name string, opts ...ReceiveOption,
+) iter.Seq2[context.Context, M] {
+	return func(yield func(context.Context, M) bool) {
+		r := newReceiver(ctx, name, opts)
+		for {
+			e, ok := next(ctx, ch)
+			if !ok {
+				return
+			}
+			if !deliver(r, e, yield) {
+				return
+			}
+		}
+	}
+}
+
+// next waits for a message. An ended context goes first, so that a loop ends
+// although its channel is never empty.
+func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok bool) {
+	if ctx.Err() != nil {
+		return e, false
+	}
+	select {
+	case e, ok = <-ch:
+		return e, ok
+	case <-ctx.Done():
+		return e, false
+	}
+}
+
+// receiver is what all messages of one loop share.
+type receiver struct {
+	base   context.Context //nolint:containedctx // It lives as long as the loop that was given it.
+	name   string
+	tracer trace.Tracer
+}
+
+func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
+	var c receiveConfig
+	for _, o := range opts {
+		c = o.apply(c)
+	}
+	if c.provider == nil {
+		c.provider = otel.GetTracerProvider()
+	}
+	return &receiver{base: Untraced(ctx), name: name, tracer: c.provider.Tracer(scopeName)}
+}
+
+func deliver[M any](r *receiver, e Envelope[M], yield func(context.Context, M) bool) (more bool) {
+	ctx := e.header.Context(r.base)
+	if !e.header.Sampled() {
+		return yield(ctx, e.message)
+	}
+	ctx, span := r.start(ctx, e.header)
+	returned := false
+	defer func() {
+		if !returned { // A panic, or Goexit, for which recover returns nil.
+			if recovered := recover(); recovered != nil {
+				failure.Panic(span, recovered, debug.Stack())
+				defer panic(recovered)
+			}
+		}
+		span.End()
+	}()
+	more = yield(ctx, e.message)
+	returned = true
+	return more
+}
+
+func (r *receiver) start(ctx context.Context, h *Header) (context.Context, trace.Span) {
+	now := time.Now()
+	return r.tracer.Start(ctx, r.name,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(now),
+		trace.WithAttributes(queueDuration.Float64(now.Sub(h.sentAt).Seconds())),
+	)
+}
