@@ -1,0 +1,58 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import "errors"
+
+// deadReason is why an accepted message was never handled.
+type deadReason string
+
+const (
+	deadStopped deadReason = "dead_letter_stopped"
+	deadFailed  deadReason = "dead_letter_failed"
+	deadDropped deadReason = "dead_letter_dropped"
+	deadExpired deadReason = "dead_letter_expired"
+)
+
+func (r deadReason) count(n *DeadLetters) {
+	switch r {
+	case deadStopped:
+		n.Stopped++
+	case deadFailed:
+		n.Failed++
+	case deadDropped:
+		n.Dropped++
+	case deadExpired:
+		n.Expired++
+	}
+}
+
+// bury tells those who care that s, counted already, will not be handled: the
+// caller who waits for it, and the trace it belongs to.
+func (p *process[M]) bury(s slot[M], reason deadReason) {
+	if s.call != nil {
+		err := ErrStopped
+		if reason == deadDropped {
+			err = ErrDropped
+		}
+		s.call.fail(err)
+	}
+	p.lateSpan(s, string(reason))
+}
+
+// refused leaves a trace of a message that was not taken in. The caller of a
+// refused call has the refusal on its own span.
+func (p *process[M]) refused(s slot[M], err error) {
+	if s.call != nil || !s.header.Sampled() {
+		return
+	}
+	reason := "refused_cancelled"
+	switch {
+	case errors.Is(err, ErrFull):
+		reason = "refused_full"
+	case errors.Is(err, ErrStopped):
+		reason = "refused_stopped"
+	}
+	p.lateSpan(s, reason)
+}

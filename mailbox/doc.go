@@ -1,0 +1,57 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mailbox provides processes: goroutine-backed handlers, each with a
+// bounded mailbox, that exchange typed messages and pass the trace along.
+//
+//	sys := mailbox.NewSystem()
+//	guild, err := mailbox.Spawn(sys, "guild", handleGuild) // func(ctx context.Context, m GuildMsg) error
+//	err = guild.Send(ctx, MessageCreate{...})
+//	stats, err := mailbox.Call(ctx, guild, func(r mailbox.Reply[Stats]) GuildMsg { return GetStats{r} })
+//
+//	sessions := mailbox.NewGroup[Event](sys, "sessions")
+//	delivery := sessions.Broadcast(ctx, event)
+//
+//	err = sys.Shutdown(ctx)
+//
+// # Processes
+//
+// A process handles one message at a time, those of one sender in the order
+// they were sent. Its handler may block. A process with nothing to do holds no
+// goroutine. Mailboxes are bounded; [Overflow] says what a full one does.
+//
+// # Traces
+//
+// Processes continue traces and start none (but see [WithRoots]). The handling
+// of a message whose trace is sampled is a span named "<kind> <message type>",
+// a child of the sender's, which says how long the message waited; spans that
+// the handler starts with its context nest below it. The handler of any other
+// message has the process's own context, at no cost, with [envelope.Sentinel]
+// in it, so that its spans and outgoing requests stay silent. A message that
+// was refused or never handled leaves a span with the reason where its handling
+// would have been.
+//
+// A handler's context ends when its process is killed or has ended, never with
+// the sender's context: a message outlives its sender. The exception is a
+// [Call], whose handler is given the caller's deadline and cancellation.
+//
+// # Conservation
+//
+// Nothing is lost in silence. [System.Stats] holds at any time, and checked
+// against the senders' own counts once they are done:
+//
+//	sent     = Accepted + Refused + Waiting
+//	Accepted = Handled + Failed + DeadLetters + Queued
+//
+// # Failures
+//
+// An error or a panic of a handler stays inside its process, is recorded on the
+// span with status Error and the whole stack, and stops the process or not, as
+// configured. The reply of a failed call is that failure.
+//
+// # Concurrency and ownership
+//
+// Everything here may be used from any number of goroutines. A message belongs
+// to its receiver once sent; one that is broadcast is shared by all recipients,
+// who must not change it.
+package mailbox

@@ -1,0 +1,67 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"fmt"
+)
+
+// Handler handles the messages of one process, one at a time. The context
+// carries the message's trace and the process's own end. An error is recorded
+// and, as the kind is configured, ends the process or not. A handler may block,
+// and may keep the context.
+type Handler[M any] func(ctx context.Context, message M) error
+
+// Kind is what processes of the same sort share: a name, settings, and the
+// system they live in. Its name is in the names of spans, so there should be
+// few kinds.
+type Kind[M any] struct {
+	settings
+
+	sys   *System
+	name  string
+	names nameCache
+}
+
+// NewKind makes a kind called name. An error wraps [ErrConfig] and says which
+// option makes no sense.
+func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], error) {
+	if name == "" {
+		return nil, fmt.Errorf("%w: a kind needs a name", ErrConfig)
+	}
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, fmt.Errorf("kind %q: %w", name, err)
+	}
+	return &Kind[M]{sys: sys, name: name, settings: s}, nil
+}
+
+// Name returns the kind's name.
+func (k *Kind[M]) Name() string { return k.name }
+
+// Spawn starts a process. Its ID is for spans and logs, need not be unique, and
+// may be empty. The error wraps [ErrStopped] after the system's shutdown began,
+// and [ErrConfig] without a handler.
+func (k *Kind[M]) Spawn(id string, handler Handler[M]) (Ref[M], error) {
+	if handler == nil {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a handler", ErrConfig, k.name)
+	}
+	p := &process[M]{kind: k, id: id, handler: handler}
+	p.ctx.base = k.sys.base
+	if err := k.sys.add(p); err != nil {
+		return Ref[M]{}, err
+	}
+	return Ref[M]{p}, nil
+}
+
+// Spawn starts a process of a kind of its own. To start many that share their
+// settings, make a [Kind] and spawn from that.
+func Spawn[M any](sys *System, kind string, handler Handler[M], opts ...KindOption) (Ref[M], error) {
+	k, err := NewKind[M](sys, kind, opts...)
+	if err != nil {
+		return Ref[M]{}, err
+	}
+	return k.Spawn("", handler)
+}

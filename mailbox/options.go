@@ -1,0 +1,144 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// Overflow is what a full mailbox does with one more message.
+type Overflow int
+
+const (
+	// Wait makes the sender wait until there is room or its context ends. A
+	// sender that is itself a handler waits for a bounded time ([WithHandlerWait]),
+	// and not at all for its own process. A broadcast never waits: it is refused.
+	Wait Overflow = iota
+	// Refuse refuses the message with [ErrFull].
+	Refuse
+	// DropOldest takes the message in, and the longest waiting one becomes a
+	// dead letter.
+	DropOldest
+)
+
+// FailurePolicy is what becomes of a process whose handler failed.
+type FailurePolicy int
+
+const (
+	// Continue goes on with the next message.
+	Continue FailurePolicy = iota
+	// Stop ends the process; what was waiting becomes dead letters.
+	Stop
+)
+
+// SystemOption configures [NewSystem].
+type SystemOption interface{ applySystem(*System) }
+
+type systemOption func(*System)
+
+func (o systemOption) applySystem(s *System) { o(s) }
+
+// WithTracerProvider sets where the system's spans are made. The default is
+// the global provider at the time of [NewSystem].
+func WithTracerProvider(provider trace.TracerProvider) SystemOption {
+	return systemOption(func(s *System) { s.provider = provider })
+}
+
+// WithCarry sets what messages to this system's processes and groups take
+// along from their senders' contexts.
+func WithCarry(carry envelope.Carry) SystemOption {
+	return systemOption(func(s *System) { s.carry = carry })
+}
+
+// WithHandlerWait bounds how long a handler that sends to another process waits
+// for room there, 1 s by default; then the message is refused with [ErrFull].
+// Without a bound, two processes that answer each other through full mailboxes
+// would wait for ever. Zero or less means not at all.
+func WithHandlerWait(d time.Duration) SystemOption {
+	return systemOption(func(s *System) { s.handlerWait = max(d, 0) })
+}
+
+// KindOption configures [NewKind] and [Spawn].
+type KindOption interface{ applyKind(*settings) }
+
+type kindOption func(*settings)
+
+func (o kindOption) applyKind(s *settings) { o(s) }
+
+// settings are what all processes of a kind share.
+type settings struct {
+	capacity int
+	overflow Overflow
+	onError  FailurePolicy
+	onPanic  FailurePolicy
+	roots    bool
+}
+
+func newSettings(opts []KindOption) (settings, error) {
+	s := settings{capacity: 1024, onPanic: Stop}
+	for _, o := range opts {
+		o.applyKind(&s)
+	}
+	switch {
+	case s.capacity < 1:
+		return s, fmt.Errorf("%w: capacity %d is below 1", ErrConfig, s.capacity)
+	case s.overflow < Wait || s.overflow > DropOldest:
+		return s, fmt.Errorf("%w: unknown overflow %d", ErrConfig, s.overflow)
+	case s.onError < Continue || s.onError > Stop, s.onPanic < Continue || s.onPanic > Stop:
+		return s, fmt.Errorf("%w: unknown failure policy", ErrConfig)
+	}
+	return s, nil
+}
+
+// WithCapacity sets how many messages a mailbox holds, beside the one being
+// handled: 1,024 by default, at least 1. Room is taken as it is needed.
+func WithCapacity(messages int) KindOption {
+	return kindOption(func(s *settings) { s.capacity = messages })
+}
+
+// WithOverflow sets what a full mailbox does, [Wait] by default.
+func WithOverflow(overflow Overflow) KindOption {
+	return kindOption(func(s *settings) { s.overflow = overflow })
+}
+
+// WithErrorPolicy sets what an error returned by the handler does to its
+// process, [Continue] by default.
+func WithErrorPolicy(policy FailurePolicy) KindOption {
+	return kindOption(func(s *settings) { s.onError = policy })
+}
+
+// WithPanicPolicy sets what a panic of the handler, or a call of
+// runtime.Goexit, does to its process. The default is [Stop]: its state may be
+// half changed.
+func WithPanicPolicy(policy FailurePolicy) KindOption {
+	return kindOption(func(s *settings) { s.onPanic = policy })
+}
+
+// WithRoots makes a message without a trace start one, if the sampler agrees.
+// It is for the entry points of a service, whose senders are not traced.
+func WithRoots() KindOption {
+	return kindOption(func(s *settings) { s.roots = true })
+}
+
+// GroupOption configures [NewGroup].
+type GroupOption interface{ applyGroup(*groupSettings) }
+
+type groupOption func(*groupSettings)
+
+func (o groupOption) applyGroup(s *groupSettings) { o(s) }
+
+type groupSettings struct {
+	sampling sampling.Config
+}
+
+// WithSampling sets how many recipients of a traced broadcast keep the trace.
+func WithSampling(config sampling.Config) GroupOption {
+	return groupOption(func(s *groupSettings) { s.sampling = config })
+}

@@ -1,0 +1,97 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import "context"
+
+// Ref refers to a process that takes messages of type M. It is a value, to be
+// copied, compared and used as a map key; the zero Ref refers to a process
+// that has ended.
+type Ref[M any] struct{ p *process[M] }
+
+// ID returns the ID that the process was spawned with.
+func (r Ref[M]) ID() string {
+	if r.p == nil {
+		return ""
+	}
+	return r.p.id
+}
+
+// Send sends message to the process. It blocks only while the mailbox is full
+// and the process's kind says [Wait]. It returns nil once the mailbox has
+// taken the message, [ErrFull], [ErrStopped], or ctx.Err().
+func (r Ref[M]) Send(ctx context.Context, message M) error {
+	if r.p == nil {
+		return ErrStopped
+	}
+	return r.p.send(ctx, r.p.slotFor(ctx, message))
+}
+
+// TrySend is Send for a sender that must not wait: where Send would, it
+// returns [ErrFull].
+func (r Ref[M]) TrySend(ctx context.Context, message M) error {
+	if r.p == nil {
+		return ErrStopped
+	}
+	return r.p.offer(r.p.slotFor(ctx, message))
+}
+
+func (p *process[M]) slotFor(ctx context.Context, message M) slot[M] {
+	return slot[M]{message: message, header: p.kind.sys.carry.Header(ctx)}
+}
+
+// Stop stops the process gracefully: from now on it refuses messages, and it
+// ends when those it has accepted are handled. Stop blocks until then or until
+// ctx ends, and returns nil or ctx.Err(); the process ends in either case. From
+// the process's own handler it returns at once.
+func (r Ref[M]) Stop(ctx context.Context) error {
+	if r.p == nil {
+		return nil
+	}
+	r.p.requestStop()
+	if processOf(ctx) == &r.p.ctx {
+		return nil
+	}
+	select {
+	case <-r.p.doneChannel():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Kill stops the process at once: its handler's context is cancelled, and what
+// waits in its mailbox becomes dead letters when the handler returns. Kill does
+// not block; Done tells of the end.
+func (r Ref[M]) Kill() {
+	if r.p != nil {
+		r.p.Kill()
+	}
+}
+
+// Done returns a channel that is closed when the process has ended.
+func (r Ref[M]) Done() <-chan struct{} {
+	if r.p == nil {
+		return closed
+	}
+	return r.p.doneChannel()
+}
+
+// Err returns the failure that ended the process: the handler's error, a
+// [*PanicError], or [ErrExit]. It is nil while the process lives and after it
+// was stopped.
+func (r Ref[M]) Err() error {
+	if r.p == nil {
+		return nil
+	}
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	return r.p.err
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

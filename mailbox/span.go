@@ -1,0 +1,117 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// Attributes of the spans that this package makes, beside those of a fan-out
+// in package sampling.
+const (
+	// ProcessKindKey is the name of the process's kind; a string.
+	ProcessKindKey = attribute.Key("waybill.process.kind")
+	// ProcessIDKey is the ID that the process was spawned with; a string,
+	// absent if that is empty.
+	ProcessIDKey = attribute.Key("waybill.process.id")
+	// MessageTypeKey is the message's Go type without its package; a string.
+	MessageTypeKey = attribute.Key("waybill.message.type")
+	// QueueDurationKey is how long the message waited between its sending and
+	// its handling, or its end without one; a double, in seconds.
+	QueueDurationKey = attribute.Key("waybill.queue.duration")
+	// LateReasonKey is why the message of a span was never handled:
+	// refused_full, refused_stopped, refused_cancelled, dead_letter_stopped,
+	// dead_letter_failed, dead_letter_dropped or dead_letter_expired.
+	LateReasonKey = attribute.Key("waybill.late.reason")
+	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
+	FanoutSampledKey = attribute.Key("waybill.fanout.sampled")
+	// FanoutMethodKey is how those were chosen: all, or uniform; a string.
+	FanoutMethodKey = attribute.Key("waybill.fanout.method")
+	// FanoutDeliveredKey is how many mailboxes took the broadcast; an int.
+	FanoutDeliveredKey = attribute.Key("waybill.fanout.delivered")
+	// FanoutRefusedKey is how many mailboxes refused the broadcast; an int.
+	FanoutRefusedKey = attribute.Key("waybill.fanout.refused")
+)
+
+// attributesFor describes a message to p, with room for a few more.
+func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 9)
+	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
+	if p.id != "" {
+		attrs = append(attrs, ProcessIDKey.String(p.id))
+	}
+	return sampling.FanoutFrom(sc.TraceState()).Attributes(attrs)
+}
+
+// startHandling starts the span of handling s below whatever ctx holds. The
+// handling that a caller waits for is INTERNAL; CONSUMER means nobody waits.
+func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
+	now := time.Now()
+	names := p.kind.namesOf(s.message)
+	attrs := p.attributesFor(names.message, s.header.SpanContext())
+	kind := trace.SpanKindConsumer
+	if s.call != nil {
+		kind = trace.SpanKindInternal
+	}
+	options := [4]trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithTimestamp(now)}
+	n := 2
+	if s.header.Sampled() {
+		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
+	} else {
+		options[n] = trace.WithNewRoot()
+		n++
+	}
+	options[n] = trace.WithAttributes(attrs...)
+	return p.kind.sys.tracer.Start(ctx, names.handling, options[:n+1]...)
+}
+
+// endSpan ends span with the status that err asks for.
+func endSpan(span trace.Span, err error) {
+	switch err := err.(type) { //nolint:errorlint // Only our own, unwrapped, has a stack.
+	case nil:
+	case *PanicError:
+		failure.Panic(span, err.Value, err.Stack)
+	default:
+		failure.Error(span, err)
+	}
+	span.End()
+}
+
+// startCall starts the span of a call, if its caller is traced.
+func (p *process[M]) startCall(ctx context.Context, message M) (context.Context, trace.Span) {
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.IsSampled() {
+		return ctx, nil
+	}
+	names := p.kind.namesOf(message)
+	return p.kind.sys.tracer.Start(ctx, names.calling,
+		trace.WithAttributes(p.attributesFor(names.message, sc)...))
+}
+
+// lateSpan stands in the trace where the handling of s would, from its sending
+// until now.
+func (p *process[M]) lateSpan(s slot[M], reason string) {
+	if !s.header.Sampled() {
+		return
+	}
+	now := time.Now()
+	names := p.kind.namesOf(s.message)
+	attrs := append(p.attributesFor(names.message, s.header.SpanContext()),
+		LateReasonKey.String(reason),
+		QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
+	_, span := p.kind.sys.tracer.Start(s.header.Context(p.kind.sys.base), names.handling,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(s.header.SentAt()),
+		trace.WithAttributes(attrs...))
+	span.SetStatus(codes.Error, reason)
+	span.End(trace.WithTimestamp(now))
+}

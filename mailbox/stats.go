@@ -1,0 +1,55 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+// Stats counts messages. See the package documentation for how they add up.
+type Stats struct {
+	Processes   int         // now alive
+	Accepted    uint64      // taken into a mailbox
+	Refused     Refused     // not taken in
+	Waiting     uint64      // senders now waiting for room
+	Queued      uint64      // now in a mailbox or being handled
+	Handled     uint64      // handler returned nil
+	Failed      uint64      // handler returned an error, panicked or called Goexit
+	DeadLetters DeadLetters // accepted and never handled
+	LateReplies uint64      // answers to calls whose caller had gone
+}
+
+// Refused counts the messages that were not taken in, by reason.
+type Refused struct {
+	Full      uint64 // no room
+	Stopped   uint64 // the process takes no more
+	Cancelled uint64 // the sender's context ended while it waited
+}
+
+// Total returns the sum over all reasons.
+func (r Refused) Total() uint64 { return r.Full + r.Stopped + r.Cancelled }
+
+// DeadLetters counts the messages that were accepted and never handled, by reason.
+type DeadLetters struct {
+	Stopped uint64 // the process was killed
+	Failed  uint64 // the process ended by a failure
+	Dropped uint64 // a newer message took the place
+	Expired uint64 // a call whose caller had gone
+}
+
+// Total returns the sum over all reasons.
+func (d DeadLetters) Total() uint64 { return d.Stopped + d.Failed + d.Dropped + d.Expired }
+
+// add adds all of o but the number of processes.
+func (s *Stats) add(o Stats) {
+	s.Accepted += o.Accepted
+	s.Refused.Full += o.Refused.Full
+	s.Refused.Stopped += o.Refused.Stopped
+	s.Refused.Cancelled += o.Refused.Cancelled
+	s.Waiting += o.Waiting
+	s.Queued += o.Queued
+	s.Handled += o.Handled
+	s.Failed += o.Failed
+	s.DeadLetters.Stopped += o.DeadLetters.Stopped
+	s.DeadLetters.Failed += o.DeadLetters.Failed
+	s.DeadLetters.Dropped += o.DeadLetters.Dropped
+	s.DeadLetters.Expired += o.DeadLetters.Expired
+	s.LateReplies += o.LateReplies
+}

@@ -1,0 +1,157 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+)
+
+const scopeName = "github.com/waybill-go/waybill/mailbox"
+
+// System is a set of processes that share their telemetry and their end.
+// Make one with [NewSystem], usually one for each service.
+type System struct {
+	provider    trace.TracerProvider
+	tracer      trace.Tracer
+	carry       envelope.Carry
+	handlerWait time.Duration
+	base        context.Context //nolint:containedctx // What every handler's context begins with.
+
+	lateReplies  atomic.Uint64
+	refusedAfter atomic.Uint64 // refused by processes that had ended
+
+	mu      sync.Mutex // before any process's
+	closed  bool
+	newest  member // the processes alive, linked in the order of their spawning
+	alive   int
+	retired Stats // counts of processes that have ended
+}
+
+// member is a process as its system sees it.
+type member interface {
+	links() *memberLinks
+	requestStop()
+	Kill()
+	Done() <-chan struct{}
+	counts() Stats
+}
+
+type memberLinks struct{ older, newer member }
+
+// NewSystem makes a system without processes.
+func NewSystem(opts ...SystemOption) *System {
+	s := &System{handlerWait: time.Second}
+	for _, o := range opts {
+		o.applySystem(s)
+	}
+	if s.provider == nil {
+		s.provider = otel.GetTracerProvider()
+	}
+	s.tracer = s.provider.Tracer(scopeName)
+	s.base = envelope.Untraced(context.Background())
+	return s
+}
+
+// Stats returns the counts of all processes that are or were in the system.
+// The equations of the package documentation hold in every result.
+func (s *System) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total := s.retired
+	for m := s.newest; m != nil; m = m.links().older {
+		total.add(m.counts())
+	}
+	total.Processes = s.alive
+	total.Refused.Stopped += s.refusedAfter.Load()
+	total.LateReplies += s.lateReplies.Load()
+	return total
+}
+
+// Shutdown stops all processes gracefully, the newest first and one after
+// another, and blocks until all have ended: what was accepted is handled. From
+// its start nothing can be spawned. If ctx ends before, it kills what is left
+// and returns a [*ShutdownError] at once. It must not be called by a handler.
+func (s *System) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		m := s.newest
+		s.mu.Unlock()
+		if m == nil {
+			return nil
+		}
+		m.requestStop()
+		select {
+		case <-m.Done():
+		case <-ctx.Done():
+			return s.killAll(ctx.Err())
+		}
+	}
+}
+
+func (s *System) killAll(cause error) error {
+	before := s.Stats().DeadLetters.Total()
+	s.mu.Lock()
+	left := make([]member, 0, s.alive)
+	for m := s.newest; m != nil; m = m.links().older {
+		left = append(left, m)
+	}
+	s.mu.Unlock()
+	for _, m := range left {
+		m.Kill()
+	}
+	after := s.Stats()
+	if after.Processes == 0 && after.DeadLetters.Total() == before {
+		return nil // All had ended by themselves.
+	}
+	// What a busy process still has waiting becomes dead letters when it ends;
+	// the message in its hand does not.
+	waiting := after.Queued - min(after.Queued, uint64(after.Processes)) //nolint:gosec // Never negative.
+	return &ShutdownError{
+		Busy:        after.Processes,
+		DeadLetters: after.DeadLetters.Total() - before + waiting,
+		Cause:       cause,
+	}
+}
+
+func (s *System) add(m member) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrStopped
+	}
+	m.links().older = s.newest
+	if s.newest != nil {
+		s.newest.links().newer = m
+	}
+	s.newest = m
+	s.alive++
+	return nil
+}
+
+// removeLocked takes m out and keeps its counts. s.mu must be held.
+func (s *System) removeLocked(m member, counts Stats) {
+	l := m.links()
+	if l.newer == nil {
+		s.newest = l.older
+	} else {
+		l.newer.links().older = l.older
+	}
+	if l.older != nil {
+		l.older.links().newer = l.newer
+	}
+	*l = memberLinks{}
+	s.alive--
+	s.retired.add(counts)
+}
