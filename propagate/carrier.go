@@ -1,0 +1,104 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"reflect"
+	"strings"
+
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// field is one header in its two spellings: as the standards and most carriers
+// write it, and as net/http does. Looking it up in a map under a spelling that
+// is ready saves what http.Header.Get spends on making it.
+type field struct{ lower, canonical string }
+
+var (
+	traceparentField = field{"traceparent", "Traceparent"}
+	tracestateField  = field{"tracestate", "Tracestate"}
+	baggageField     = field{"baggage", "Baggage"}
+)
+
+// values returns every value of the field that carrier lets one see, one
+// serving as the space for a single value. A carrier that cannot tell an empty
+// value from none yields an empty value.
+func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []string {
+	switch c := carrier.(type) {
+	case propagation.HeaderCarrier:
+		return c[f.canonical]
+	case propagation.MapCarrier:
+		one[0] = c[f.lower]
+	case propagation.ValuesGetter:
+		return c.Values(f.lower)
+	default:
+		one[0] = carrier.Get(f.lower)
+	}
+	return one[:]
+}
+
+// joined returns all values of the field as one list, which is what RFC 9110,
+// section 5.3, says that a repeated field means.
+func (f field) joined(carrier propagation.TextMapCarrier) string {
+	var one [1]string
+	return strings.Join(f.values(carrier, &one), ",")
+}
+
+// present reports whether any value of the field says anything.
+func (f field) present(carrier propagation.TextMapCarrier) bool {
+	var one [1]string
+	for _, value := range f.values(carrier, &one) {
+		if value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// put makes value the only one of the field, or takes the field away if value
+// is empty. What stood there came from somewhere else, and must not be taken
+// for ours: a reverse proxy may hand its client's headers on.
+func (f field) put(carrier propagation.TextMapCarrier, value string) {
+	switch c := carrier.(type) {
+	case propagation.HeaderCarrier:
+		delete(c, f.lower) // net/http sends it too, if somebody put it there.
+		if value == "" {
+			delete(c, f.canonical)
+			return
+		}
+		c[f.canonical] = []string{value}
+	case propagation.MapCarrier:
+		delete(c, f.canonical) // As above, once the map is copied to a header.
+		if value == "" {
+			delete(c, f.lower)
+			return
+		}
+		c[f.lower] = value
+	default:
+		f.remove(carrier)
+		if value != "" || f.present(carrier) {
+			carrier.Set(f.lower, value)
+		}
+	}
+}
+
+// remove takes the field out of a carrier of an unknown type as far as that
+// type allows.
+func (f field) remove(carrier propagation.TextMapCarrier) {
+	switch c := carrier.(type) {
+	case interface{ Delete(key string) }:
+		c.Delete(f.lower)
+	case interface{ Del(key string) }: // As of http.Header and what embeds it.
+		c.Del(f.lower)
+	}
+	m := reflect.ValueOf(carrier)
+	if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String {
+		return
+	}
+	for _, key := range m.MapKeys() { // How this type spells its keys is unknown.
+		if strings.EqualFold(key.String(), f.lower) {
+			m.SetMapIndex(key, reflect.Value{})
+		}
+	}
+}

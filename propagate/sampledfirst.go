@@ -1,0 +1,177 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Option configures [NewSampledFirst].
+type Option interface {
+	apply(config) config
+}
+
+type config struct {
+	dropUnsampled bool
+}
+
+type option func(config) config
+
+func (o option) apply(c config) config { return o(c) }
+
+// WithoutUnsampled makes a propagator drop the context of an unsampled trace
+// whole, where the default carries its identifiers: Extract returns its context
+// as it was, and Inject takes all three headers away.
+//
+// It is for fleets whose receivers never start traces of their own. Any other
+// receiver cannot tell a dropped context from none, and lets its sampler decide
+// again: behind a ratio sampler each dropped request may become a new sampled
+// root, so that there are more traces and not fewer. And where anything between
+// the two ends adds or restores headers, such as a reverse proxy that forwards
+// those of its client, the receiver takes somebody else's context for this one.
+func WithoutUnsampled() Option {
+	return option(func(c config) config {
+		c.dropUnsampled = true
+		return c
+	})
+}
+
+// SampledFirst is a [propagation.TextMapPropagator] for W3C Trace Context and
+// Baggage that reads the sampled flag before anything else, and neither reads
+// nor writes tracestate and baggage where the trace is not sampled. It stands
+// in for a composite of [propagation.TraceContext] and [propagation.Baggage];
+// compose it with neither, since they would put back what it leaves out.
+//
+// The zero value is ready, with the defaults of [NewSampledFirst]. Any number
+// of goroutines may use one SampledFirst at the same time; it must not be
+// copied once used.
+type SampledFirst struct {
+	config   config
+	counters counters
+}
+
+var _ propagation.TextMapPropagator = (*SampledFirst)(nil)
+
+// NewSampledFirst makes a propagator. By default it carries an unsampled trace
+// by its identifiers alone, so that whatever is downstream stays silent too.
+func NewSampledFirst(opts ...Option) *SampledFirst {
+	p := &SampledFirst{}
+	for _, o := range opts {
+		p.config = o.apply(p.config)
+	}
+	return p
+}
+
+// Extract returns ctx with what carrier holds.
+//
+//   - A sampled trace: its span context, marked as remote, with the tracestate
+//     unless that is invalid, and the baggage. Repeated tracestate and baggage
+//     headers count as one, in their order.
+//   - An unsampled trace: its span context without tracestate, or nothing with
+//     [WithoutUnsampled]. No baggage.
+//   - No traceparent, or a malformed or repeated one: the baggage alone.
+//
+// It never fails. [SampledFirst.Counts] tells what was left out.
+func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	var one [1]string
+	parents := traceparentField.values(carrier, &one)
+	decision := Invalid
+	if len(parents) == 1 {
+		decision = Peek(parents[0])
+	}
+	switch decision {
+	case Unsampled:
+		if p.config.dropUnsampled {
+			p.counters.unsampledDropped.Add(1)
+			return ctx
+		}
+		p.counters.unsampledCarried.Add(1)
+		return trace.ContextWithSpanContext(ctx, decode(parents[0]))
+	case Sampled:
+		sc := decode(parents[0]).WithTraceState(p.extractTraceState(carrier))
+		ctx = trace.ContextWithSpanContext(ctx, sc)
+	case Invalid:
+		// A single empty value is what some carriers have for an absent one, and
+		// what Inject leaves in those that cannot delete.
+		if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
+			p.counters.malformed.Add(1)
+		}
+	}
+	return p.extractBaggage(ctx, carrier)
+}
+
+func (p *SampledFirst) extractTraceState(carrier propagation.TextMapCarrier) trace.TraceState {
+	state, err := trace.ParseTraceState(tracestateField.joined(carrier))
+	if err != nil {
+		p.counters.traceStateRefused.Add(1)
+	}
+	return state
+}
+
+func (p *SampledFirst) extractBaggage(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	if !baggageField.present(carrier) {
+		return ctx
+	}
+	// OTel's propagator says nothing of a header that it refuses whole, but then
+	// a context without baggage stays so.
+	empty := ctx
+	if baggage.FromContext(ctx).Len() > 0 {
+		empty = baggage.ContextWithoutBaggage(ctx)
+	}
+	extracted := propagation.Baggage{}.Extract(empty, carrier)
+	if baggage.FromContext(extracted).Len() == 0 {
+		p.counters.baggageRefused.Add(1)
+		return ctx
+	}
+	return extracted
+}
+
+// Inject writes what ctx holds to carrier.
+//
+//   - A sampled trace: traceparent, tracestate and baggage.
+//   - An unsampled trace: traceparent alone, or nothing with
+//     [WithoutUnsampled].
+//   - No trace: baggage alone.
+//
+// Whatever it does not write it takes away, so that no header that carrier held
+// before goes on: out of the carriers of package propagation and other maps, in
+// either spelling of the key; out of a carrier with a method Delete(key string)
+// or Del(key string), by that; out of any other by setting it to the empty
+// string, if Get finds anything. Of the flags, sampled and random go out.
+//
+// As with OTel's own propagators, a carrier that is a nil map must not be
+// written to.
+func (p *SampledFirst) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+	var parent, state, bag string
+	sc := trace.SpanContextFromContext(ctx)
+	switch {
+	case !sc.IsValid():
+		bag = baggage.FromContext(ctx).String()
+	case sc.IsSampled():
+		parent, state = encode(sc), sc.TraceState().String()
+		bag = baggage.FromContext(ctx).String()
+	case p.config.dropUnsampled:
+		p.counters.unsampledDropped.Add(1)
+	default:
+		p.counters.unsampledCarried.Add(1)
+		parent = encode(sc)
+	}
+	traceparentField.put(carrier, parent)
+	tracestateField.put(carrier, state)
+	baggageField.put(carrier, bag)
+}
+
+// Fields returns the keys that Inject writes or takes away, in a slice that is
+// the caller's own.
+func (*SampledFirst) Fields() []string {
+	return []string{traceparentField.lower, tracestateField.lower, baggageField.lower}
+}
+
+// Counts returns how often p met what changes or loses something. The fields
+// are read one after the other, so they may belong to slightly different times.
+func (p *SampledFirst) Counts() Counts { return p.counters.read() }

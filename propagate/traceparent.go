@@ -1,0 +1,188 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// ErrMalformed means that a string is no traceparent. Test with [errors.Is].
+var ErrMalformed = errors.New("propagate: malformed traceparent")
+
+// Decision is what a traceparent says about its trace. The zero value is
+// [Invalid].
+type Decision uint8
+
+const (
+	// Invalid says nothing: the traceparent is absent or malformed.
+	Invalid Decision = iota
+	// Unsampled is a whole traceparent without the sampled flag.
+	Unsampled
+	// Sampled is a whole traceparent with the sampled flag.
+	Sampled
+)
+
+// String returns the name in lower case.
+func (d Decision) String() string {
+	switch d {
+	case Invalid:
+		return "invalid"
+	case Unsampled:
+		return "unsampled"
+	case Sampled:
+		return "sampled"
+	default:
+		return fmt.Sprintf("Decision(%d)", uint8(d))
+	}
+}
+
+// Where the parts of a traceparent lie, by W3C Trace Context level 2, section
+// 3.2.2: 00-<32 digits of trace ID>-<16 digits of span ID>-<2 digits of flags>.
+const (
+	traceIDStart = 3
+	traceIDEnd   = 35
+	spanIDStart  = 36
+	spanIDEnd    = 52
+	flagsStart   = 53
+	size         = 55 // Of version 00; a later one may go on with a dash.
+)
+
+// knownFlags are the flags that level 2 defines. The others are reserved: a
+// set one is no error, and is cleared on the way through.
+const knownFlags = trace.FlagsSampled | trace.FlagsRandom
+
+// Peek validates the whole of a traceparent and returns what it says, without
+// allocating. It takes what [ParseTraceparent] takes.
+func Peek(traceparent string) Decision {
+	if len(traceparent) < size || !framed(traceparent) {
+		return Invalid
+	}
+	b := traceparent[:size]
+	t0, t1, t2, t3 := word(b[3:]), word(b[11:]), word(b[19:]), word(b[27:])
+	p0, p1 := word(b[36:]), word(b[44:])
+	// The version and the flags, with digits enough to make them a whole word.
+	rest := uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[flagsStart])<<40 | uint64(b[flagsStart+1])<<32 | zeros&(1<<32-1)
+	if notDigits(t0)|notDigits(t1)|notDigits(t2)|notDigits(t3)|notDigits(p0)|notDigits(p1)|notDigits(rest) != 0 {
+		return Invalid
+	}
+	if (t0^zeros)|(t1^zeros)|(t2^zeros)|(t3^zeros) == 0 || (p0^zeros)|(p1^zeros) == 0 {
+		return Invalid
+	}
+	flags := octets(rest)>>16
+	if flags&uint32(trace.FlagsSampled) == 0 {
+		return Unsampled
+	}
+	return Sampled
+}
+
+// PeekHeader is [Peek] for the traceparent of an [http.Header], or of anything
+// else whose keys are in the canonical form of that type. It finds the key
+// without the allocation that http.Header.Get needs to spell it. A header that
+// holds the key more than once is [Invalid], as the standard says.
+//
+// [http.Header]: https://pkg.go.dev/net/http#Header
+func PeekHeader(header map[string][]string) Decision {
+	values := header[traceparentField.canonical]
+	if len(values) != 1 {
+		return Invalid
+	}
+	return Peek(values[0])
+}
+
+// framed checks what can be told without looking at digits: the dashes, the
+// version, and the length that goes with it. The argument has size bytes.
+func framed(s string) bool {
+	return s[traceIDStart-1] == '-' && s[spanIDStart-1] == '-' && s[flagsStart-1] == '-' &&
+		s[:2] != "ff" && (len(s) == size || s[:2] != "00" && s[size] == '-')
+}
+
+// ParseTraceparent reads a traceparent by W3C Trace Context level 2: version
+// 00 has 55 bytes exactly; a later one has the same 55 bytes, which a dash and
+// anything else may follow; version ff does not exist. Digits are in lower
+// case, and neither ID is zero. Of the flags it keeps sampled and random.
+// Space around the value is for the transport to take away. The result is
+// remote and has no tracestate. The only error is [ErrMalformed], wrapped with
+// what is wrong; it never quotes the input, which a stranger may have written.
+func ParseTraceparent(s string) (trace.SpanContext, error) {
+	if Peek(s) == Invalid {
+		return trace.SpanContext{}, fmt.Errorf("%w: %s", ErrMalformed, fault(s))
+	}
+	return decode(s), nil
+}
+
+// decode reads a traceparent that [Peek] has found valid.
+func decode(s string) trace.SpanContext {
+	b := s[:size]
+	c := trace.SpanContextConfig{Remote: true}
+	for i := 0; i < len(c.TraceID); i += 4 {
+		binary.BigEndian.PutUint32(c.TraceID[i:], octets(word(b[traceIDStart+2*i:])))
+	}
+	for i := 0; i < len(c.SpanID); i += 4 {
+		binary.BigEndian.PutUint32(c.SpanID[i:], octets(word(b[spanIDStart+2*i:])))
+	}
+	flags := octets(uint64(b[flagsStart])<<8 | uint64(b[flagsStart+1]))
+	c.TraceFlags = trace.TraceFlags(flags) & knownFlags
+	return trace.NewSpanContext(c)
+}
+
+const ones = 0x0101010101010101
+const zeros = '0' * ones
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0])<<56 | uint64(s[1])<<48 | uint64(s[2])<<40 | uint64(s[3])<<32 |
+		uint64(s[4])<<24 | uint64(s[5])<<16 | uint64(s[6])<<8 | uint64(s[7])
+}
+
+func notDigits(w uint64) uint64 {
+	d := (w + (0x80-0x30)*ones) &^ (w + (0x80-0x3a)*ones)
+	a := (w + (0x80-0x61)*ones) &^ (w + (0x80-0x67)*ones)
+	return (w | ^(d | a)) & (0x80*ones)
+}
+
+func octets(w uint64) uint32 {
+	v := w&(0x0f*ones) + 9*(w>>6&ones)
+	v = (v | v>>4) & 0x00ff00ff00ff00ff
+	v = (v | v>>8) & 0x0000ffff0000ffff
+	return uint32(v | v>>16)
+}
+
+// encode writes the traceparent of a valid span context.
+func encode(sc trace.SpanContext) string {
+	var b [size]byte
+	traceID, spanID := sc.TraceID(), sc.SpanID()
+	flags := [1]byte{byte(sc.TraceFlags() & knownFlags)}
+	copy(b[:], "00-")
+	hex.Encode(b[traceIDStart:], traceID[:])
+	b[traceIDEnd] = '-'
+	hex.Encode(b[spanIDStart:], spanID[:])
+	b[spanIDEnd] = '-'
+	hex.Encode(b[flagsStart:], flags[:])
+	return string(b[:])
+}
+
+// fault names the first thing wrong with what [Peek] has found invalid.
+func fault(s string) string {
+	switch {
+	case len(s) < size:
+		return fmt.Sprintf("%d bytes are less than %d", len(s), size)
+	case s[:2] == "ff":
+		return "version ff is not allowed"
+	case len(s) > size && s[:2] == "00":
+		return fmt.Sprintf("version 00 has %d bytes, not %d", size, len(s))
+	case !framed(s):
+		return "a dash is not in its place"
+	case s[traceIDStart:traceIDEnd] == "00000000000000000000000000000000":
+		return "the trace ID is zero"
+	case s[spanIDStart:spanIDEnd] == "0000000000000000":
+		return "the span ID is zero"
+	default:
+		return "not all digits are lower-case hexadecimal"
+	}
+}
