@@ -1,0 +1,143 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/attribute"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/examples/guild/guildpb"
+)
+
+// Bounds of a post.
+const (
+	maxBody    = 16 << 10 // bytes of the request
+	maxContent = 2000     // characters
+	maxAuthor  = 80       // characters
+	maxListed  = 50       // posts in one answer
+)
+
+// post stores a message and fans it out. It answers 201 with the post and how
+// many sessions got it.
+func (s *Service) post(w http.ResponseWriter, r *http.Request) {
+	p, status, err := readPost(w, r)
+	if err != nil {
+		fail(w, status, err)
+		return
+	}
+	if err = s.add(r, &p); errors.Is(err, errUnknownGuild) {
+		fail(w, http.StatusNotFound, noGuild(p.Guild))
+		return
+	} else if err != nil {
+		fail(w, http.StatusInternalServerError, err)
+		return
+	}
+	published, err := s.guilds.Publish(r.Context(), &guildpb.PublishRequest{
+		GuildId: p.Guild, MessageId: p.ID, Author: p.Author, Content: p.Content,
+	})
+	if err != nil {
+		fail(w, http.StatusBadGateway, fmt.Errorf("post %d is stored, but was not delivered: %w", p.ID, err))
+		return
+	}
+	answer(w, http.StatusCreated, struct {
+		Post
+
+		Recipients int64 `json:"recipients"`
+		Delivered  int64 `json:"delivered"`
+		Traced     int64 `json:"traced"`
+	}{p, published.GetRecipients(), published.GetDelivered(), published.GetTraced()})
+}
+
+// add stores p below a span of its own.
+func (s *Service) add(r *http.Request, p *Post) error {
+	ctx, span := s.tracer.Start(r.Context(), "INSERT posts", trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(
+			attribute.String("db.system.name", "sqlite"),
+			attribute.String("db.operation.name", "INSERT"),
+			attribute.String("db.collection.name", "posts")))
+	defer span.End()
+	err := s.store.add(ctx, p)
+	if err != nil && !errors.Is(err, errUnknownGuild) {
+		span.SetStatus(otelcodes.Error, err.Error())
+	}
+	return err
+}
+
+// readPost reads a post from the request, or says what is wrong with it.
+func readPost(w http.ResponseWriter, r *http.Request) (p Post, status int, err error) {
+	guild, err := guildOf(r)
+	if err != nil {
+		return p, http.StatusNotFound, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return p, http.StatusRequestEntityTooLarge, fmt.Errorf("the post has more than %d bytes", maxBody)
+	} else if err != nil {
+		return p, http.StatusBadRequest, fmt.Errorf("cannot read the post: %w", err)
+	}
+	if err = json.Unmarshal(body, &p); err != nil {
+		return p, http.StatusBadRequest, fmt.Errorf("the post is not JSON like {\"author\": ..., \"content\": ...}: %w", err)
+	}
+	p.ID, p.Guild = 0, guild
+	if p.Author = strings.TrimSpace(p.Author); p.Author == "" {
+		p.Author = "anonymous"
+	}
+	switch {
+	case strings.TrimSpace(p.Content) == "":
+		return p, http.StatusBadRequest, errors.New("the post has no content")
+	case utf8.RuneCountInString(p.Content) > maxContent:
+		return p, http.StatusRequestEntityTooLarge, fmt.Errorf("the content has more than %d characters", maxContent)
+	case utf8.RuneCountInString(p.Author) > maxAuthor:
+		return p, http.StatusBadRequest, fmt.Errorf("the author has more than %d characters", maxAuthor)
+	}
+	return p, http.StatusOK, nil
+}
+
+func guildOf(r *http.Request) (int64, error) {
+	guild, err := strconv.ParseInt(r.PathValue("guild"), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("there is no guild %q", r.PathValue("guild"))
+	}
+	return guild, nil
+}
+
+func noGuild(guild int64) error { return fmt.Errorf("there is no guild %d", guild) }
+
+// list answers with a guild's latest posts.
+func (s *Service) list(w http.ResponseWriter, r *http.Request) {
+	guild, err := guildOf(r)
+	if err != nil {
+		fail(w, http.StatusNotFound, err)
+		return
+	}
+	posts, err := s.store.latest(r.Context(), guild, maxListed)
+	if errors.Is(err, errUnknownGuild) {
+		fail(w, http.StatusNotFound, noGuild(guild))
+		return
+	} else if err != nil {
+		fail(w, http.StatusInternalServerError, err)
+		return
+	}
+	answer(w, http.StatusOK, posts)
+}
+
+func fail(w http.ResponseWriter, status int, err error) {
+	answer(w, status, map[string]string{"error": err.Error()})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // A client that has gone does not matter.
+}

@@ -1,0 +1,80 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package api is the chat API: it stores each post and hands it to the guild
+// service by gRPC. It also serves the page.
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/waybill-go/waybill/examples/guild/guildpb"
+)
+
+// Service is the chat API.
+type Service struct {
+	store  *store
+	tracer trace.Tracer
+	guilds guildpb.GuildsClient
+	conn   *grpc.ClientConn
+	server *http.Server
+}
+
+// Config says where the service finds the others. All fields are needed.
+type Config struct {
+	Guilds     int    // how many there are
+	GuildsAddr string // HOST:PORT of the guild service
+	Provider   trace.TracerProvider
+	Propagator propagation.TextMapPropagator
+	Page       http.Handler // what is served outside the API
+}
+
+// New makes the service. ctx bounds the setting up of the store.
+func New(ctx context.Context, c Config) (*Service, error) {
+	db, err := openStore(ctx, c.Guilds)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(c.GuildsAddr,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // Loopback only.
+		grpc.WithStatsHandler(otelgrpc.NewClientHandler(
+			otelgrpc.WithTracerProvider(c.Provider), otelgrpc.WithPropagators(c.Propagator))))
+	if err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	s := &Service{
+		store:  db,
+		tracer: c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/api"),
+		guilds: guildpb.NewGuildsClient(conn),
+		conn:   conn,
+	}
+	traced := func(h http.HandlerFunc) http.Handler {
+		return otelhttp.NewHandler(h, "", // Spans are named by the route.
+			otelhttp.WithTracerProvider(c.Provider), otelhttp.WithPropagators(c.Propagator))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /guilds/{guild}/messages", traced(s.post))
+	mux.Handle("GET /guilds/{guild}/messages", traced(s.list))
+	mux.Handle("/", c.Page)
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	return s, nil
+}
+
+// Serve answers HTTP on listener until Shutdown.
+func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
+
+// Shutdown finishes the requests that have begun and closes the store.
+func (s *Service) Shutdown(ctx context.Context) error {
+	return errors.Join(s.server.Shutdown(ctx), s.conn.Close(), s.store.close())
+}

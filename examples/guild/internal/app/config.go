@@ -1,0 +1,99 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Config is what a run is asked to do.
+type Config struct {
+	Addr     string
+	Guilds   int
+	Sessions int
+	Posts    int
+	Sample   float64 // negative: as OTEL_TRACES_SAMPLER says
+	Once     bool
+	Report   string
+}
+
+// Bounds of what a run may be asked to do.
+const (
+	defaultAddr = "127.0.0.1:8080"
+	maxGuilds   = 10_000
+	maxSessions = 2_000_000
+)
+
+// usage is printed above the flags.
+const usage = `Runs a small chat: an HTTP API, a guild service and a session service, each with
+its own telemetry. It connects sessions, sends posts, shows one of their traces,
+and then serves a page to chat on until it is interrupted.
+
+Flags:
+`
+
+// parse reads the command line. On -h it returns [flag.ErrHelp] after printing
+// the help to out; any other error is one line about what is wrong.
+func parse(args []string, out io.Writer) (Config, error) {
+	var c Config
+	flags := flag.NewFlagSet("guild", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.IntVar(&c.Sessions, "sessions", 1000, "connect `N` sessions, some by real WebSocket connections")
+	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
+	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
+	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1")
+	flags.StringVar(&c.Addr, "addr", "", "serve the API and the page on `HOST:PORT`, port 0 for any free one\n"+
+		"(default "+defaultAddr+"; any free port with -once)")
+	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
+	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, usage)
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		return c, flag.ErrHelp
+	} else if err != nil {
+		return c, err
+	}
+	c.Addr = defaultedAddr(c)
+	if os.Getenv("OTEL_TRACES_SAMPLER") != "" && !isSet(flags, "sample") {
+		c.Sample = -1
+	}
+	return c, c.check(flags.Args())
+}
+
+func defaultedAddr(c Config) string {
+	switch {
+	case c.Addr != "":
+		return c.Addr
+	case c.Once: // Nobody will visit.
+		return "127.0.0.1:0"
+	default:
+		return defaultAddr
+	}
+}
+
+func isSet(flags *flag.FlagSet, name string) (set bool) {
+	flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
+func (c Config) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case c.Guilds < 1 || c.Guilds > maxGuilds:
+		return fmt.Errorf("-guilds must be from 1 to %d", maxGuilds)
+	case c.Sessions < 0 || c.Sessions > maxSessions:
+		return fmt.Errorf("-sessions must be from 0 to %d", maxSessions)
+	case c.Posts < 0:
+		return errors.New("-posts must not be negative")
+	case c.Sample != -1 && !(c.Sample >= 0 && c.Sample <= 1):
+		return errors.New("-sample must be from 0 to 1")
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package app is the guild example as a whole: it starts the services, runs the
+// load, reports, and serves on.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/report"
+	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitRun   = 1 // the run went wrong
+	exitUsage = 2 // it could not start as asked: a wrong flag, a taken port
+)
+
+// keptTraces is how many traces the page offers. A report needs all.
+const keptTraces = 500
+
+// exportTime bounds how long the last spans may take to the collector.
+const exportTime = 5 * time.Second
+
+// Main runs the example until it is done or ctx ends, and returns its exit code.
+func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
+	c, err := parse(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	} else if err != nil {
+		fmt.Fprintf(errOut, "guild: %v (-h for help)\n", err)
+		return exitUsage
+	}
+	r := &run{c: c, out: out, errOut: errOut}
+	if err = r.start(ctx); err != nil {
+		fmt.Fprintf(errOut, "guild: %v\n", err)
+		return exitUsage
+	}
+	if err = errors.Join(r.work(ctx), r.finish()); err != nil {
+		fmt.Fprintf(errOut, "guild: %v\n", err)
+		return exitRun
+	}
+	return exitOK
+}
+
+// run is one run of the example.
+type run struct {
+	c           Config
+	out, errOut io.Writer
+	tel         *telemetry.Telemetry
+	services    *services
+	load        *load
+	warnOnce    sync.Once
+}
+
+func (r *run) start(ctx context.Context) error {
+	keep := keptTraces
+	if r.c.Report != "" {
+		keep = 0
+	}
+	r.tel = telemetry.New(telemetry.NewRecorder(keep), r.exporting(ctx))
+	var err error
+	r.services, err = start(ctx, r.c, r.tel)
+	return err
+}
+
+// exporting reports whether to export, and warns if the collector that was
+// asked for is not there.
+func (r *run) exporting(ctx context.Context) bool {
+	endpoint := telemetry.Endpoint()
+	if endpoint == "" {
+		return false
+	}
+	if err := telemetry.Reach(ctx, endpoint); err != nil {
+		r.warn(err)
+		return false
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(r.warn))
+	fmt.Fprintf(r.out, "exporting to %s\n", endpoint)
+	return true
+}
+
+// warn tells of the first trouble with the collector; the rest would be the
+// same again.
+func (r *run) warn(err error) {
+	r.warnOnce.Do(func() {
+		fmt.Fprintf(r.errOut, "guild: warning: spans are not exported: %v\n", err)
+	})
+}
+
+// work does the run, reports, and serves on if asked to.
+func (r *run) work(ctx context.Context) error {
+	fmt.Fprintf(r.out, "chat API     http://%s\nsessions     ws://%s/ws?guild=1\n\n", r.services.apiAddr, r.services.wsAddr)
+	r.load = newLoad(ctx, r.c, r.services, r.out)
+	if err := r.load.connect(ctx); err != nil {
+		return unlessOver(ctx, err)
+	}
+	if err := r.load.post(ctx); err != nil {
+		return unlessOver(ctx, err)
+	}
+	if err := r.services.settle(ctx); err != nil {
+		return unlessOver(ctx, err)
+	}
+	r.show()
+	if r.c.Once {
+		return nil
+	}
+	if err := r.writeReport(); err != nil {
+		return err
+	}
+	r.invite()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(r.out, "\nshutting down")
+		return nil
+	case err := <-r.services.failed:
+		return err
+	}
+}
+
+// unlessOver drops the error of work that was interrupted.
+func unlessOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// show prints what the run did: one trace, and what sampling saved.
+func (r *run) show() {
+	rep := r.report()
+	fmt.Fprintln(r.out)
+	if n := len(rep.Traces); n > 0 {
+		_ = rep.Traces[n-1].Waterfall(r.out) // A terminal that has gone does not matter.
+		fmt.Fprintln(r.out)
+	}
+	fmt.Fprintln(r.out, report.FanoutsOf(rep.Traces))
+	n := r.services.sessions.Stats()
+	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
+		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
+}
+
+// invite says what a person can do now.
+func (r *run) invite() {
+	fmt.Fprintf(r.out, "\nchat at http://%[1]s, or:\n"+
+		"  curl -d '{\"author\":\"me\",\"content\":\"hello\"}' http://%[1]s/guilds/1/messages\n"+
+		"interrupt to stop\n", visitable(r.services.apiAddr))
+}
+
+// visitable turns an address to listen on into one to visit.
+func visitable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
+
+func (r *run) report() report.Report {
+	rec := r.tel.Recorder
+	rep := report.Report{Summary: report.Summary{
+		Posts:     r.c.Posts,
+		Sessions:  r.c.Sessions,
+		Delivered: r.services.sessions.Tally.Counts().Delivered,
+		Spans:     rec.Spans(),
+	}, Traces: []report.Trace{}}
+	for _, id := range rec.Traces() {
+		rep.Traces = append(rep.Traces, report.NewTrace(id, rec.Trace(id)))
+	}
+	return rep
+}
+
+func (r *run) writeReport() error {
+	if r.c.Report == "" {
+		return nil
+	}
+	return r.report().Write(r.c.Report)
+}
+
+// finish ends everything that start started, and writes the report.
+func (r *run) finish() error {
+	var err error
+	if r.load != nil {
+		err = r.load.close()
+	}
+	err = errors.Join(err, r.services.shutdown(), r.writeReport())
+	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
+	defer cancel()
+	if exportErr := r.tel.Shutdown(ctx); exportErr != nil {
+		r.warn(exportErr) // Spans lost on the way out are no reason to fail.
+	}
+	return err
+}

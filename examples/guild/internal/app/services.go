@@ -1,0 +1,136 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/api"
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
+	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
+	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
+	"github.com/waybill-go/waybill/examples/guild/internal/web"
+	"github.com/waybill-go/waybill/propagate"
+)
+
+// shutdownTime is how long the services may take to finish what they have.
+const shutdownTime = 10 * time.Second
+
+// services are the three services, serving on sockets of their own.
+type services struct {
+	guilds   *guilds.Service
+	sessions *sessions.Service
+	api      *api.Service
+
+	apiAddr, wsAddr string // HOST:PORT
+
+	serving sync.WaitGroup
+	failed  chan error // of a service that stopped serving by itself; holds one each
+}
+
+// start starts the services, the ones that others need first.
+func start(ctx context.Context, c Config, tel *telemetry.Telemetry) (s *services, err error) {
+	listeners, err := listen(ctx, c.Addr)
+	if err != nil {
+		return nil, err
+	}
+	s = &services{
+		apiAddr: listeners.api.Addr().String(),
+		wsAddr:  listeners.ws.Addr().String(),
+		failed:  make(chan error, 3), //nolint:mnd // One for each service.
+	}
+	if err = s.build(ctx, c, tel, listeners.grpc.Addr().String()); err != nil {
+		listeners.close()
+		return nil, err
+	}
+	s.serve("guild service", s.guilds.Serve, listeners.grpc)
+	s.serve("session service", s.sessions.Serve, listeners.ws)
+	s.serve("chat API", s.api.Serve, listeners.api)
+	return s, nil
+}
+
+func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry, guildsAddr string) error {
+	propagator := propagate.NewSampledFirst()
+	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
+	if err != nil {
+		return err
+	}
+	if s.guilds, err = guilds.New(c.Guilds, provider, propagator); err != nil {
+		return err
+	}
+	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
+		return err
+	}
+	if s.sessions, err = sessions.New(s.guilds, provider); err != nil {
+		return err
+	}
+	if provider, err = tel.Provider(ctx, "chat-api", telemetry.EntryPoint(c.Sample)); err != nil {
+		return err
+	}
+	s.api, err = api.New(ctx, api.Config{
+		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator,
+		Page: web.Handler(web.Config{Guilds: c.Guilds, WebSocketAddr: s.wsAddr, Recorder: tel.Recorder}),
+	})
+	return err
+}
+
+func (s *services) serve(name string, serve func(net.Listener) error, on net.Listener) {
+	s.serving.Go(func() {
+		err := serve(on)
+		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+			s.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	})
+}
+
+// shutdown finishes what has begun, in the order in which the work flows.
+func (s *services) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	err := errors.Join(s.api.Shutdown(ctx), s.guilds.Shutdown(ctx), s.sessions.Shutdown(ctx))
+	s.serving.Wait()
+	return err
+}
+
+// listeners are the sockets of the services.
+type listeners struct{ api, grpc, ws net.Listener }
+
+// listen opens them: the API on addr, the others on any free port, the session
+// service on the same host as the API so that its page can reach it.
+func listen(ctx context.Context, addr string) (l listeners, err error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return l, fmt.Errorf("-addr %q is not HOST:PORT", addr)
+	}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	var lc net.ListenConfig
+	if l.api, err = lc.Listen(ctx, "tcp", addr); err != nil {
+		return l, fmt.Errorf("cannot serve on %s: %w", addr, err)
+	}
+	if l.ws, err = lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0")); err != nil {
+		return l, err
+	}
+	l.grpc, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	return l, err
+}
+
+func (l listeners) close() {
+	for _, listener := range []net.Listener{l.api, l.grpc, l.ws} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+}

@@ -1,0 +1,61 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package guilds
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// message is what a guild process takes.
+type message interface {
+	handle(ctx context.Context, g *guild)
+}
+
+// guild is the state of one guild process. Only its handler touches it.
+type guild struct {
+	id       int64
+	seq      int64
+	sessions *mailbox.Group[*chat.MessageCreate]
+}
+
+func (g *guild) handleMessage(ctx context.Context, m message) error {
+	m.handle(ctx, g)
+	return nil
+}
+
+// Publish fans a message out to the guild's sessions.
+type Publish struct {
+	Message chat.MessageCreate
+	Reply   mailbox.Reply[mailbox.Delivery]
+}
+
+func (m Publish) handle(ctx context.Context, g *guild) {
+	g.seq++
+	event := m.Message
+	event.Seq = g.seq
+	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
+		event.TraceID = sc.TraceID().String()
+	}
+	m.Reply.Answer(g.sessions.Broadcast(ctx, &event))
+}
+
+// Subscribe adds a session. The answer is the number of the guild's last
+// message: the session will get all after it.
+type Subscribe struct {
+	Session chat.Session
+	Reply   mailbox.Reply[int64]
+}
+
+func (m Subscribe) handle(_ context.Context, g *guild) {
+	if err := g.sessions.Join(m.Session); err != nil {
+		m.Reply.Fail(err)
+		return
+	}
+	m.Reply.Answer(g.seq)
+}

@@ -1,0 +1,114 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package guilds is the guild service: a process for each guild, which fans
+// messages out to the guild's sessions. The chat API reaches it by gRPC.
+package guilds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/waybill-go/waybill/examples/guild/guildpb"
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// ErrUnknown means that there is no such guild.
+var ErrUnknown = errors.New("unknown guild")
+
+// Service runs the guild processes. Guilds are numbered from 1.
+type Service struct {
+	guildpb.UnimplementedGuildsServer
+
+	sys    *mailbox.System
+	guilds map[int64]mailbox.Ref[message]
+	server *grpc.Server
+}
+
+// New makes the service with n guilds.
+func New(n int, provider trace.TracerProvider, propagator propagation.TextMapPropagator) (*Service, error) {
+	s := &Service{
+		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider)),
+		guilds: make(map[int64]mailbox.Ref[message], n),
+		server: grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagator)))),
+	}
+	kind, err := mailbox.NewKind[message](s.sys, "guild", mailbox.WithPanicPolicy(mailbox.Continue))
+	if err != nil {
+		return nil, err
+	}
+	for id := range int64(n) {
+		g := &guild{id: id + 1, sessions: mailbox.NewGroup[*chat.MessageCreate](s.sys, "sessions")}
+		if s.guilds[g.id], err = kind.Spawn(strconv.FormatInt(g.id, 10), g.handleMessage); err != nil {
+			return nil, err
+		}
+	}
+	guildpb.RegisterGuildsServer(s.server, s)
+	return s, nil
+}
+
+// Serve answers gRPC on listener until Shutdown.
+func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
+
+// Publish implements the gRPC method.
+func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*guildpb.PublishResponse, error) {
+	g, ok := s.guilds[in.GetGuildId()]
+	if !ok {
+		return nil, status.Errorf(codes.NotFound, "guild %d: %v", in.GetGuildId(), ErrUnknown)
+	}
+	event := chat.MessageCreate{
+		Guild: in.GetGuildId(), ID: in.GetMessageId(), Author: in.GetAuthor(), Content: in.GetContent(),
+	}
+	d, err := mailbox.Call(ctx, g, func(r mailbox.Reply[mailbox.Delivery]) message {
+		return Publish{Message: event, Reply: r}
+	})
+	if err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+	return &guildpb.PublishResponse{
+		Recipients: int64(d.Size), Delivered: int64(d.Delivered), Traced: int64(d.Traced),
+	}, nil
+}
+
+// Subscribe adds a session to a guild until the session ends, and returns the
+// number of the guild's last message. An error wraps [ErrUnknown] if there is
+// no such guild.
+func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Session) (int64, error) {
+	g, ok := s.guilds[guild]
+	if !ok {
+		return 0, fmt.Errorf("guild %d: %w", guild, ErrUnknown)
+	}
+	return mailbox.Call(ctx, g, func(r mailbox.Reply[int64]) message {
+		return Subscribe{Session: session, Reply: r}
+	})
+}
+
+// Stats counts the messages to guild processes.
+func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }
+
+// Shutdown finishes the calls that have begun, then stops the guilds.
+func (s *Service) Shutdown(ctx context.Context) error {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.server.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.server.Stop()
+		<-stopped
+	}
+	return s.sys.Shutdown(ctx)
+}

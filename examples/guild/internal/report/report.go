@@ -1,0 +1,104 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package report turns recorded spans into what people and programs read: the
+// JSON report, the waterfall, and what sampling did.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Report is all that a run has to say.
+type Report struct {
+	Summary Summary `json:"summary"`
+	Traces  []Trace `json:"traces"`
+}
+
+// Summary counts the run.
+type Summary struct {
+	Posts     int   `json:"posts"`
+	Sessions  int   `json:"sessions"`
+	Delivered int64 `json:"delivered"` // messages to sessions
+	Spans     int   `json:"spans"`
+}
+
+// Trace is one trace, its spans in the order of their start.
+type Trace struct {
+	TraceID string `json:"trace_id"`
+	Spans   []Span `json:"spans"`
+}
+
+// Span is one span.
+type Span struct {
+	Service       string         `json:"service"`
+	Name          string         `json:"name"`
+	Kind          string         `json:"kind"`
+	SpanID        string         `json:"span_id"`
+	ParentID      string         `json:"parent_id"` // empty for a root
+	StartUnixNano int64          `json:"start_unix_nano"`
+	DurationNS    int64          `json:"duration_ns"`
+	Error         string         `json:"error,omitempty"`
+	Attributes    map[string]any `json:"attributes"`
+	Links         []Link         `json:"links"`
+}
+
+// Link is a link of a span to another.
+type Link struct {
+	TraceID string `json:"trace_id"`
+	SpanID  string `json:"span_id"`
+}
+
+// NewTrace makes a Trace of the recorded spans of one trace.
+func NewTrace(id trace.TraceID, recorded []sdktrace.ReadOnlySpan) Trace {
+	t := Trace{TraceID: id.String(), Spans: make([]Span, 0, len(recorded))}
+	for _, s := range recorded {
+		t.Spans = append(t.Spans, newSpan(s))
+	}
+	slices.SortStableFunc(t.Spans, func(a, b Span) int { return int(a.StartUnixNano - b.StartUnixNano) })
+	return t
+}
+
+func newSpan(s sdktrace.ReadOnlySpan) Span {
+	span := Span{
+		Name:          s.Name(),
+		Kind:          s.SpanKind().String(),
+		SpanID:        s.SpanContext().SpanID().String(),
+		StartUnixNano: s.StartTime().UnixNano(),
+		DurationNS:    s.EndTime().Sub(s.StartTime()).Nanoseconds(),
+		Error:         s.Status().Description,
+		Attributes:    make(map[string]any, len(s.Attributes())),
+		Links:         make([]Link, 0, len(s.Links())),
+	}
+	if s.Parent().SpanID().IsValid() {
+		span.ParentID = s.Parent().SpanID().String()
+	}
+	service, _ := s.Resource().Set().Value(semconv.ServiceNameKey)
+	span.Service = service.AsString()
+	for _, a := range s.Attributes() {
+		span.Attributes[string(a.Key)] = a.Value.AsInterface()
+	}
+	for _, l := range s.Links() {
+		span.Links = append(span.Links, Link{l.SpanContext.TraceID().String(), l.SpanContext.SpanID().String()})
+	}
+	return span
+}
+
+// Write writes the report to a file as JSON.
+func (r Report) Write(file string) error {
+	out, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode the report: %w", err)
+	}
+	if err = os.WriteFile(file, append(out, '\n'), 0o644); err != nil { //nolint:gosec // For others to read.
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sessions is the session service: a process for each connected
+// client, which forwards what happens in its guild.
+package sessions
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// Directory is how a session gets into its guild.
+type Directory interface {
+	// Subscribe adds a session to a guild and returns the number of the guild's
+	// last message.
+	Subscribe(ctx context.Context, guild int64, session chat.Session) (int64, error)
+}
+
+// Service runs the session processes.
+type Service struct {
+	Tally Tally
+
+	sys        *mailbox.System
+	kind       *mailbox.Kind[*chat.MessageCreate]
+	directory  Directory
+	tracer     trace.Tracer
+	server     *http.Server
+	sockets    sync.WaitGroup
+	nextID     atomic.Int64
+	subscribed atomic.Int64
+}
+
+// New makes the service.
+func New(directory Directory, provider trace.TracerProvider) (*Service, error) {
+	s := &Service{
+		sys:       mailbox.NewSystem(mailbox.WithTracerProvider(provider)),
+		directory: directory,
+		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
+	}
+	// A client that cannot keep up loses its session, not the guild its time.
+	kind, err := mailbox.NewKind[*chat.MessageCreate](s.sys, "session",
+		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Stop))
+	if err != nil {
+		return nil, err
+	}
+	s.kind = kind
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", s.serveWebSocket)
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	return s, nil
+}
+
+// Serve answers WebSocket clients at /ws?guild=N until Shutdown.
+func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
+
+// Simulate connects a session to guild whose client takes every message at
+// once.
+func (s *Service) Simulate(ctx context.Context, guild int64) error {
+	_, err := s.connect(ctx, guild, func(context.Context, *chat.MessageCreate) error { return nil })
+	return err
+}
+
+// connect starts a session process that hands every message to forward.
+func (s *Service) connect(
+	ctx context.Context, guild int64, forward mailbox.Handler[*chat.MessageCreate],
+) (chat.Session, error) {
+	track := &Track{tally: &s.Tally}
+	id := strconv.FormatInt(s.nextID.Add(1), 10)
+	session, err := s.kind.Spawn(id, func(ctx context.Context, m *chat.MessageCreate) error {
+		if err := forward(ctx, m); err != nil {
+			return err
+		}
+		track.got(m.Seq)
+		return nil
+	})
+	if err != nil {
+		return session, err
+	}
+	last, err := s.directory.Subscribe(ctx, guild, session)
+	if err != nil {
+		session.Kill()
+		return session, fmt.Errorf("session %s: %w", id, err)
+	}
+	track.subscribed(last)
+	s.subscribed.Add(1)
+	return session, nil
+}
+
+// Subscribed returns how many sessions have ever been let into their guild.
+func (s *Service) Subscribed() int { return int(s.subscribed.Load()) }
+
+// Stats counts the messages to session processes.
+func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }
+
+// Shutdown delivers what the sessions have accepted, then closes them and
+// their connections.
+func (s *Service) Shutdown(ctx context.Context) error {
+	err := s.sys.Shutdown(ctx)
+	if closeErr := s.server.Shutdown(ctx); err == nil {
+		err = closeErr
+	}
+	s.sockets.Wait()
+	return err
+}

@@ -1,0 +1,68 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sessions
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
+)
+
+// writeTimeout is how long a client may take for one message.
+const writeTimeout = 5 * time.Second
+
+// serveWebSocket is one client: it lasts as long as the connection.
+func (s *Service) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	s.sockets.Add(1)
+	defer s.sockets.Done()
+	guild, err := strconv.ParseInt(r.URL.Query().Get("guild"), 10, 64)
+	if err != nil {
+		http.Error(w, "guild must be a number: /ws?guild=1", http.StatusBadRequest)
+		return
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		// The page comes from the chat API, which is on another port.
+		OriginPatterns: []string{r.Host, "127.0.0.1:*", "localhost:*", "[::1]:*"},
+	})
+	if err != nil {
+		return // Accept has answered.
+	}
+	defer conn.CloseNow() //nolint:errcheck // Closed properly below; this is for early returns.
+	ctx := conn.CloseRead(r.Context())
+	session, err := s.connect(ctx, guild, s.forwardTo(conn))
+	if err != nil {
+		status := websocket.StatusInternalError
+		if errors.Is(err, guilds.ErrUnknown) {
+			status = websocket.StatusPolicyViolation
+		}
+		_ = conn.Close(status, err.Error())
+		return
+	}
+	select {
+	case <-ctx.Done(): // The client has gone.
+		session.Kill()
+		<-session.Done()
+	case <-session.Done(): // It was too slow, or we are closing.
+		_ = conn.Close(websocket.StatusGoingAway, "session ended")
+	}
+}
+
+// forwardTo returns the handler of a session whose client is at conn.
+func (s *Service) forwardTo(conn *websocket.Conn) func(context.Context, *chat.MessageCreate) error {
+	return func(ctx context.Context, m *chat.MessageCreate) error {
+		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was chosen.
+		defer span.End()
+		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
+		return wsjson.Write(ctx, conn, m)
+	}
+}
