@@ -12,13 +12,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
 
-	"github.com/waybill-go/waybill/examples/guild/internal/report"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
+	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
 // Exit codes.
@@ -70,7 +72,10 @@ func (r *run) start(ctx context.Context) error {
 	if r.c.Report != "" {
 		keep = 0
 	}
-	r.tel = telemetry.New(telemetry.NewRecorder(keep), r.exporting(ctx))
+	if err := r.tryReport(); err != nil {
+		return err
+	}
+	r.tel = telemetry.New(record.New(keep), r.exporting(ctx))
 	var err error
 	r.services, err = start(ctx, r.c, r.tel)
 	return err
@@ -180,6 +185,18 @@ func (r *run) report() report.Report {
 		rep.Traces = append(rep.Traces, report.NewTrace(id, rec.Trace(id)))
 	}
 	return rep
+}
+
+// tryReport finds out before the run whether its report can be written.
+func (r *run) tryReport() error {
+	if r.c.Report == "" {
+		return nil
+	}
+	f, err := os.OpenFile(r.c.Report, os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // For others to read.
+	if err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return f.Close()
 }
 
 func (r *run) writeReport() error {

@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package telemetry gives each service its own TracerProvider, keeps the spans
-// for the page and the report, and exports them if there is a collector.
+// Package telemetry gives each service its own TracerProvider, whose spans are
+// kept for the page and the report, and exported if there is a collector.
 package telemetry
 
 import (
@@ -16,11 +16,13 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/examples/internal/record"
 )
 
 // Telemetry is the telemetry of all services of the example.
 type Telemetry struct {
-	Recorder *Recorder
+	Recorder *record.Recorder
 
 	export    bool
 	providers []*sdktrace.TracerProvider
@@ -28,7 +30,7 @@ type Telemetry struct {
 
 // New makes it. Spans are exported as well if export; the exporter is
 // configured by the standard OTEL_ environment variables.
-func New(recorder *Recorder, export bool) *Telemetry {
+func New(recorder *record.Recorder, export bool) *Telemetry {
 	return &Telemetry{Recorder: recorder, export: export}
 }
 

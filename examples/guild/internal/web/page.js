@@ -1,0 +1,184 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const make = (tag, className, text) => {
+  const e = document.createElement(tag);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+};
+const ms = (ns) => (ns / 1e6).toFixed(ns < 1e8 ? 3 : 0) + " ms";
+const shownAlike = 3; // siblings of one name that are shown at first
+const keptMessages = 200;
+
+let config, socket, chosen, newest = 0;
+
+async function json(url, options) {
+  const response = await fetch(url, options);
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.error || response.statusText);
+  return body;
+}
+
+function state(text, bad) {
+  $("state").textContent = text;
+  $("state").classList.toggle("bad", Boolean(bad));
+}
+
+// Chat.
+
+function show(m) {
+  if (m.id <= newest) return;
+  newest = m.id;
+  const item = make("li");
+  item.append(make("b", "", m.author), make("span", "", m.content));
+  if (m.trace_id) {
+    const open = make("button", "", "trace");
+    open.onclick = () => choose(m.trace_id);
+    item.append(open);
+  }
+  $("messages").append(item);
+  while ($("messages").children.length > keptMessages) $("messages").firstChild.remove();
+  item.scrollIntoView({ block: "end" });
+}
+
+async function enter(guild) {
+  if (socket) { socket.onclose = null; socket.close(); }
+  $("messages").replaceChildren();
+  newest = 0;
+  const waiting = [];
+  let ready = false;
+  socket = new WebSocket(`${config.ws}?guild=${guild}`);
+  const mine = socket;
+  socket.onmessage = (e) => { const m = JSON.parse(e.data); ready ? show(m) : waiting.push(m); };
+  socket.onopen = () => state("connected");
+  socket.onclose = () => { state("disconnected, trying again…", true); setTimeout(() => socket === mine && enter(guild), 2000); };
+  try {
+    for (const m of await json(`/guilds/${guild}/messages`)) show(m);
+  } catch (err) { state(err.message, true); }
+  ready = true;
+  waiting.forEach(show);
+}
+
+$("post").onsubmit = async (e) => {
+  e.preventDefault();
+  const body = JSON.stringify({ author: $("author").value, content: $("content").value });
+  try {
+    const posted = await json(`/guilds/${$("guild").value}/messages`, { method: "POST", body });
+    state(`delivered to ${posted.delivered} of ${posted.recipients} sessions, ${posted.traced} traced`);
+    $("content").value = "";
+    setTimeout(list, 100);
+  } catch (err) { state(err.message, true); }
+};
+
+// Traces.
+
+async function list() {
+  const traces = await json("/api/traces");
+  $("traces").replaceChildren(...traces.map((t) => {
+    const row = make("tr", t.trace_id === chosen ? "chosen" : "");
+    row.tabIndex = 0;
+    row.append(make("td", "", new Date(t.start_unix_nano / 1e6).toLocaleTimeString()), make("td", "", t.name),
+      make("td", "n", t.spans), make("td", "n", ms(t.duration_ns)));
+    row.onclick = row.onkeydown = (e) => { if (!e.key || e.key === "Enter") choose(t.trace_id); };
+    return row;
+  }));
+}
+
+async function choose(id) {
+  chosen = id;
+  list();
+  try { draw(await json(`/api/traces/${id}`)); } catch { $("waterfall").replaceChildren(make("p", "hint", "This trace is no longer kept.")); }
+}
+
+const colors = ["#2457c5", "#0b7a5e", "#a8590b", "#7b3fb5"];
+
+function draw(trace) {
+  const known = new Set(trace.spans.map((s) => s.span_id));
+  const children = new Map();
+  for (const s of trace.spans) {
+    const parent = known.has(s.parent_id) ? s.parent_id : "";
+    children.set(parent, [...(children.get(parent) || []), s]);
+  }
+  const start = Math.min(...trace.spans.map((s) => s.start_unix_nano));
+  const end = Math.max(...trace.spans.map((s) => s.start_unix_nano + s.duration_ns));
+  const services = [...new Set(trace.spans.map((s) => s.service))];
+  const many = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const title = make("h2", "", `${many(trace.spans.length, "span")} of ${many(services.length, "service")} in ${ms(end - start)} `);
+  title.append(make("code", "", trace.trace_id));
+  const rows = make("div");
+  rows.append(heading());
+  branch(rows, "", 0, { children, start, total: Math.max(end - start, 1), services });
+  $("waterfall").replaceChildren(title, rows);
+}
+
+function heading() {
+  const row = make("div", "span head");
+  row.append(...["Span", "", "Duration", "Waited", "Stands for"].map((t) => make("span", "", t)));
+  return row;
+}
+
+// branch draws the children of a span, those of one name together.
+function branch(into, parent, depth, view) {
+  const byName = new Map();
+  for (const s of view.children.get(parent) || []) byName.set(s.name, [...(byName.get(s.name) || []), s]);
+  for (const alike of byName.values()) {
+    const size = (s) => (view.children.get(s.span_id) || []).length;
+    if (alike.length > shownAlike) alike.sort((a, b) => size(b) - size(a) || b.duration_ns - a.duration_ns);
+    const drawAll = (spans, target) => spans.forEach((s) => {
+      target.append(spanRow(s, depth, view));
+      branch(target, s.span_id, depth + 1, view);
+    });
+    drawAll(alike.slice(0, shownAlike), into);
+    const rest = alike.slice(shownAlike);
+    if (rest.length === 0) continue;
+    const more = make("button", "more", `${rest.length} more “${rest[0].name}”`);
+    more.style.paddingLeft = `${depth + 1}rem`;
+    more.onclick = () => { const all = make("div"); drawAll(rest, all); more.replaceWith(all); };
+    into.append(more);
+  }
+}
+
+function spanRow(s, depth, view) {
+  const row = make("div", s.error ? "span failed" : "span");
+  row.title = Object.entries(s.attributes).map(([k, v]) => `${k} = ${v}`).concat(s.error || []).join("\n");
+  const color = colors[view.services.indexOf(s.service) % colors.length];
+  const name = make("span", "name");
+  name.style.paddingLeft = `${depth}rem`;
+  const service = make("i", "", s.service);
+  service.style.background = color;
+  name.append(service, s.name);
+  const waited = (s.attributes["waybill.queue.duration"] || 0) * 1e9;
+  const weight = s.attributes["waybill.fanout.weight"];
+  const track = make("span", "track");
+  const at = s.start_unix_nano - view.start;
+  if (waited > 0) track.append(bar("wait", at - waited, waited, color, view));
+  track.append(bar("work", at, s.duration_ns, color, view));
+  row.append(name, track, make("span", "", ms(s.duration_ns)), make("span", "", waited ? ms(waited) : ""),
+    make("span", "", weight ? `× ${Number(weight.toPrecision(4))}` : ""));
+  return row;
+}
+
+function bar(className, at, length, color, view) {
+  const b = make("span", className);
+  b.style.left = `${Math.min(Math.max(at / view.total, 0) * 100, 99.5)}%`;
+  b.style.width = `${Math.min(length / view.total, 1) * 100}%`;
+  b.style.background = color;
+  return b;
+}
+
+async function begin() {
+  try {
+    config = await json("/api/config");
+  } catch (err) { state(err.message, true); return; }
+  for (let g = 1; g <= config.guilds; g++) $("guild").append(new Option(g, g));
+  $("guild").onchange = () => enter($("guild").value);
+  await enter(1);
+  await list();
+  const first = document.querySelector("#traces tr");
+  if (first) first.click();
+  setInterval(() => list().catch(() => {}), 3000);
+}
+begin();

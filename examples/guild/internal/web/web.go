@@ -13,8 +13,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/examples/guild/internal/report"
-	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
+	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
 //go:embed index.html page.js page.css
@@ -27,7 +27,7 @@ const listed = 30
 type Config struct {
 	Guilds        int
 	WebSocketAddr string // HOST:PORT of the session service
-	Recorder      *telemetry.Recorder
+	Recorder      *record.Recorder
 }
 
 // Handler serves the page, and the traces as JSON under /api.

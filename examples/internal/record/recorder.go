@@ -1,7 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package telemetry
+// Package record keeps the spans of the examples in memory, to be shown.
+package record
 
 import (
 	"context"
@@ -24,9 +25,9 @@ type Recorder struct {
 
 var _ sdktrace.SpanProcessor = (*Recorder)(nil)
 
-// NewRecorder makes one that keeps the latest traces, at most so many; with 0
+// New makes one that keeps the latest traces, at most so many; with 0
 // or less, all.
-func NewRecorder(traces int) *Recorder {
+func New(traces int) *Recorder {
 	return &Recorder{max: traces, traces: make(map[trace.TraceID][]sdktrace.ReadOnlySpan)}
 }
 
