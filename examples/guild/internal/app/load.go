@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 )
 
 const (
@@ -27,15 +29,17 @@ type load struct {
 	clients  *clients
 	http     *http.Client
 	out      io.Writer
-	inGuild  []int64 // sessions by guild, from index 1
+	sessions []int64 // by guild, from index 1
+	real     []int64 // those of them that are real clients
 }
 
 func newLoad(ctx context.Context, c Config, s *services, out io.Writer) *load {
 	return &load{
 		c: c, services: s, out: out,
-		clients: newClients(ctx),
-		http:    &http.Client{Timeout: postTime, Transport: &http.Transport{}},
-		inGuild: make([]int64, c.Guilds+1),
+		clients:  newClients(ctx),
+		http:     &http.Client{Timeout: postTime, Transport: &http.Transport{}},
+		sessions: make([]int64, c.Guilds+1),
+		real:     make([]int64, c.Guilds+1),
 	}
 }
 
@@ -47,39 +51,49 @@ func (l *load) connect(ctx context.Context) error {
 		var err error
 		if i < realClients {
 			err = l.clients.dial(l.services.wsAddr, guild)
+			l.real[guild]++
 		} else {
 			err = l.services.sessions.Simulate(ctx, int64(guild))
 		}
 		if err != nil {
 			return err
 		}
-		l.inGuild[guild]++
+		l.sessions[guild]++
 		progress.at(i + 1)
 	}
-	return l.services.waitForSessions(ctx, l.c.Sessions)
+	return nil
 }
 
 // post sends the posts one after another, spread over the guilds, and waits
 // until every session has got all of its guild's.
 func (l *load) post(ctx context.Context) error {
 	progress := newProgress(l.out, "sending posts", l.c.Posts)
-	expected := l.services.sessions.Tally.Counts().Delivered
+	toSessions, toClients := l.services.sessions.Tally.Counts().Delivered, int64(0)
 	for i := range l.c.Posts {
 		guild := i%l.c.Guilds + 1
 		if err := l.send(ctx, guild, fmt.Sprintf("message %d of the run", i+1)); err != nil {
 			return err
 		}
-		expected += l.inGuild[guild]
+		toSessions += l.sessions[guild]
+		toClients += l.real[guild]
 		progress.at(i + 1)
 	}
 	ctx, cancel := context.WithTimeout(ctx, deliveryTime)
 	defer cancel()
-	if err := l.services.sessions.Tally.WaitFor(ctx, expected); err != nil {
-		return fmt.Errorf("%d of %d deliveries were missing: %w",
-			expected-l.services.sessions.Tally.Counts().Delivered, expected, err)
+	return errors.Join(
+		delivered(ctx, "sessions", &l.services.sessions.Tally, toSessions),
+		delivered(ctx, "WebSocket clients", &l.clients.tally, toClients))
+}
+
+// delivered waits for n deliveries and says what is wrong with them.
+func delivered(ctx context.Context, who string, tally *sessions.Tally, n int64) error {
+	err := tally.WaitFor(ctx, n)
+	counts := tally.Counts()
+	if err != nil {
+		return fmt.Errorf("%s: %d of %d deliveries are missing: %w", who, n-counts.Delivered, n, err)
 	}
-	if n := l.services.sessions.Tally.Counts(); n.Missed+n.Repeated > 0 {
-		return fmt.Errorf("sessions missed %d messages and got %d out of order", n.Missed, n.Repeated)
+	if err = counts.Err(); err != nil {
+		return fmt.Errorf("%s: %w", who, err)
 	}
 	return nil
 }

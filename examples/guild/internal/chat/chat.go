@@ -6,9 +6,27 @@ package chat
 
 import "github.com/waybill-go/waybill/mailbox"
 
-// MessageCreate tells a session of a new message in its guild. It is shared by
-// all sessions of the guild, who must not change it.
+// Event is what a session gets to know, and tells its client as JSON. It is
+// shared by all sessions of a guild, who must not change it.
+type Event interface{ event() }
+
+// Values of the member "type" of an event's JSON.
+const (
+	TypeReady   = "ready"
+	TypeMessage = "message"
+)
+
+// Ready is a session's first event: it is in its guild, and will get all
+// messages after number Last.
+type Ready struct {
+	Type  string `json:"type"`
+	Guild int64  `json:"guild"`
+	Last  int64  `json:"last"`
+}
+
+// MessageCreate tells of a new message.
 type MessageCreate struct {
+	Type    string `json:"type"`
 	Guild   int64  `json:"guild"`
 	ID      int64  `json:"id"`
 	Seq     int64  `json:"seq"` // 1 for the guild's first message, then without gaps
@@ -17,5 +35,8 @@ type MessageCreate struct {
 	TraceID string `json:"trace_id,omitempty"` // of the post, if its trace is sampled
 }
 
+func (*Ready) event()         {}
+func (*MessageCreate) event() {}
+
 // Session refers to the process of one connected client.
-type Session = mailbox.Ref[*MessageCreate]
+type Session = mailbox.Ref[Event]

@@ -21,7 +21,7 @@ type message interface {
 type guild struct {
 	id       int64
 	seq      int64
-	sessions *mailbox.Group[*chat.MessageCreate]
+	sessions *mailbox.Group[chat.Event]
 }
 
 func (g *guild) handleMessage(ctx context.Context, m message) error {
@@ -38,24 +38,28 @@ type Publish struct {
 func (m Publish) handle(ctx context.Context, g *guild) {
 	g.seq++
 	event := m.Message
-	event.Seq = g.seq
+	event.Type, event.Seq = chat.TypeMessage, g.seq
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		event.TraceID = sc.TraceID().String()
 	}
 	m.Reply.Answer(g.sessions.Broadcast(ctx, &event))
 }
 
-// Subscribe adds a session. The answer is the number of the guild's last
-// message: the session will get all after it.
+// Subscribe adds a session, which first of all gets a [chat.Ready].
 type Subscribe struct {
 	Session chat.Session
-	Reply   mailbox.Reply[int64]
+	Reply   mailbox.Reply[struct{}]
 }
 
-func (m Subscribe) handle(_ context.Context, g *guild) {
-	if err := g.sessions.Join(m.Session); err != nil {
+func (m Subscribe) handle(ctx context.Context, g *guild) {
+	// One sender's messages come in order: Ready goes before every broadcast.
+	err := m.Session.Send(ctx, &chat.Ready{Type: chat.TypeReady, Guild: g.id, Last: g.seq})
+	if err == nil {
+		err = g.sessions.Join(m.Session)
+	}
+	if err != nil {
 		m.Reply.Fail(err)
 		return
 	}
-	m.Reply.Answer(g.seq)
+	m.Reply.Answer(struct{}{})
 }

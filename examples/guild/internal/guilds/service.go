@@ -49,7 +49,7 @@ func New(n int, provider trace.TracerProvider, propagator propagation.TextMapPro
 		return nil, err
 	}
 	for id := range int64(n) {
-		g := &guild{id: id + 1, sessions: mailbox.NewGroup[*chat.MessageCreate](s.sys, "sessions")}
+		g := &guild{id: id + 1, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions")}
 		if s.guilds[g.id], err = kind.Spawn(strconv.FormatInt(g.id, 10), g.handleMessage); err != nil {
 			return nil, err
 		}
@@ -81,17 +81,17 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 	}, nil
 }
 
-// Subscribe adds a session to a guild until the session ends, and returns the
-// number of the guild's last message. An error wraps [ErrUnknown] if there is
-// no such guild.
-func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Session) (int64, error) {
+// Subscribe adds a session to a guild until the session ends. The error wraps
+// [ErrUnknown] if there is no such guild.
+func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Session) error {
 	g, ok := s.guilds[guild]
 	if !ok {
-		return 0, fmt.Errorf("guild %d: %w", guild, ErrUnknown)
+		return fmt.Errorf("guild %d: %w", guild, ErrUnknown)
 	}
-	return mailbox.Call(ctx, g, func(r mailbox.Reply[int64]) message {
+	_, err := mailbox.Call(ctx, g, func(r mailbox.Reply[struct{}]) message {
 		return Subscribe{Session: session, Reply: r}
 	})
+	return err
 }
 
 // Stats counts the messages to guild processes.

@@ -23,23 +23,21 @@ import (
 
 // Directory is how a session gets into its guild.
 type Directory interface {
-	// Subscribe adds a session to a guild and returns the number of the guild's
-	// last message.
-	Subscribe(ctx context.Context, guild int64, session chat.Session) (int64, error)
+	// Subscribe adds a session to a guild until the session ends.
+	Subscribe(ctx context.Context, guild int64, session chat.Session) error
 }
 
 // Service runs the session processes.
 type Service struct {
 	Tally Tally
 
-	sys        *mailbox.System
-	kind       *mailbox.Kind[*chat.MessageCreate]
-	directory  Directory
-	tracer     trace.Tracer
-	server     *http.Server
-	sockets    sync.WaitGroup
-	nextID     atomic.Int64
-	subscribed atomic.Int64
+	sys       *mailbox.System
+	kind      *mailbox.Kind[chat.Event]
+	directory Directory
+	tracer    trace.Tracer
+	server    *http.Server
+	sockets   sync.WaitGroup
+	nextID    atomic.Int64
 }
 
 // New makes the service.
@@ -50,7 +48,7 @@ func New(directory Directory, provider trace.TracerProvider) (*Service, error) {
 		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
 	}
 	// A client that cannot keep up loses its session, not the guild its time.
-	kind, err := mailbox.NewKind[*chat.MessageCreate](s.sys, "session",
+	kind, err := mailbox.NewKind[chat.Event](s.sys, "session",
 		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Stop))
 	if err != nil {
 		return nil, err
@@ -68,38 +66,35 @@ func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(lis
 // Simulate connects a session to guild whose client takes every message at
 // once.
 func (s *Service) Simulate(ctx context.Context, guild int64) error {
-	_, err := s.connect(ctx, guild, func(context.Context, *chat.MessageCreate) error { return nil })
+	_, err := s.connect(ctx, guild, func(context.Context, chat.Event) error { return nil })
 	return err
 }
 
-// connect starts a session process that hands every message to forward.
-func (s *Service) connect(
-	ctx context.Context, guild int64, forward mailbox.Handler[*chat.MessageCreate],
-) (chat.Session, error) {
-	track := &Track{tally: &s.Tally}
+// connect starts a session process that hands every event to forward.
+func (s *Service) connect(ctx context.Context, guild int64, forward mailbox.Handler[chat.Event]) (chat.Session, error) {
+	var track *Track
 	id := strconv.FormatInt(s.nextID.Add(1), 10)
-	session, err := s.kind.Spawn(id, func(ctx context.Context, m *chat.MessageCreate) error {
-		if err := forward(ctx, m); err != nil {
+	session, err := s.kind.Spawn(id, func(ctx context.Context, e chat.Event) error {
+		if err := forward(ctx, e); err != nil {
 			return err
 		}
-		track.got(m.Seq)
+		switch e := e.(type) {
+		case *chat.Ready:
+			track = s.Tally.Track(e.Last)
+		case *chat.MessageCreate:
+			track.Got(e.Seq)
+		}
 		return nil
 	})
 	if err != nil {
 		return session, err
 	}
-	last, err := s.directory.Subscribe(ctx, guild, session)
-	if err != nil {
+	if err = s.directory.Subscribe(ctx, guild, session); err != nil {
 		session.Kill()
 		return session, fmt.Errorf("session %s: %w", id, err)
 	}
-	track.subscribed(last)
-	s.subscribed.Add(1)
 	return session, nil
 }
-
-// Subscribed returns how many sessions have ever been let into their guild.
-func (s *Service) Subscribed() int { return int(s.subscribed.Load()) }
 
 // Stats counts the messages to session processes.
 func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }

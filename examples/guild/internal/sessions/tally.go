@@ -5,10 +5,11 @@ package sessions
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
-// Tally checks that every session gets every message of its guild exactly once
+// Tally checks that each of many sessions gets every message of its guild exactly once
 // and in order, and counts.
 type Tally struct {
 	mu     sync.Mutex
@@ -24,44 +25,35 @@ type Counts struct {
 	Repeated  int64 // messages that came again, or too late
 }
 
-// Track follows one session.
-type Track struct {
-	tally    *Tally
-	last     int64
-	first    int64 // zero until there is one
-	answered bool
-}
-
-// subscribed says that the session was promised all messages after number
-// last. The first of them may have come already.
-func (t *Track) subscribed(last int64) {
-	t.tally.mu.Lock()
-	defer t.tally.mu.Unlock()
-	t.answered = true
-	if t.first == 0 {
-		t.last = last
-		return
+// Err says what went wrong, if anything did.
+func (c Counts) Err() error {
+	if c.Missed+c.Repeated == 0 {
+		return nil
 	}
-	t.tally.counts.Missed += t.first - last - 1
+	return fmt.Errorf("of %d messages, %d were missed, and %d came again or too late", c.Delivered, c.Missed, c.Repeated)
 }
 
-// got takes note of message number seq.
-func (t *Track) got(seq int64) {
+// Track follows one session. It is for one goroutine at a time.
+type Track struct {
+	tally *Tally
+	last  int64
+}
+
+// Track begins to follow a session that is to get all messages after number
+// last.
+func (t *Tally) Track(last int64) *Track { return &Track{tally: t, last: last} }
+
+// Got takes note of message number seq.
+func (t *Track) Got(seq int64) {
 	t.tally.mu.Lock()
 	defer t.tally.mu.Unlock()
 	c := &t.tally.counts
 	c.Delivered++
-	switch {
-	case t.first == 0 && !t.answered:
-		t.last = seq
-	case seq <= t.last:
-		c.Repeated++
-	default:
+	if seq > t.last {
 		c.Missed += seq - t.last - 1
 		t.last = seq
-	}
-	if t.first == 0 {
-		t.first = seq
+	} else {
+		c.Repeated++
 	}
 	if t.tally.enough != nil && c.Delivered >= t.tally.wanted {
 		close(t.tally.enough)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
+	"github.com/waybill-go/waybill/mailbox"
 )
 
 // writeTimeout is how long a client may take for one message.
@@ -57,12 +58,12 @@ func (s *Service) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 }
 
 // forwardTo returns the handler of a session whose client is at conn.
-func (s *Service) forwardTo(conn *websocket.Conn) func(context.Context, *chat.MessageCreate) error {
-	return func(ctx context.Context, m *chat.MessageCreate) error {
+func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
+	return func(ctx context.Context, e chat.Event) error {
 		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was chosen.
 		defer span.End()
 		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		return wsjson.Write(ctx, conn, m)
+		return wsjson.Write(ctx, conn, e)
 	}
 }

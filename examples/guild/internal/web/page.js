@@ -52,7 +52,11 @@ async function enter(guild) {
   let ready = false;
   socket = new WebSocket(`${config.ws}?guild=${guild}`);
   const mine = socket;
-  socket.onmessage = (e) => { const m = JSON.parse(e.data); ready ? show(m) : waiting.push(m); };
+  socket.onmessage = (e) => { 
+    const m = JSON.parse(e.data);
+    if (m.type !== "message") return;
+    if (ready) show(m); else waiting.push(m);
+  };
   socket.onopen = () => state("connected");
   socket.onclose = () => { state("disconnected, trying again…", true); setTimeout(() => socket === mine && enter(guild), 2000); };
   try {
