@@ -17,9 +17,12 @@ type Config struct {
 	Guilds   int
 	Sessions int
 	Posts    int
-	Sample   float64 // negative: as OTEL_TRACES_SAMPLER says
-	Once     bool
-	Report   string
+	Sample   float64 // unless SampleEnv
+	// SampleEnv leaves the choice to OTEL_TRACES_SAMPLER, which is set where
+	// -sample is not.
+	SampleEnv bool
+	Once      bool
+	Report    string
 }
 
 // Bounds of what a run may be asked to do.
@@ -60,9 +63,7 @@ func parse(args []string, out io.Writer) (Config, error) {
 		return c, err
 	}
 	c.Addr = defaultedAddr(c)
-	if os.Getenv("OTEL_TRACES_SAMPLER") != "" && !isSet(flags, "sample") {
-		c.Sample = -1
-	}
+	c.SampleEnv = os.Getenv("OTEL_TRACES_SAMPLER") != "" && !isSet(flags, "sample")
 	return c, c.check(flags.Args())
 }
 
@@ -92,7 +93,7 @@ func (c Config) check(rest []string) error {
 		return fmt.Errorf("-sessions must be from 0 to %d", maxSessions)
 	case c.Posts < 0:
 		return errors.New("-posts must not be negative")
-	case c.Sample != -1 && !(c.Sample >= 0 && c.Sample <= 1):
+	case !(c.Sample >= 0 && c.Sample <= 1):
 		return errors.New("-sample must be from 0 to 1")
 	}
 	return nil

@@ -73,7 +73,11 @@ func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry
 	if s.sessions, err = sessions.New(s.guilds, provider); err != nil {
 		return err
 	}
-	if provider, err = tel.Provider(ctx, "chat-api", telemetry.EntryPoint(c.Sample)); err != nil {
+	entry := telemetry.EntryPoint(c.Sample)
+	if c.SampleEnv {
+		entry = nil
+	}
+	if provider, err = tel.Provider(ctx, "chat-api", entry); err != nil {
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{

@@ -35,12 +35,8 @@ func New(recorder *record.Recorder, export bool) *Telemetry {
 }
 
 // EntryPoint is the sampler of a service where traces begin: it samples ratio
-// of the requests that bring no trace. OTEL_TRACES_SAMPLER, if set, decides
-// instead when ratio is negative.
+// of the requests that bring no trace.
 func EntryPoint(ratio float64) sdktrace.Sampler {
-	if ratio < 0 {
-		return nil
-	}
 	return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))
 }
 

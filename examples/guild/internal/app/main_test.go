@@ -1,0 +1,130 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/app"
+	"github.com/waybill-go/waybill/examples/internal/report"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of these tests; none is expected to take it.
+const patience = time.Minute
+
+// example is the program, running.
+type example struct {
+	t          *testing.T
+	api, ws    string // addresses
+	reportFile string
+	stop       context.CancelFunc
+	done       chan struct{} // closed at its end, after which the rest may be read
+	code       int
+	stdout     bytes.Buffer
+	stderr     bytes.Buffer
+}
+
+// start runs the example in the background until it invites people to chat.
+func start(t *testing.T, args ...string) *example {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	e := &example{
+		t: t, stop: cancel, done: make(chan struct{}),
+		reportFile: filepath.Join(t.TempDir(), "report.json"),
+	}
+	read, write := io.Pipe()
+	args = append([]string{"-addr", "127.0.0.1:0", "-report", e.reportFile}, args...)
+	go func() {
+		defer close(e.done)
+		e.code = app.Main(ctx, args, write, &e.stderr)
+		_ = write.Close()
+	}()
+	t.Cleanup(func() { cancel(); <-e.done })
+
+	invited := make(chan struct{})
+	go func() {
+		open := sync.OnceFunc(func() { close(invited) })
+		defer open()
+		for lines := bufio.NewScanner(read); lines.Scan(); {
+			e.stdout.WriteString(lines.Text() + "\n")
+			if strings.HasPrefix(lines.Text(), "interrupt to stop") {
+				open()
+			}
+		}
+	}()
+	<-invited
+	e.api = e.match(`chat API +http://(\S+)`)
+	e.ws = e.match(`sessions +(ws://\S+/ws)`)
+	return e
+}
+
+// match returns what the program printed before it invited people.
+func (e *example) match(pattern string) string {
+	e.t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(e.stdout.String())
+	require.NotNil(e.t, found, "no %s in:\n%s\n%s", pattern, e.stdout.String(), e.stderr.String())
+	return found[1]
+}
+
+// finish interrupts the program and returns its report.
+func (e *example) finish() report.Report {
+	e.t.Helper()
+	e.stop()
+	<-e.done
+	require.Zero(e.t, e.code, e.stderr.String())
+	return readReport(e.t, e.reportFile)
+}
+
+func readReport(t *testing.T, file string) (r report.Report) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(content, &r))
+	return r
+}
+
+// answer is what the API answers to a post.
+type answer struct {
+	ID         int64  `json:"id"`
+	Recipients int64  `json:"recipients"`
+	Delivered  int64  `json:"delivered"`
+	Traced     int64  `json:"traced"`
+	Error      string `json:"error"`
+}
+
+// post sends a post to a guild, with headers in pairs.
+func (e *example) post(guild, body string, headers ...string) (status int, a answer) {
+	e.t.Helper()
+	url := "http://" + e.api + "/guilds/" + guild + "/messages"
+	req, err := http.NewRequestWithContext(e.t.Context(), http.MethodPost, url, strings.NewReader(body))
+	require.NoError(e.t, err)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	require.NoError(e.t, err)
+	defer resp.Body.Close()
+	assert.Equal(e.t, "application/json", resp.Header.Get("Content-Type"))
+	require.NoError(e.t, json.NewDecoder(resp.Body).Decode(&a))
+	return resp.StatusCode, a
+}

@@ -1,0 +1,5 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package readme holds the tests that keep the README true.
+package readme

@@ -1,0 +1,142 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package readme_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// What the README's snippets take as given.
+
+type Order struct{ ID int }
+
+type GuildMsg any
+
+type Stats struct{ Messages int }
+
+type GetStats struct{ reply mailbox.Reply[Stats] }
+
+type MessageCreate struct{ Content string }
+
+type Event struct{ Content string }
+
+func channel(ctx context.Context, order Order, ship func(context.Context, Order)) error {
+	// README: channel
+	orders := make(chan envelope.Envelope[Order], 64)
+
+	err := envelope.Send(ctx, orders, order) // was: orders <- order
+
+	for ctx, order := range envelope.Receive(ctx, orders, "process orders") { // was: for order := range orders
+		ship(ctx, order) // below a child span of the sender's
+	}
+	// README: end
+	return err
+}
+
+func anyChannel(ctx context.Context, ch chan any, order Order, ship func(context.Context, Order)) error {
+	// README: any
+	ch <- envelope.Wrap(ctx, order) // others still send bare orders
+
+	e, err := envelope.From[Order](<-ch) // takes both
+	ctx, order = e.Unwrap(ctx)
+	ship(ctx, order)
+	// README: end
+	return err
+}
+
+func process(ctx context.Context, handleGuild func(context.Context, GuildMsg) error) (Stats, error) {
+	// README: process
+	sys := mailbox.NewSystem()
+	guild, err := mailbox.Spawn(sys, "guild", handleGuild) // func(ctx context.Context, m GuildMsg) error
+
+	err = errors.Join(err, guild.Send(ctx, MessageCreate{"hello"}))
+
+	stats, err2 := mailbox.Call(ctx, guild, func(r mailbox.Reply[Stats]) GuildMsg { return GetStats{r} })
+
+	err3 := sys.Shutdown(ctx) // what was accepted is handled
+	// README: end
+	return stats, errors.Join(err, err2, err3)
+}
+
+func fanOut(
+	ctx context.Context, sys *mailbox.System, session mailbox.Ref[Event], event Event,
+) (mailbox.Delivery, error) {
+	// README: fan-out
+	sessions := mailbox.NewGroup[Event](sys, "sessions")
+	err := sessions.Join(session)
+
+	delivery := sessions.Broadcast(ctx, event) // .Size, .Delivered, .Rejected, .Traced
+	// README: end
+	return delivery, err
+}
+
+var (
+	codeBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+	snippet   = regexp.MustCompile(`(?s)\t// README: \S+\n(.*?)\t// README: end\n`)
+)
+
+// TestSnippetsAreCompiled finds every Go block of the README in this file,
+// which the compiler has read.
+func TestSnippetsAreCompiled(t *testing.T) {
+	here := read(t, "snippets_test.go")
+	compiled := map[string]bool{}
+	for _, m := range snippet.FindAllStringSubmatch(here, -1) {
+		lines := strings.Split(m[1], "\n")
+		for i := range lines {
+			lines[i] = strings.TrimPrefix(lines[i], "\t")
+		}
+		compiled[strings.Join(lines, "\n")] = true
+	}
+	blocks := codeBlock.FindAllStringSubmatch(read(t, "../../README.md"), -1)
+	assert.Len(t, blocks, len(compiled))
+	for _, b := range blocks {
+		assert.True(t, compiled[b[1]], "the README shows what is not compiled here:\n%s", b[1])
+	}
+}
+
+func TestSnippetsWork(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	shipped := 0
+	require.NoError(t, channel(ctx, Order{1}, func(context.Context, Order) { shipped++; cancel() }))
+
+	require.NoError(t, anyChannel(t.Context(), make(chan any, 1), Order{2}, func(_ context.Context, o Order) { shipped += o.ID }))
+	assert.Equal(t, 3, shipped)
+
+	messages := 0
+	stats, err := process(t.Context(), func(_ context.Context, m GuildMsg) error {
+		messages++
+		if get, ok := m.(GetStats); ok {
+			get.reply.Answer(Stats{Messages: messages})
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, Stats{Messages: 2}, stats)
+
+	sys := mailbox.NewSystem()
+	session, err := mailbox.Spawn(sys, "session", func(context.Context, Event) error { return nil })
+	require.NoError(t, err)
+	delivery, err := fanOut(t.Context(), sys, session, Event{"hello"})
+	require.NoError(t, err)
+	assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, delivery)
+	require.NoError(t, sys.Shutdown(t.Context()))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(content)
+}
