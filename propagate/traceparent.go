@@ -63,19 +63,21 @@ func Peek(traceparent string) Decision {
 	if len(traceparent) < size || !framed(traceparent) {
 		return Invalid
 	}
-	b := traceparent[:size]
-	t0, t1, t2, t3 := word(b[3:]), word(b[11:]), word(b[19:]), word(b[27:])
-	p0, p1 := word(b[36:]), word(b[44:])
-	// The version and the flags, with digits enough to make them a whole word.
-	rest := uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[flagsStart])<<40 | uint64(b[flagsStart+1])<<32 | zeros&(1<<32-1)
-	if notDigits(t0)|notDigits(t1)|notDigits(t2)|notDigits(t3)|notDigits(p0)|notDigits(p1)|notDigits(rest) != 0 {
+	s := traceparent[:size]
+	// The version and the flags fill a word with their neighbours and a dash,
+	// which framed has seen and which counts as a zero here.
+	const dash = '-' ^ '0'
+	version, flags := word(s)^dash<<40, word(s[47:])^dash<<16
+	t0, t1, t2, t3 := word(s[3:]), word(s[11:]), word(s[19:]), word(s[27:])
+	p0, p1 := word(s[36:]), word(s[44:])
+	if notDigits(version)|notDigits(flags)|notDigits(t0)|notDigits(t1)|notDigits(t2)|notDigits(t3)|
+		notDigits(p0)|notDigits(p1) != 0 {
 		return Invalid
 	}
 	if (t0^zeros)|(t1^zeros)|(t2^zeros)|(t3^zeros) == 0 || (p0^zeros)|(p1^zeros) == 0 {
 		return Invalid
 	}
-	flags := octets(rest)>>16
-	if flags&uint32(trace.FlagsSampled) == 0 {
+	if octets(flags)&uint32(trace.FlagsSampled) == 0 {
 		return Unsampled
 	}
 	return Sampled
@@ -96,7 +98,8 @@ func PeekHeader(header map[string][]string) Decision {
 }
 
 // framed checks what can be told without looking at digits: the dashes, the
-// version, and the length that goes with it. The argument has size bytes.
+// version, and the length that goes with it. The argument has size bytes or
+// more.
 func framed(s string) bool {
 	return s[traceIDStart-1] == '-' && s[spanIDStart-1] == '-' && s[flagsStart-1] == '-' &&
 		s[:2] != "ff" && (len(s) == size || s[:2] != "00" && s[size] == '-')
@@ -118,39 +121,17 @@ func ParseTraceparent(s string) (trace.SpanContext, error) {
 
 // decode reads a traceparent that [Peek] has found valid.
 func decode(s string) trace.SpanContext {
-	b := s[:size]
+	s = s[:size]
 	c := trace.SpanContextConfig{Remote: true}
 	for i := 0; i < len(c.TraceID); i += 4 {
-		binary.BigEndian.PutUint32(c.TraceID[i:], octets(word(b[traceIDStart+2*i:])))
+		binary.BigEndian.PutUint32(c.TraceID[i:], octets(word(s[traceIDStart+2*i:])))
 	}
 	for i := 0; i < len(c.SpanID); i += 4 {
-		binary.BigEndian.PutUint32(c.SpanID[i:], octets(word(b[spanIDStart+2*i:])))
+		binary.BigEndian.PutUint32(c.SpanID[i:], octets(word(s[spanIDStart+2*i:])))
 	}
-	flags := octets(uint64(b[flagsStart])<<8 | uint64(b[flagsStart+1]))
-	c.TraceFlags = trace.TraceFlags(flags) & knownFlags
+	// The flags are the last two digits of the last word, the rest of it is cut off.
+	c.TraceFlags = trace.TraceFlags(octets(word(s[size-8:]))) & knownFlags //nolint:gosec // As just said.
 	return trace.NewSpanContext(c)
-}
-
-const ones = 0x0101010101010101
-const zeros = '0' * ones
-
-func word(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0])<<56 | uint64(s[1])<<48 | uint64(s[2])<<40 | uint64(s[3])<<32 |
-		uint64(s[4])<<24 | uint64(s[5])<<16 | uint64(s[6])<<8 | uint64(s[7])
-}
-
-func notDigits(w uint64) uint64 {
-	d := (w + (0x80-0x30)*ones) &^ (w + (0x80-0x3a)*ones)
-	a := (w + (0x80-0x61)*ones) &^ (w + (0x80-0x67)*ones)
-	return (w | ^(d | a)) & (0x80*ones)
-}
-
-func octets(w uint64) uint32 {
-	v := w&(0x0f*ones) + 9*(w>>6&ones)
-	v = (v | v>>4) & 0x00ff00ff00ff00ff
-	v = (v | v>>8) & 0x0000ffff0000ffff
-	return uint32(v | v>>16)
 }
 
 // encode writes the traceparent of a valid span context.

@@ -1,0 +1,52 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+var (
+	sinkDecision propagate.Decision
+	sinkSpan     trace.SpanContext
+)
+
+func TestAllocations(t *testing.T) {
+	header := http.Header{"Traceparent": {unsampled}, "Tracestate": {"a=1"}, "Baggage": {"user=alice"}, "Accept": {"*/*"}}
+	plain := propagation.MapCarrier{"traceparent": unsampled, "tracestate": "a=1", "baggage": "user=alice"}
+	bare := propagation.HeaderCarrier{"Accept": {"*/*"}}
+	out, outPlain := propagation.HeaderCarrier{}, propagation.MapCarrier{}
+	carry, drop := propagate.NewSampledFirst(), propagate.NewSampledFirst(propagate.WithoutUnsampled())
+	background, ctx := t.Context(), contextWith(t, spanContext(t, 0, ""), "")
+	for _, tt := range []struct {
+		name string
+		want float64
+		f    func()
+	}{
+		{"peek", 0, func() { sinkDecision = propagate.Peek(unsampled) }},
+		{"peek, malformed", 0, func() { sinkDecision = propagate.Peek(unsampled + " ") }},
+		{"peek into a header", 0, func() { sinkDecision = propagate.PeekHeader(header) }},
+		{"parse", 0, func() { sinkSpan, _ = propagate.ParseTraceparent(sampled) }},
+		{"extract, carried", 2, func() { _ = carry.Extract(background, propagation.HeaderCarrier(header)) }},
+		{"extract, dropped", 0, func() { _ = drop.Extract(background, propagation.HeaderCarrier(header)) }},
+		{"extract from a map, carried", 2, func() { _ = carry.Extract(background, plain) }},
+		{"extract from a map, dropped", 0, func() { _ = drop.Extract(background, plain) }},
+		{"extract nothing", 0, func() { _ = carry.Extract(background, bare) }},
+		{"inject, carried", 2, func() { carry.Inject(ctx, out) }},
+		{"inject into a map, carried", 1, func() { carry.Inject(ctx, outPlain) }},
+		{"inject, dropped", 0, func() { drop.Inject(ctx, out) }},
+		{"inject nothing", 0, func() { carry.Inject(background, out) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.InDelta(t, tt.want, testing.AllocsPerRun(100, tt.f), 0)
+		})
+	}
+}

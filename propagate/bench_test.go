@@ -1,0 +1,137 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+// otelPropagator is what SampledFirst stands in for.
+var otelPropagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+
+const (
+	longState = "vendor=t61rcWkgMzE,ot=th:8;rv:1a2b3c4d5e6f78,other@tenant=abc/def"
+	longBag   = "user=alice,plan=free,region=eu-west-1;ttl=60,session=8f14e45fceea167a"
+)
+
+// requestHeader is what a server gets: a traced request among common headers.
+func requestHeader(parent, state, bag string) http.Header {
+	header := http.Header{}
+	for key, value := range map[string]string{
+		"accept": "*/*", "accept-encoding": "gzip", "content-type": "application/json", "user-agent": "Go-http-client/1.1",
+		"traceparent": parent, "tracestate": state, "baggage": bag,
+	} {
+		if value != "" {
+			header.Set(key, value)
+		}
+	}
+	return header
+}
+
+var contenders = []struct {
+	name       string
+	propagator propagation.TextMapPropagator
+}{
+	{"otel", otelPropagator},
+	{"waybill", propagate.NewSampledFirst()},
+	{"waybill-dropping", propagate.NewSampledFirst(propagate.WithoutUnsampled())},
+}
+
+func BenchmarkPeek(b *testing.B) {
+	header := requestHeader(unsampled, longState, longBag)
+	b.Run("string", func(b *testing.B) {
+		for b.Loop() {
+			sinkDecision = propagate.Peek(unsampled)
+		}
+	})
+	if sinkDecision != propagate.Unsampled {
+		b.Fatal(sinkDecision)
+	}
+	b.Run("header", func(b *testing.B) {
+		for b.Loop() {
+			sinkDecision = propagate.PeekHeader(header)
+		}
+	})
+	if sinkDecision != propagate.Unsampled {
+		b.Fatal(sinkDecision)
+	}
+	b.Run("http.Header.Get", func(b *testing.B) {
+		for b.Loop() {
+			sinkDecision = propagate.Peek(header.Get("traceparent"))
+		}
+	})
+	if sinkDecision != propagate.Unsampled {
+		b.Fatal(sinkDecision)
+	}
+}
+
+func BenchmarkExtract(b *testing.B) {
+	for _, in := range []struct {
+		name   string
+		header http.Header
+	}{
+		{"unsampled", requestHeader(unsampled, "", "")},
+		{"unsampled-full", requestHeader(unsampled, longState, longBag)},
+		{"sampled", requestHeader(sampled, "", "")},
+		{"sampled-full", requestHeader(sampled, longState, longBag)},
+		{"absent", requestHeader("", "", "")},
+	} {
+		decision := propagate.PeekHeader(in.header)
+		for _, c := range contenders {
+			b.Run(in.name+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				ctx := context.Background() //nolint:usetesting // The benchmark's own is a deep one.
+				var last context.Context
+				for b.Loop() {
+					last = c.propagator.Extract(ctx, propagation.HeaderCarrier(in.header)) //nolint:fatcontext // Each has the same parent.
+				}
+				sc := trace.SpanContextFromContext(last)
+				dropped := c.name == "waybill-dropping" && decision == propagate.Unsampled
+				if sc.IsSampled() != (decision == propagate.Sampled) ||
+					sc.IsValid() != (decision != propagate.Invalid && !dropped) {
+					b.Fatal(sc)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkInject(b *testing.B) {
+	for _, in := range []struct {
+		name       string
+		flags      trace.TraceFlags
+		state, bag string
+		want       string
+	}{
+		{"unsampled", 0, "", "", unsampled},
+		{"unsampled-full", 0, longState, longBag, unsampled},
+		{"sampled", trace.FlagsSampled, "", "", sampled},
+		{"sampled-full", trace.FlagsSampled, longState, longBag, sampled},
+	} {
+		ctx := contextWith(b, spanContext(b, in.flags, in.state), in.bag)
+		for _, c := range contenders {
+			b.Run(in.name+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				header := requestHeader("", "", "")
+				for b.Loop() {
+					c.propagator.Inject(ctx, propagation.HeaderCarrier(header))
+				}
+				want := in.want
+				if c.name == "waybill-dropping" && want == unsampled {
+					want = ""
+				}
+				if got := header.Get("traceparent"); got != want {
+					b.Fatal(got)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,88 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+const exampleParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+func Example() {
+	before := otel.GetTextMapPropagator()
+	defer otel.SetTextMapPropagator(before) // A program leaves it set.
+
+	propagator := propagate.NewSampledFirst()
+	otel.SetTextMapPropagator(propagator)
+
+	// What instrumentation of a server does:
+	incoming := http.Header{}
+	incoming.Set("traceparent", exampleParent)
+	ctx := otel.GetTextMapPropagator().Extract(context.Background(), propagation.HeaderCarrier(incoming))
+
+	// What instrumentation of a client does:
+	outgoing := http.Header{}
+	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(outgoing))
+
+	fmt.Println(outgoing.Get("traceparent"))
+	fmt.Println(propagator.Counts().UnsampledCarried)
+	// Output:
+	// 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00
+	// 2
+}
+
+func ExampleNewSampledFirst() {
+	propagator := propagate.NewSampledFirst()
+	carrier := propagation.MapCarrier{"traceparent": exampleParent, "tracestate": "a=1", "baggage": "user=alice"}
+
+	sc := trace.SpanContextFromContext(propagator.Extract(context.Background(), carrier))
+	fmt.Println(sc.TraceID(), sc.IsSampled(), sc.TraceState().Len())
+	// Output: 4bf92f3577b34da6a3ce929d0e0e4736 false 0
+}
+
+func ExampleWithoutUnsampled() {
+	propagator := propagate.NewSampledFirst(propagate.WithoutUnsampled())
+	carrier := propagation.MapCarrier{"traceparent": exampleParent}
+
+	ctx := propagator.Extract(context.Background(), carrier)
+	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), propagator.Counts().UnsampledDropped)
+	// Output: false 1
+}
+
+func ExamplePeek() {
+	fmt.Println(propagate.Peek(exampleParent))
+	fmt.Println(propagate.Peek("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+	fmt.Println(propagate.Peek("00-00000000000000000000000000000000-00f067aa0ba902b7-01"))
+	// Output:
+	// unsampled
+	// sampled
+	// invalid
+}
+
+func ExamplePeekHeader() {
+	header := http.Header{}
+	header.Set("traceparent", exampleParent)
+	fmt.Println(propagate.PeekHeader(header))
+	// Output: unsampled
+}
+
+func ExampleParseTraceparent() {
+	sc, err := propagate.ParseTraceparent(exampleParent)
+	fmt.Println(sc.SpanID(), sc.IsSampled(), err)
+
+	_, err = propagate.ParseTraceparent(exampleParent + "-")
+	fmt.Println(errors.Is(err, propagate.ErrMalformed), err)
+	// Output:
+	// 00f067aa0ba902b7 false <nil>
+	// true propagate: malformed traceparent: version 00 has 55 bytes, not 56
+}

@@ -1,0 +1,107 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+var (
+	// wellFormed is the grammar of the standard but for identifiers of zero,
+	// which this kind of expression cannot exclude and zeroID finds.
+	wellFormed = regexp.MustCompile(`(?s)\A(?:00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}` +
+		`|(?:0[1-9a-f]|[1-9a-e][0-9a-f]|f[0-9a-e])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?)\z`)
+	zeroID = regexp.MustCompile(`\A..-(?:0{32}-|.{32}-0{16}-)`)
+
+	// OTel's propagator takes a dash behind version 00, against the standard's
+	// 55 bytes exactly.
+	trailingDash = regexp.MustCompile(`\A00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]-\z`)
+	// OTel's propagator refuses version 00 with a flag that is only reserved.
+	reservedFlag = regexp.MustCompile(`\A00-[0-9a-f]{32}-[0-9a-f]{16}-(?:0[4-9a-f]|[1-9a-f][0-9a-f])\z`)
+)
+
+func FuzzPeek(f *testing.F) {
+	for _, tt := range valid {
+		f.Add(tt.in)
+	}
+	for _, tt := range malformed {
+		f.Add(tt.in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got := propagate.Peek(in)
+		require.Equal(t, wellFormed.MatchString(in) && !zeroID.MatchString(in), got != propagate.Invalid, "%q", in)
+
+		oracle := trace.SpanContextFromContext(
+			propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": in}))
+		sc, err := propagate.ParseTraceparent(in)
+		switch {
+		case got == propagate.Invalid:
+			require.ErrorIs(t, err, propagate.ErrMalformed)
+			require.Equal(t, trace.SpanContext{}, sc)
+			require.True(t, !oracle.IsValid() || trailingDash.MatchString(in), "OTel takes %q", in)
+		case oracle.IsValid():
+			require.NoError(t, err)
+			require.Equal(t, oracle, sc)
+			require.Equal(t, oracle.IsSampled(), got == propagate.Sampled)
+		default:
+			require.NoError(t, err)
+			require.Regexp(t, reservedFlag, in)
+			require.Equal(t, sc.IsSampled(), got == propagate.Sampled)
+		}
+	})
+}
+
+// Whatever arrives, every carrier yields the same, and what goes out again is
+// what a next hop then reads.
+func FuzzSampledFirst(f *testing.F) {
+	for _, parent := range []string{sampled, unsampled, sampled + "-", "", "cc" + sampled[2:] + "-x"} {
+		f.Add(parent, "a=1,b=2", "user=alice,plan=free;p=1")
+		f.Add(parent, "a=1,,a=2", "%zz,=,user=%20")
+		f.Add(parent, "", "")
+	}
+	f.Fuzz(func(t *testing.T, parent, state, bag string) {
+		for _, opts := range [][]propagate.Option{nil, {propagate.WithoutUnsampled()}} {
+			p := propagate.NewSampledFirst(opts...)
+			in := fill(propagation.HeaderCarrier{}, parent, state, bag)
+			ctx := p.Extract(t.Context(), in)
+			sc := trace.SpanContextFromContext(ctx)
+			checkDecision(t, propagate.Peek(parent), opts, sc, bagOf(ctx))
+
+			for name, carrier := range carriers {
+				same := p.Extract(t.Context(), fill(carrier(), parent, state, bag))
+				require.True(t, sc.Equal(trace.SpanContextFromContext(same)), name)
+
+				out := fill(carrier(), stale, "stale=1", "stale=yes")
+				p.Inject(ctx, out)
+				next := p.Extract(t.Context(), out)
+				require.True(t, sc.Equal(trace.SpanContextFromContext(next)), name)
+				require.Equal(t, bagOf(ctx) == "", bagOf(next) == "", name)
+				require.NotContains(t, bagOf(next), "stale=yes")
+			}
+		}
+	})
+}
+
+func checkDecision(t *testing.T, d propagate.Decision, opts []propagate.Option, sc trace.SpanContext, bag string) {
+	t.Helper()
+	switch d {
+	case propagate.Sampled:
+		assert.True(t, sc.IsValid() && sc.IsSampled() && sc.IsRemote())
+	case propagate.Unsampled:
+		assert.False(t, sc.IsSampled())
+		assert.Equal(t, len(opts) == 0, sc.IsValid())
+		assert.Zero(t, sc.TraceState().Len())
+		assert.Empty(t, bag)
+	case propagate.Invalid:
+		assert.False(t, sc.IsValid())
+	}
+}
