@@ -1,0 +1,164 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// event is what is fanned out; all recipients share it.
+type event struct{ text string }
+
+// notice is an event with a trace by hand.
+type notice struct {
+	event   *event
+	carrier carrier
+}
+
+// recipientCapacity is the room of each recipient's channel and mailbox alike.
+const recipientCapacity = 16
+
+// fanoutRow measures broadcasts, for each recipient. All have handled one
+// before the next begins.
+func fanoutRow(recipients int, ratios ...ratio) row {
+	return row{
+		name:  fmt.Sprintf("fanout-%d", recipients),
+		about: fmt.Sprintf("one message to %d recipients, for each of them", recipients),
+		size:  recipients, ratios: ratios,
+		variants: fiveWays(rawFanout, naiveFanout, ourFanout),
+	}
+}
+
+// perChosen is what each recipient that the curve chooses adds, in ns, to what
+// the broadcast costs without a trace.
+func perChosen(recipients int) ratio {
+	const target = 2500
+	share := sampling.DefaultCurve().Probability(recipients)
+	return ratio{"ns per chosen recipient", target, func(r round) float64 {
+		return (r[oursSampled].ns - r[oursUntraced].ns) / share
+	}}
+}
+
+func rawFanout(recipients int) (*contender, error) {
+	l := newLatch(recipients)
+	var wg sync.WaitGroup
+	boxes := make([]chan *event, recipients)
+	for i := range boxes {
+		box, count := make(chan *event, recipientCapacity), l.of(i)
+		boxes[i] = box
+		wg.Go(func() {
+			for range box {
+				count.take()
+			}
+		})
+	}
+	return &contender{
+		run: func(times int) error {
+			for range times {
+				e := &event{text: "hello"}
+				for _, box := range boxes {
+					box <- e
+				}
+				l.wait()
+			}
+			return nil
+		},
+		handled: l.handled,
+		tear: func() error {
+			for _, box := range boxes {
+				close(box)
+			}
+			wg.Wait()
+			return nil
+		},
+	}, nil
+}
+
+func naiveFanout(recipients int) (*contender, error) {
+	l, otel := newLatch(recipients), newTelemetry(sampled)
+	var wg sync.WaitGroup
+	boxes := make([]chan notice, recipients)
+	for i := range boxes {
+		box, count := make(chan notice, recipientCapacity), l.of(i)
+		boxes[i] = box
+		wg.Go(func() {
+			for n := range box {
+				span := otel.receive(n.carrier)
+				span.End()
+				count.take()
+			}
+		})
+	}
+	return &contender{
+		run: func(times int) error {
+			for range times {
+				e := &event{text: "hello"}
+				for _, box := range boxes {
+					box <- notice{e, otel.inject()}
+				}
+				l.wait()
+			}
+			return nil
+		},
+		handled: l.handled,
+		tear: func() error {
+			for _, box := range boxes {
+				close(box)
+			}
+			wg.Wait()
+			return nil
+		},
+		traces: otel, spans: [2]int{recipients, recipients},
+	}, nil
+}
+
+func ourFanout(recipients int, tr tracing) (*contender, error) {
+	l, otel := newLatch(recipients), newTelemetry(tr)
+	sys := mailbox.NewSystem(mailbox.WithTracerProvider(otel.provider))
+	group := mailbox.NewGroup[*event](sys, "recipients")
+	kind, err := mailbox.NewKind[*event](sys, "recipient", mailbox.WithCapacity(recipientCapacity))
+	if err != nil {
+		return nil, err
+	}
+	for i := range recipients {
+		count := l.of(i)
+		member, err := kind.Spawn(strconv.Itoa(i), func(context.Context, *event) error {
+			count.take()
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := group.Join(member); err != nil {
+			return nil, err
+		}
+	}
+	c := &contender{
+		run: func(times int) error {
+			for range times {
+				d := group.Broadcast(otel.ctx, &event{text: "hello"})
+				if d.Delivered != recipients {
+					return fmt.Errorf("%w: %d of %d delivered", errEffect, d.Delivered, recipients)
+				}
+				l.wait()
+			}
+			return nil
+		},
+		handled: l.handled,
+		tear:    func() error { return sys.Shutdown(context.Background()) },
+		traces:  otel,
+	}
+	if tr == sampled { // The broadcast's own span, and those of the chosen.
+		chosen := sampling.Config{}.Expected(recipients)
+		c.spans = [2]int{1 + int(math.Floor(chosen)), 1 + int(math.Ceil(chosen))}
+	}
+	return c, nil
+}

@@ -1,0 +1,244 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+)
+
+// plan says how long to measure.
+type plan struct {
+	rounds    int           // counted rounds
+	least     int           // counted rounds even if there is no time
+	allowance time.Duration // for a row's rounds; none if zero
+	batch     time.Duration // what a batch should take
+	stall     time.Duration // when a batch has failed
+}
+
+// sample is what one batch of a variant cost for each operation.
+type sample struct {
+	ns, allocs, bytes float64
+}
+
+// round has a sample of each variant, by name, taken close together.
+type round map[string]sample
+
+// result has the counted rounds of a row.
+type result struct {
+	row    row
+	rounds []round
+}
+
+// entrant is a contender and what the harness knows of it.
+type entrant struct {
+	*contender
+
+	name  string
+	size  int
+	times int // in a batch
+	done  int // times in all
+}
+
+var errEffect = errors.New("effect not as expected")
+
+// measure sets up a row's variants, measures them in turns, and tears them down.
+func (p plan) measure(r row) (res result, err error) {
+	entrants, err := p.enter(r)
+	defer func() {
+		for _, e := range entrants {
+			err = errors.Join(err, p.leave(e, err != nil))
+		}
+	}()
+	if err != nil {
+		return res, err
+	}
+	res = result{row: r, rounds: make([]round, 0, p.rounds)}
+	start := time.Now()
+	for i := range 1 + p.rounds { // The first is to warm up.
+		this, err := p.round(r, entrants)
+		if err != nil {
+			return res, err
+		}
+		if i > 0 {
+			res.rounds = append(res.rounds, this)
+		}
+		if p.allowance > 0 && i >= p.least && time.Since(start) > p.allowance {
+			break
+		}
+	}
+	return res, nil
+}
+
+// enter sets up the variants of r and finds how often each fits into a batch.
+func (p plan) enter(r row) ([]*entrant, error) {
+	entrants := make([]*entrant, 0, len(r.variants))
+	for _, v := range r.variants {
+		c, err := v.set(r.size)
+		if err != nil {
+			return entrants, fmt.Errorf("%s: set-up: %w", v.name, err)
+		}
+		e := &entrant{contender: c, name: v.name, size: r.size, times: 1}
+		entrants = append(entrants, e)
+		if r.retained {
+			continue
+		}
+		if err := p.calibrate(e); err != nil {
+			return entrants, fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+	return entrants, nil
+}
+
+// calibrate finds how many times make a batch of the right length.
+func (p plan) calibrate(e *entrant) error {
+	for {
+		took, err := p.batchOf(e, e.times)
+		if err != nil {
+			return err
+		}
+		if took >= p.batch/2 {
+			e.times = scaled(e.times, took, p.batch)
+			return nil
+		}
+		e.times = max(e.times+1, min(scaled(e.times, took, p.batch), 10*e.times))
+	}
+}
+
+// scaled returns how many times take as long as want, if times took took.
+func scaled(times int, took, want time.Duration) int {
+	return max(1, int(float64(times)*float64(want)/float64(max(took, 1))))
+}
+
+// round runs all once, in random order.
+func (p plan) round(r row, entrants []*entrant) (round, error) {
+	this := make(round, len(entrants))
+	for _, i := range rand.Perm(len(entrants)) { //nolint:gosec // Nothing secret.
+		e := entrants[i]
+		take := p.allocated
+		if r.retained {
+			take = p.retained
+		}
+		s, err := take(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+		this[e.name] = s
+	}
+	return this, nil
+}
+
+// allocated measures a batch: its time, and all that was allocated meanwhile.
+func (p plan) allocated(e *entrant) (sample, error) {
+	runtime.GC()
+	// A collection shrinks stacks and lets caches go cold. One go before the
+	// clock runs brings back what a process in use would have.
+	if _, err := p.batchOf(e, 1); err != nil {
+		return sample{}, err
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	took, err := p.goes(e, e.times)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		err = p.check(e)
+	}
+	return perOperation(e.times*e.size, took,
+		after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc), err
+}
+
+// retained measures one go: its time, and the heap and stacks that are in use
+// after it and were not before.
+func (p plan) retained(e *entrant) (sample, error) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	took, err := p.goes(e, 1)
+	if err != nil {
+		return sample{}, err
+	}
+	mallocs := before.Mallocs
+	runtime.ReadMemStats(&after)
+	mallocs = after.Mallocs - mallocs
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	inUse := max(0, int64(after.HeapAlloc+after.StackInuse)-int64(before.HeapAlloc+before.StackInuse)) //nolint:gosec // Far from the end.
+	return perOperation(e.size, took, mallocs, uint64(inUse)), p.check(e)
+}
+
+func perOperation(operations int, took time.Duration, allocs, bytes uint64) sample {
+	n := float64(operations)
+	return sample{ns: float64(took.Nanoseconds()) / n, allocs: float64(allocs) / n, bytes: float64(bytes) / n}
+}
+
+// batchOf runs e a number of times and checks the effect.
+func (p plan) batchOf(e *entrant, times int) (time.Duration, error) {
+	took, err := p.goes(e, times)
+	if err == nil {
+		err = p.check(e)
+	}
+	return took, err
+}
+
+// goes runs e a number of times.
+func (p plan) goes(e *entrant, times int) (took time.Duration, err error) {
+	err = p.guard(func() error {
+		start := time.Now()
+		err := e.run(times)
+		took = time.Since(start)
+		return err
+	})
+	e.done += times
+	return took, err
+}
+
+// check asserts that all messages so far were handled, each once.
+func (p plan) check(e *entrant) error {
+	if e.verify != nil {
+		if err := p.guard(e.verify); err != nil {
+			return err
+		}
+	}
+	if got, want := e.handled(), e.done*e.size; got != want {
+		return fmt.Errorf("%w: %d of %d messages handled", errEffect, got, want)
+	}
+	return nil
+}
+
+// leave tears e down and asserts that it made the spans that it should have. If
+// something failed before, it is left alone: it may never come to an end.
+func (p plan) leave(e *entrant, failed bool) error {
+	if failed {
+		return nil
+	}
+	if err := p.guard(e.tear); err != nil {
+		return fmt.Errorf("%s: %w", e.name, err)
+	}
+	if e.traces == nil {
+		return nil
+	}
+	least, most := e.done*e.spans[0], e.done*e.spans[1]
+	if got := e.traces.ended(); got < least || got > most {
+		return fmt.Errorf("%s: %w: %d spans, want %d to %d", e.name, errEffect, got, least, most)
+	}
+	return nil
+}
+
+// guard returns the error of f, or one of its own if f takes far too long, as
+// when it waits for a message that was lost.
+func (p plan) guard(f func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- f() }()
+	timer := time.NewTimer(p.stall)
+	defer timer.Stop()
+	select {
+	case err := <-result:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("%w: not complete after %v", errEffect, p.stall)
+	}
+}

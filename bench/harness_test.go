@@ -1,0 +1,170 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// rowOf is a row of one variant, raw.
+func rowOf(c *contender, size int) row {
+	return row{name: "test", size: size, variants: []variant{
+		{raw, func(int) (*contender, error) { return c, nil }},
+	}}
+}
+
+// honest handles what it is given.
+func honest(size int) *contender {
+	n := 0
+	return &contender{
+		run:     func(times int) error { n += times * size; return nil },
+		handled: func() int { return n },
+		tear:    func() error { return nil },
+	}
+}
+
+func TestTheWarmUpRoundDoesNotCount(t *testing.T) {
+	goes := 0
+	c := honest(1)
+	run := c.run
+	c.run = func(times int) error { goes++; return run(times) }
+	res, err := tiny.measure(rowOf(c, 1))
+	require.NoError(t, err)
+	assert.Len(t, res.rounds, 2)
+	// One to calibrate, and in each of three rounds one before the clock and the batch.
+	assert.Equal(t, 1+3*2, goes)
+}
+
+func TestALostMessageAbortsTheRun(t *testing.T) {
+	c := honest(3)
+	handled := c.handled
+	c.handled = func() int { return handled() - 1 }
+	_, err := tiny.measure(rowOf(c, 3))
+	require.ErrorIs(t, err, errEffect)
+	require.ErrorContains(t, err, "raw: ")
+	require.ErrorContains(t, err, "2 of 3 messages handled")
+}
+
+func TestAMessageHandledTwiceAbortsTheRun(t *testing.T) {
+	c := honest(3)
+	handled := c.handled
+	c.handled = func() int { return handled() + 1 }
+	_, err := tiny.measure(rowOf(c, 3))
+	require.ErrorIs(t, err, errEffect)
+}
+
+func TestAMissingSpanAbortsTheRun(t *testing.T) {
+	c := honest(1)
+	c.traces, c.spans = newTelemetry(sampled), [2]int{1, 2}
+	_, err := tiny.measure(rowOf(c, 1))
+	require.ErrorIs(t, err, errEffect)
+	require.ErrorContains(t, err, "0 spans")
+}
+
+func TestASpanTooManyAbortsTheRun(t *testing.T) {
+	c := honest(1)
+	c.traces = newTelemetry(untraced)
+	c.traces.receive(c.traces.inject()).End()
+	_, err := tiny.measure(rowOf(c, 1))
+	require.ErrorIs(t, err, errEffect)
+}
+
+func TestAStalledBatchAbortsTheRun(t *testing.T) {
+	stop := make(chan struct{})
+	defer close(stop)
+	c := honest(1)
+	c.run = func(int) error { <-stop; return nil }
+	p := tiny
+	p.stall = time.Millisecond
+	_, err := p.measure(rowOf(c, 1))
+	require.ErrorIs(t, err, errEffect)
+	require.ErrorContains(t, err, "not complete")
+}
+
+func TestErrorsOfAVariantAbortTheRun(t *testing.T) {
+	broken := errors.New("broken")
+	fail := func() error { return broken }
+	for name, spoil := range map[string]func(*contender){
+		"run":    func(c *contender) { c.run = func(int) error { return broken } },
+		"verify": func(c *contender) { c.verify = fail },
+		"tear":   func(c *contender) { c.tear = fail },
+	} {
+		c := honest(1)
+		spoil(c)
+		_, err := tiny.measure(rowOf(c, 1))
+		require.ErrorIs(t, err, broken, name)
+	}
+	r := rowOf(nil, 1)
+	r.variants[0].set = func(int) (*contender, error) { return nil, broken }
+	_, err := tiny.measure(r)
+	require.ErrorIs(t, err, broken)
+}
+
+func TestAnAllowanceSparesOnlyWhatIsBeyondTheLeast(t *testing.T) {
+	p := tiny
+	p.rounds, p.least, p.allowance = 50, 6, time.Nanosecond
+	res, err := p.measure(rowOf(honest(1), 1))
+	require.NoError(t, err)
+	assert.Len(t, res.rounds, 6)
+}
+
+func TestScaled(t *testing.T) {
+	assert.Equal(t, 30, scaled(10, 10*time.Millisecond, 30*time.Millisecond))
+	assert.Equal(t, 5, scaled(10, 60*time.Millisecond, 30*time.Millisecond))
+	assert.Equal(t, 1, scaled(1, time.Second, time.Millisecond))
+	assert.Equal(t, 30, scaled(1, 0, 30*time.Nanosecond))
+}
+
+func TestPerOperation(t *testing.T) {
+	assert.Equal(t, sample{ns: 10, allocs: 2, bytes: 100}, perOperation(100, time.Microsecond, 200, 10_000))
+}
+
+func TestAllocationsAreCounted(t *testing.T) {
+	c := honest(1)
+	run := c.run
+	var kept [][]byte
+	c.run = func(times int) error {
+		for range 1000 * times {
+			kept = append(kept, make([]byte, 64))
+		}
+		clear(kept)
+		kept = kept[:0]
+		return run(times)
+	}
+	p := tiny
+	p.rounds = 6
+	res, err := p.measure(rowOf(c, 1))
+	require.NoError(t, err)
+	s := res.summary(raw)
+	assert.InDelta(t, 1000, s.allocs, 50)
+	assert.InDelta(t, 64_000, s.size, 16_000)
+}
+
+func TestRetainedMemoryIsWhatStays(t *testing.T) {
+	const size, each = 100, 64 << 10
+	var kept [][]byte
+	n := 0
+	c := &contender{
+		run: func(times int) error {
+			for range times * size {
+				kept = append(kept, make([]byte, each))
+				_ = append([]byte(nil), kept[len(kept)-1]...) // Garbage.
+			}
+			return nil
+		},
+		verify:  func() error { n += len(kept); kept = nil; return nil },
+		handled: func() int { return n },
+		tear:    func() error { return nil },
+	}
+	r := rowOf(c, size)
+	r.retained = true
+	res, err := tiny.measure(r)
+	require.NoError(t, err)
+	assert.InEpsilon(t, each, res.summary(raw).size, 0.25)
+}

@@ -1,0 +1,37 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// allRows lists what is measured, in the order of the table. The targets are
+// the project's own.
+func allRows() []row {
+	rows := []row{
+		sendRow("send", "one sender to one process, until all is handled", 1,
+			quotient(oursUntraced, raw, 0.8),
+			quotient(oursUnsampled, raw, 1.2)),
+		fanoutRow(10_000,
+			quotient(oursSampled, raw, 0.20),
+			quotient(oursSampled, oursUntraced, 1.05)),
+		callRow("call", "a call and its reply", false,
+			quotient(oursUntraced, raw, 1.5)),
+	}
+	for i := range rows {
+		rows[i].main = true
+	}
+	return append(rows,
+		sendRow("send-8", "eight senders to one process, until all is handled", 8,
+			quotient(oursUntraced, raw, 1.05),
+			quotient(oursUnsampled, raw, 1.2)),
+		fanoutRow(10, quotient(oursUntraced, raw, 0.6), perChosen(10)),
+		fanoutRow(100, quotient(oursUntraced, raw, 0.3), perChosen(100)),
+		fanoutRow(1_000, quotient(oursUntraced, raw, 0.25), perChosen(1_000)),
+		fanoutRow(100_000,
+			quotient(oursSampled, raw, 0.20),
+			quotient(oursSampled, oursUntraced, 1.05)),
+		callRow("call-deadline", "a call and its reply, by a deadline", true,
+			quotient(oursUntraced, raw, 1.75)),
+		spawnRow(quotient(ours, raw, 0.35)),
+		idleRow(100_000, bytesOf(ours, 288)),
+	)
+}

@@ -1,0 +1,78 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import "slices"
+
+// summary is what a table says of a variant.
+type summary struct {
+	name                           string
+	median, min, max, allocs, size float64
+	runs                           int
+}
+
+// median returns the middle of values, which it leaves in their order, and
+// zero if there are none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// over returns the values of a figure in all counted rounds.
+func (r result) over(figure func(round) float64) []float64 {
+	values := make([]float64, 0, len(r.rounds))
+	for _, this := range r.rounds {
+		values = append(values, figure(this))
+	}
+	return values
+}
+
+// summary sums up one variant.
+func (r result) summary(variant string) summary {
+	times := r.over(func(this round) float64 { return this[variant].ns })
+	return summary{
+		name:   variant,
+		median: median(times),
+		min:    slices.Min(times),
+		max:    slices.Max(times),
+		allocs: median(r.over(func(this round) float64 { return this[variant].allocs })),
+		size:   median(r.over(func(this round) float64 { return this[variant].bytes })),
+		runs:   len(times),
+	}
+}
+
+// toRaw compares a variant with raw: in bytes where the row is about them.
+func (r result) toRaw(variant string) float64 {
+	return median(r.over(func(this round) float64 {
+		if r.row.retained {
+			return this[variant].bytes / this[raw].bytes
+		}
+		return this[variant].ns / this[raw].ns
+	}))
+}
+
+// finding is a ratio, measured.
+type finding struct {
+	name          string
+	value, target float64
+	ok            bool
+}
+
+// findings are the medians of the row's ratios. Each is computed within the
+// rounds: what slows the machine for some of them slows both sides.
+func (r result) findings() []finding {
+	found := make([]finding, 0, len(r.row.ratios))
+	for _, q := range r.row.ratios {
+		value := median(r.over(q.of))
+		found = append(found, finding{r.row.name + " " + q.name, value, q.target, value <= q.target})
+	}
+	return found
+}

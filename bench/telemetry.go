@@ -1,0 +1,86 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// tracing is what the sender's context holds.
+type tracing int
+
+const (
+	untraced  tracing = iota // nothing
+	unsampled                // an unsampled trace that came from outside
+	sampled                  // a sampled span of the same provider
+)
+
+// telemetry is a real SDK that samples all it is asked to and discards the
+// spans when they have ended, and the context of a sender. Both rivals that
+// trace use the same kind.
+type telemetry struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+	ctx      context.Context //nolint:containedctx // It is what all senders of a variant begin with.
+	spans    discard
+}
+
+func newTelemetry(t tracing) *telemetry {
+	s := &telemetry{ctx: context.Background()}
+	s.provider = sdktrace.NewTracerProvider(
+		sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithResource(resource.Empty()),
+		sdktrace.WithSpanProcessor(&s.spans),
+	)
+	s.tracer = s.provider.Tracer("bench")
+	switch t {
+	case untraced:
+	case unsampled:
+		s.ctx = trace.ContextWithRemoteSpanContext(s.ctx, trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, Remote: true,
+		}))
+	case sampled:
+		s.ctx, _ = s.tracer.Start(s.ctx, "sender") //nolint:spancheck // Never ended, hence never counted.
+	}
+	return s
+}
+
+// ended is the number of spans ended so far.
+func (s *telemetry) ended() int { return int(s.spans.ended.Load()) }
+
+// carrier is how the naive variants carry the trace: what the documentation
+// of OpenTelemetry shows for a message without headers.
+type carrier = propagation.MapCarrier
+
+// inject puts the sender's trace into a new carrier.
+func (s *telemetry) inject() carrier {
+	c := carrier{}
+	propagation.TraceContext{}.Inject(s.ctx, c)
+	return c
+}
+
+// receive starts the span of a handling below what the carrier holds; the
+// caller ends it.
+func (s *telemetry) receive(c carrier) trace.Span {
+	ctx := propagation.TraceContext{}.Extract(context.Background(), c)
+	_, span := s.tracer.Start( //nolint:spancheck // As said above.
+		ctx, "handle message", trace.WithSpanKind(trace.SpanKindConsumer))
+	return span //nolint:spancheck // As said above.
+}
+
+// discard is a span processor that keeps only the count.
+type discard struct{ ended atomic.Int64 }
+
+var _ sdktrace.SpanProcessor = (*discard)(nil)
+
+func (*discard) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (d *discard) OnEnd(sdktrace.ReadOnlySpan)                   { d.ended.Add(1) }
+func (*discard) Shutdown(context.Context) error                  { return nil }
+func (*discard) ForceFlush(context.Context) error                { return nil }
