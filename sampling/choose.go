@@ -3,8 +3,6 @@
 
 package sampling
 
-import "slices"
-
 // smallChoice is how many positions are chosen with a table on the stack.
 const smallChoice = 64
 
@@ -16,7 +14,6 @@ const smallChoice = 64
 // 30(9), 1987). Its set of positions is a table with linear probing whose hash
 // is the position's own rank, so that it can be read out nearly sorted.
 func choose(dst []int, n, k int, intN func(int) int) []int {
-	dst = slices.Grow(dst, k)
 	if k >= n {
 		for i := range n {
 			dst = append(dst, i)

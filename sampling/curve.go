@@ -77,9 +77,7 @@ func (c Curve) Probability(n int) float64 {
 	}
 	a, b := points[after-1], points[after]
 	along := math.Log(float64(n)/float64(a.Size)) / math.Log(float64(b.Size)/float64(a.Size))
-	// The quotient of the two probabilities may be out of range, and the result
-	// rounded to beyond them; their logarithms and the bounds are safe.
-	log := math.Log(a.Probability)*(1-along) + math.Log(b.Probability)*along
-	low, high := min(a.Probability, b.Probability), max(a.Probability, b.Probability)
-	return min(max(math.Exp(log), low), high)
+	p := a.Probability * math.Pow(b.Probability/a.Probability, along)
+	// Rounding may carry it beyond its points, and so above 1.
+	return min(max(p, min(a.Probability, b.Probability)), max(a.Probability, b.Probability))
 }

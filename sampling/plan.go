@@ -63,6 +63,9 @@ func (c Config) PlanInto(buf []int, n int, random *rand.Rand) Plan {
 	if fraction > 0 && draw.float64() < fraction {
 		k++
 	}
+	if cap(buf) < k {
+		buf = make([]int, 0, k)
+	}
 	p.Chosen = choose(buf[:0], p.Size, k, draw.intN)
 	return p
 }

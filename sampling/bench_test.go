@@ -1,0 +1,91 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// BenchmarkPlan chooses as many of ever larger fan-outs: the time must not
+// grow with their size. The baseline is a coin for each recipient.
+func BenchmarkPlan(b *testing.B) {
+	for _, k := range []int{10, 100} {
+		for _, n := range []int{1000, 100_000, 10_000_000} {
+			b.Run(fmt.Sprintf("k=%d/n=%d", k, n), func(b *testing.B) {
+				c := exactly(k)
+				var buf []int
+				b.ReportAllocs()
+				for b.Loop() {
+					buf = c.PlanInto(buf, n, nil).Chosen
+				}
+				require.Len(b, buf, k)
+			})
+		}
+	}
+	for _, n := range []int{1000, 100_000} {
+		b.Run(fmt.Sprintf("coins/k=10/n=%d", n), func(b *testing.B) {
+			var buf []int
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = buf[:0]
+				for i := range n {
+					if rand.IntN(n) < 10 {
+						buf = append(buf, i)
+					}
+				}
+			}
+			require.LessOrEqual(b, len(buf), n)
+		})
+	}
+}
+
+func BenchmarkPlanDefault(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var p sampling.Plan
+			b.ReportAllocs()
+			for b.Loop() {
+				p = sampling.Config{}.Plan(n, nil)
+			}
+			require.Equal(b, n, p.Size)
+		})
+	}
+}
+
+func BenchmarkFanout(b *testing.B) {
+	b.Run("put", func(b *testing.B) {
+		state := parse(b, "a=1,z=2")
+		var next trace.TraceState
+		b.ReportAllocs()
+		for b.Loop() {
+			next = someFanout.Put(state)
+		}
+		require.Equal(b, someFanout, sampling.FanoutFrom(next))
+	})
+	b.Run("from", func(b *testing.B) {
+		state := someFanout.Put(parse(b, "a=1,z=2"))
+		var f sampling.Fanout
+		b.ReportAllocs()
+		for b.Loop() {
+			f = sampling.FanoutFrom(state)
+		}
+		require.Equal(b, someFanout, f)
+	})
+	b.Run("from_absent", func(b *testing.B) {
+		state := parse(b, "a=1,z=2")
+		var f sampling.Fanout
+		b.ReportAllocs()
+		for b.Loop() {
+			f = sampling.FanoutFrom(state)
+		}
+		require.Equal(b, sampling.Fanout{}, f)
+	})
+}

@@ -1,0 +1,134 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"fmt"
+	"math"
+)
+
+// The checkers here judge many outcomes of a random choice. They return an
+// error rather than fail, so that a negative control can pass through them.
+//
+// All tests that use them have fixed seeds. tolerance is in standard
+// deviations: a right choice fails a two-sided test of 4.5 in one seed of
+// 150,000.
+const tolerance = 4.5
+
+// checkMean judges the mean of whole numbers that are mean rounded down or up.
+func checkMean(mean float64, trials int, outcome func() int) error {
+	low, high := int(math.Floor(mean)), int(math.Ceil(mean))
+	sum := 0
+	for range trials {
+		k := outcome()
+		if k != low && k != high {
+			return fmt.Errorf("%d is neither floor nor ceiling of %v", k, mean)
+		}
+		sum += k
+	}
+	fraction := mean - math.Floor(mean)
+	deviation := float64(sum) - float64(trials)*mean
+	// Half a unit, because a sum is whole and its mean is not.
+	if limit := tolerance*math.Sqrt(float64(trials)*fraction*(1-fraction)) + 0.5; math.Abs(deviation) > limit {
+		return fmt.Errorf("the sum of %d is off by %v, more than %v", trials, deviation, limit)
+	}
+	return nil
+}
+
+// checkUniform judges whether each of n positions is chosen equally often, by
+// a chi-squared statistic over equal buckets of positions. The variance is
+// that of a choice without replacement, and the numbers chosen are taken as
+// given, so that only the positions are judged. It looks at both tails: a
+// choice can be too even.
+func checkUniform(n, buckets, trials int, choose func() []int) error {
+	counts := make([]int, buckets)
+	size := n / buckets
+	if size*buckets != n {
+		return fmt.Errorf("%d buckets do not divide %d", buckets, n)
+	}
+	share := 1 / float64(buckets)
+	var chosen, variance float64
+	for range trials {
+		positions := choose()
+		for _, x := range positions {
+			counts[x/size]++
+		}
+		k := float64(len(positions))
+		chosen += k
+		if n > 1 {
+			variance += k * share * (1 - share) * (float64(n) - k) / float64(n-1)
+		}
+	}
+	var squares float64
+	for _, c := range counts {
+		d := float64(c) - chosen*share
+		squares += d * d
+	}
+	if variance == 0 {
+		if squares != 0 {
+			return fmt.Errorf("a choice of all is not all: %v", counts)
+		}
+		return nil
+	}
+	freedom := float64(buckets - 1)
+	statistic := squares / variance * freedom / float64(buckets)
+	if z := chiSquaredDeviation(statistic, freedom); math.Abs(z) > tolerance {
+		return fmt.Errorf("chi-squared %.1f with %v degrees of freedom is %.1f deviations off", statistic, freedom, z)
+	}
+	return nil
+}
+
+// chiSquaredDeviation is how many standard deviations of a normal variable x
+// is worth (Wilson and Hilferty, 1931).
+func chiSquaredDeviation(x, freedom float64) float64 {
+	v := 2 / (9 * freedom)
+	return (math.Cbrt(x/freedom) - (1 - v)) / math.Sqrt(v)
+}
+
+// checkPairs judges whether each pair of n positions is chosen together
+// equally often: what equal shares of single positions do not show.
+func checkPairs(n, trials int, choose func() []int) error {
+	together := make([]int, n*n)
+	var mean, variance float64
+	for range trials {
+		positions := choose()
+		for i, x := range positions {
+			for _, y := range positions[i+1:] {
+				together[min(x, y)*n+max(x, y)]++
+			}
+		}
+		k := float64(len(positions))
+		p := k * (k - 1) / float64(n*(n-1))
+		mean += p
+		variance += p * (1 - p)
+	}
+	for x := range n {
+		for y := x + 1; y < n; y++ {
+			// One more than elsewhere, because there are a thousand pairs.
+			z := (float64(together[x*n+y]) - mean) / math.Sqrt(variance)
+			if math.Abs(z) > tolerance+1 {
+				return fmt.Errorf("%d and %d came together %d times, expected %.1f: %.1f deviations off",
+					x, y, together[x*n+y], mean, z)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTotal judges whether the mean of many estimates is the truth.
+func checkTotal(truth float64, trials int, estimate func() float64) error {
+	var sum, squares float64
+	for range trials {
+		e := estimate() - truth
+		sum += e
+		squares += e * e
+	}
+	n := float64(trials)
+	mean := sum / n
+	limit := tolerance * math.Sqrt((squares/n-mean*mean)/n)
+	if !(math.Abs(mean) <= limit+1e-9*truth) {
+		return fmt.Errorf("the mean of %d estimates is off by %v of %v, more than %v", trials, mean, truth, limit)
+	}
+	return nil
+}

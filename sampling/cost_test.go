@@ -1,0 +1,87 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// countingSource counts the random numbers drawn from it.
+type countingSource struct {
+	rand.Source
+	draws int
+}
+
+func (s *countingSource) Uint64() uint64 {
+	s.draws++
+	return s.Source.Uint64()
+}
+
+// drawsFor is how many random numbers one plan of c for n draws, and how many
+// it should. A number that would make a choice uneven is drawn again; that
+// happens once in 2³²/n, and never with these seeds.
+func drawsFor(c sampling.Config, n int) (draws, want int) {
+	source := &countingSource{Source: rand.NewPCG(1, 2)}
+	p := c.Plan(n, rand.New(source))
+	want = len(p.Chosen)
+	if want == n {
+		want = 0
+	}
+	if p.Expected != math.Floor(p.Expected) {
+		want++
+	}
+	return source.draws, want
+}
+
+func TestPlanDrawsOnePerChosen(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 50, 100, 101, 1000, 10_000, 12_345, 100_000, 1_000_000} {
+		draws, want := drawsFor(sampling.Config{}, n)
+		assert.Equal(t, want, draws, "n = %d", n)
+	}
+	for _, k := range []int{1, 10, 64, 65, 500} {
+		few, want := drawsFor(exactly(k), 1000)
+		assert.Equal(t, want, few)
+		assert.Equal(t, k, few)
+		many, _ := drawsFor(exactly(k), 100_000)
+		assert.Equal(t, few, many, "the size of the fan-out does not matter")
+	}
+	none, _ := drawsFor(sampling.Config{Curve: sampling.Always()}, 1000)
+	assert.Zero(t, none, "all are chosen")
+	zero, _ := drawsFor(sampling.Config{}, 0)
+	assert.Zero(t, zero)
+}
+
+func TestPlanAllocations(t *testing.T) {
+	random := fixed(1)
+	for name, source := range map[string]*rand.Rand{"given": random, "runtime's": nil} {
+		for _, n := range []int{1000, 100_000, math.MaxInt32} {
+			for _, k := range []int{1, 10, 33, 64} {
+				c := exactly(k)
+				var chosen []int
+				assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { chosen = c.Plan(n, source).Chosen }), 0,
+					"Chosen and nothing else: %d of %d, %s", k, n, name)
+				buf := chosen
+				assert.Zero(t, testing.AllocsPerRun(50, func() { chosen = c.PlanInto(buf, n, source).Chosen }),
+					"%d of %d, %s", k, n, name)
+			}
+			buf := make([]int, 0, 65)
+			assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { buf = exactly(65).PlanInto(buf, n, source).Chosen }), 0,
+				"above 64 there is a table")
+		}
+		assert.Zero(t, testing.AllocsPerRun(50, func() { _ = sampling.Config{}.Plan(0, source) }))
+	}
+}
+
+func TestRecipientAllocatesNothing(t *testing.T) {
+	p := exactly(10).Plan(1000, fixed(1))
+	var f sampling.Fanout
+	assert.Zero(t, testing.AllocsPerRun(50, func() { f = sampling.Fanout{}.Recipient(p) }))
+	assert.InDelta(t, 100, f.Weight, 0)
+}

@@ -1,0 +1,94 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// latency is what a recipient at position i would have measured: skewed, so
+// that an estimate that favours some positions shows.
+func latency(i int) float64 { return float64(1 + i%7 + i*i/100) }
+
+func totalLatency(n int) (total float64) {
+	for i := range n {
+		total += latency(i)
+	}
+	return total
+}
+
+// estimator returns a function that estimates the total latency of n
+// recipients from those a plan chooses.
+func estimator(c sampling.Config, n int, seed uint64, weight func(sampling.Plan) float64) func() float64 {
+	random := fixed(seed)
+	return func() (estimate float64) {
+		p := c.Plan(n, random)
+		for _, i := range p.Chosen {
+			estimate += weight(p) * latency(i)
+		}
+		return estimate
+	}
+}
+
+// byCount is N/k: right where k̄ is at least 1, and only there.
+func byCount(p sampling.Plan) float64 { return float64(p.Size) / float64(len(p.Chosen)) }
+
+func TestEstimatesAreUnbiased(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 100, 150, 1000} {
+		require.NoError(t, checkTotal(totalLatency(n), 20_000,
+			estimator(sampling.Config{}, n, uint64(n), sampling.Plan.Weight)), "n = %d", n)
+	}
+	require.NoError(t, checkTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, sampling.Plan.Weight)))
+}
+
+func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
+	const n, trials = 100, 40_000
+	c := sampling.Config{Curve: flat(t, 0.0025)}
+	p := c.Plan(n, fixed(1))
+	assert.InDelta(t, 0.25, p.Expected, 1e-12)
+	assert.InDelta(t, 400, p.Weight(), 1e-9, "whether one was chosen or not")
+
+	require.NoError(t, checkTotal(totalLatency(n), trials, estimator(c, n, 2, sampling.Plan.Weight)))
+	random := fixed(3)
+	require.NoError(t, checkTotal(n, trials, func() float64 {
+		p := c.Plan(n, random)
+		return float64(len(p.Chosen)) * p.Weight()
+	}), "the weights sum to N in the mean")
+
+	// Negative control: N/k takes each chosen one for the whole fan-out, and
+	// forgets those that chose none.
+	require.Error(t, checkTotal(totalLatency(n), trials, estimator(c, n, 2, byCount)))
+}
+
+// TestNestedEstimatesAreUnbiased multiplies the weights of two fan-outs, as
+// each recipient of the second does through its tracestate.
+func TestNestedEstimatesAreUnbiased(t *testing.T) {
+	const relays, sessions, trials = 30, 40, 20_000
+	random := fixed(4)
+	estimate := func(second func(f sampling.Fanout, p sampling.Plan) float64) func() float64 {
+		return func() (sum float64) {
+			var c sampling.Config
+			outer := c.Plan(relays, random)
+			for range outer.Chosen {
+				f := sampling.Fanout{}.Recipient(outer)
+				inner := c.Plan(sessions, random)
+				for range inner.Chosen {
+					sum += second(f, inner)
+				}
+			}
+			return sum
+		}
+	}
+	require.NoError(t, checkTotal(relays*sessions, trials, estimate(func(f sampling.Fanout, p sampling.Plan) float64 {
+		return f.Recipient(p).Weight
+	})))
+	require.Error(t, checkTotal(relays*sessions, trials, estimate(func(_ sampling.Fanout, p sampling.Plan) float64 {
+		return sampling.Fanout{}.Recipient(p).Weight // Negative control: the parent's is forgotten.
+	})))
+}

@@ -1,0 +1,130 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func ExampleConfig_Plan() {
+	plan := sampling.Config{}.Plan(10_000, nil)
+	fmt.Println(len(plan.Chosen), "of", plan.Size, "keep the trace")
+	fmt.Println("each stands for", plan.Weight())
+	// Output:
+	// 10 of 10000 keep the trace
+	// each stands for 1000
+}
+
+func ExampleConfig_PlanInto() {
+	config := sampling.Config{MaxSpans: 3}
+	random := rand.New(rand.NewPCG(1, 2)) // For an output that repeats; nil will do.
+	var buf []int
+	for range 2 {
+		plan := config.PlanInto(buf, 100, random)
+		fmt.Println(plan.Chosen)
+		buf = plan.Chosen
+	}
+	// Output:
+	// [61 75 78]
+	// [4 23 78]
+}
+
+func ExampleConfig_Expected() {
+	for _, config := range []sampling.Config{{}, {MaxSpans: 20}} {
+		fmt.Println(config.Expected(1), config.Expected(100), config.Expected(100_000))
+	}
+	// Output:
+	// 1 10 100
+	// 1 10 20
+}
+
+// Where less than one recipient is chosen in the mean, most plans choose
+// none, and the rare chosen one stands for several fan-outs.
+func ExamplePlan_Weight() {
+	curve, _ := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.0025})
+	plan := sampling.Config{Curve: curve}.Plan(100, nil)
+	fmt.Println(plan.Expected, plan.Weight())
+	// Output: 0.25 400
+}
+
+func ExampleDefaultCurve() {
+	curve := sampling.DefaultCurve()
+	for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000} {
+		fmt.Printf("%d: %.3g\n", n, curve.Probability(n))
+	}
+	// Output:
+	// 1: 1
+	// 10: 0.316
+	// 100: 0.1
+	// 1000: 0.01
+	// 10000: 0.001
+	// 100000: 0.001
+}
+
+func ExampleAlways() {
+	plan := sampling.Config{Curve: sampling.Always()}.Plan(5, nil)
+	fmt.Println(plan.Chosen, plan.Weight())
+	// Output: [0 1 2 3 4] 1
+}
+
+func ExampleNewCurve() {
+	curve, err := sampling.NewCurve(
+		sampling.Point{Size: 10, Probability: 1},
+		sampling.Point{Size: 1000, Probability: 0.01},
+	)
+	fmt.Printf("%.3f %.3f %.3f %v\n", curve.Probability(5), curve.Probability(100), curve.Probability(5000), err)
+
+	_, err = sampling.NewCurve(sampling.Point{Size: 10, Probability: 1.5})
+	fmt.Println(errors.Is(err, sampling.ErrCurve), err)
+	// Output:
+	// 1.000 0.100 0.010 <nil>
+	// true sampling: invalid curve: probability 1.5 at size 10 is not in (0, 1]
+}
+
+// A guild of 10,000 sessions sends through 100 relays of 100 sessions each:
+// the weights multiply.
+func ExampleFanout_Recipient() {
+	toRelays := sampling.Config{}.Plan(100, nil)
+	toSessions := sampling.Config{}.Plan(100, nil)
+	relay := sampling.Fanout{}.Recipient(toRelays)
+	session := relay.Recipient(toSessions)
+	fmt.Println(relay.Weight, session.Weight, session.Depth)
+	// Output: 10 100 2
+}
+
+func ExampleFanout_Put() {
+	state, _ := trace.ParseTraceState("vendor=1")
+	f := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
+	fmt.Println(f.Put(state))
+	// Output: waybill=w:1000;p:0.001;n:10000;d:1,vendor=1
+}
+
+func ExampleFanoutFrom() {
+	state, _ := trace.ParseTraceState("waybill=w:1000;p:0.001;n:10000;d:1,vendor=1")
+	fmt.Println(sampling.FanoutFrom(state).Weight)
+
+	state, _ = trace.ParseTraceState("waybill=w:1e300;p:0.001;n:10000;d:1")
+	fmt.Println(sampling.FanoutFrom(state).Weight)
+	// Output:
+	// 1000
+	// 0
+}
+
+func ExampleFanout_Attributes() {
+	f := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
+	for _, kv := range f.Attributes(nil) {
+		fmt.Println(kv.Key, kv.Value.String())
+	}
+	// Output:
+	// waybill.fanout.weight 1000
+	// waybill.fanout.probability 0.001
+	// waybill.fanout.size 10000
+	// waybill.fanout.depth 1
+}

@@ -1,0 +1,129 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// someFanout is one that could have come about.
+var someFanout = sampling.Fanout{Weight: 1000.0 / 3, Probability: 0.003, Size: 1000, Depth: 1}
+
+func TestRecipient(t *testing.T) {
+	outer := exactly(4).Plan(30, fixed(1))
+	inner := exactly(3).Plan(7, fixed(1))
+
+	one := sampling.Fanout{}.Recipient(outer)
+	assert.Equal(t, sampling.Fanout{Weight: 7.5, Probability: 1 / 7.5, Size: 30, Depth: 1}, one)
+
+	two := one.Recipient(inner)
+	assert.InEpsilon(t, 7.5*7/3, two.Weight, 1e-12, "the weights multiply")
+	assert.InEpsilon(t, 3.0/7, two.Probability, 1e-12, "the share is that of the nearest")
+	assert.Equal(t, 7, two.Size)
+	assert.Equal(t, 2, two.Depth)
+
+	few := sampling.Config{Curve: flat(t, 0.0025)}.Plan(100, fixed(1))
+	assert.InEpsilon(t, 400, sampling.Fanout{}.Recipient(few).Weight, 1e-12)
+	assert.InEpsilon(t, 0.0025, sampling.Fanout{}.Recipient(few).Probability, 1e-12)
+
+	nobody := sampling.Config{}.Plan(0, nil)
+	assert.Equal(t, one, one.Recipient(nobody), "no fan-out, no change")
+	assert.Equal(t, sampling.Fanout{}, sampling.Fanout{}.Recipient(sampling.Plan{}))
+}
+
+// TestRecipientStopsAtTheBounds: a message that passed more fan-outs than the
+// tracestate may claim must not lose the weight it has.
+func TestRecipientStopsAtTheBounds(t *testing.T) {
+	half := exactly(1).Plan(2, fixed(1))
+	f, state := sampling.Fanout{}, trace.TraceState{}
+	for range 200 {
+		f = sampling.FanoutFrom(state).Recipient(half)
+		state = f.Put(state)
+		require.Equal(t, f, sampling.FanoutFrom(state))
+	}
+	assert.Equal(t, sampling.Fanout{Weight: 1e15, Probability: 0.5, Size: 2, Depth: 64}, f)
+}
+
+func TestAttributes(t *testing.T) {
+	before := attribute.String("a", "b")
+	assert.Equal(t, []attribute.KeyValue{
+		before,
+		attribute.Float64("waybill.fanout.weight", 1000.0/3),
+		attribute.Float64("waybill.fanout.probability", 0.003),
+		attribute.Int("waybill.fanout.size", 1000),
+		attribute.Int("waybill.fanout.depth", 1),
+	}, someFanout.Attributes([]attribute.KeyValue{before}))
+	assert.Nil(t, sampling.Fanout{}.Attributes(nil), "none without a fan-out")
+	assert.Equal(t, []attribute.KeyValue{before}, sampling.Fanout{}.Attributes([]attribute.KeyValue{before}))
+}
+
+func TestFanoutRoundTrip(t *testing.T) {
+	for _, f := range []sampling.Fanout{
+		someFanout,
+		{Weight: 1, Probability: 1, Size: 1, Depth: 1},
+		{Weight: 1e15, Probability: math.SmallestNonzeroFloat64, Size: math.MaxInt32, Depth: 64},
+		{Weight: math.Nextafter(1, 2), Probability: math.Nextafter(1, 0), Size: 2, Depth: 2},
+		{Weight: 1 + math.Pi*1e14, Probability: 1.0 / 3, Size: 12345, Depth: 33},
+	} {
+		assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+	}
+	random := seeded(t)
+	for range 2000 {
+		f := sampling.Fanout{
+			Weight:      math.Pow(10, 15*random.Float64()),
+			Probability: math.Pow(10, -300*random.Float64()),
+			Size:        1 + random.IntN(math.MaxInt32),
+			Depth:       1 + random.IntN(64),
+		}
+		require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+	}
+}
+
+// absurd are fan-outs that none of our plans makes.
+func absurd() map[string]sampling.Fanout {
+	with := func(change func(*sampling.Fanout)) sampling.Fanout {
+		f := someFanout
+		change(&f)
+		return f
+	}
+	cases := map[string]sampling.Fanout{"zero": {}}
+	for name, w := range map[string]float64{
+		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-5": -5, "1e300": 1e300,
+		"below 1": math.Nextafter(1, 0), "above 1e15": math.Nextafter(1e15, math.Inf(1)),
+	} {
+		cases["weight "+name] = with(func(f *sampling.Fanout) { f.Weight = w })
+	}
+	for name, p := range map[string]float64{
+		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-0.5": -0.5, "above 1": math.Nextafter(1, 2),
+	} {
+		cases["probability "+name] = with(func(f *sampling.Fanout) { f.Probability = p })
+	}
+	for name, n := range map[string]int{"0": 0, "-1": -1, "huge": math.MaxInt32 + 1, "least": math.MinInt} {
+		cases["size "+name] = with(func(f *sampling.Fanout) { f.Size = n })
+	}
+	for name, d := range map[string]int{"0": 0, "-1": -1, "65": 65, "huge": math.MaxInt} {
+		cases["depth "+name] = with(func(f *sampling.Fanout) { f.Depth = d })
+	}
+	return cases
+}
+
+func TestPutLeavesTheAbsurdOut(t *testing.T) {
+	for name, f := range absurd() {
+		t.Run(name, func(t *testing.T) {
+			for _, text := range []string{"", "a=1,b=2", "a=1,waybill=w:2;p:0.5;n:2;d:1,b=2"} {
+				state, err := trace.ParseTraceState(text)
+				require.NoError(t, err)
+				assert.Equal(t, text, f.Put(state).String())
+			}
+		})
+	}
+}

@@ -1,0 +1,180 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// requirePlan requires what must hold for every plan.
+func requirePlan(t *testing.T, c sampling.Config, n int, p sampling.Plan) {
+	t.Helper()
+	require.Equal(t, max(n, 0), p.Size)
+	require.InDelta(t, c.Expected(n), p.Expected, 0)
+	k := float64(len(p.Chosen))
+	require.True(t, k == math.Floor(p.Expected) || k == math.Ceil(p.Expected), "k = %v, mean %v", k, p.Expected)
+	for i, x := range p.Chosen {
+		require.True(t, x >= 0 && x < n, "%d of %d", x, n)
+		require.True(t, i == 0 || p.Chosen[i-1] < x, "distinct and ascending: %v", p.Chosen)
+	}
+}
+
+func TestPlanInvariants(t *testing.T) {
+	random := seeded(t)
+	for range 3000 {
+		n := 1 + random.IntN(1<<(1+random.IntN(12)))
+		c := sampling.Config{MaxSpans: random.IntN(200) - 20}
+		switch random.IntN(4) {
+		case 0:
+			c.Curve = flat(t, 1-random.Float64())
+		case 1:
+			c.Curve = sampling.Always()
+		case 2:
+			c.Curve = flat(t, (1-random.Float64())/float64(n)) // Less than one in the mean.
+		}
+		p := c.Plan(n, random)
+		requirePlan(t, c, n, p)
+		if c.MaxSpans > 0 {
+			require.LessOrEqual(t, len(p.Chosen), c.MaxSpans)
+		}
+	}
+}
+
+// TestPlanOfEverySize goes through all n and k up to a bound, and some around
+// the sizes where the way of choosing changes.
+func TestPlanOfEverySize(t *testing.T) {
+	random := fixed(1)
+	check := func(n, k int) {
+		p := exactly(k).Plan(n, random)
+		requirePlan(t, exactly(k), n, p)
+		require.Len(t, p.Chosen, min(n, k))
+	}
+	for n := 1; n <= 40; n++ {
+		for k := 1; k <= n+1; k++ {
+			check(n, k)
+		}
+	}
+	for _, k := range []int{63, 64, 65, 1000} {
+		for _, n := range []int{k - 1, k, k + 1, 2 * k, 100 * k, math.MaxInt32, math.MaxInt} {
+			check(n, k)
+		}
+	}
+}
+
+func TestPlanOfNobody(t *testing.T) {
+	for _, n := range []int{0, -1, math.MinInt} {
+		p := sampling.Config{}.Plan(n, nil)
+		assert.Equal(t, sampling.Plan{}, p)
+		assert.Zero(t, p.Weight())
+		assert.Zero(t, sampling.Config{}.Expected(n))
+	}
+}
+
+func TestExpected(t *testing.T) {
+	var c sampling.Config
+	assert.InDelta(t, 1, c.Expected(1), 0)
+	assert.InDelta(t, 10, c.Expected(100), 0)
+	assert.InEpsilon(t, 10, c.Expected(1000), 1e-12)
+	assert.InDelta(t, 10, c.Expected(10_000), 0)
+	assert.InDelta(t, 100, c.Expected(100_000), 0)
+	for _, n := range []int{1, 5, 1000, 100_000} {
+		for _, most := range []int{-1, 0} {
+			assert.InDelta(t, c.Expected(n), sampling.Config{MaxSpans: most}.Expected(n), 0, "no cap")
+		}
+		capped := sampling.Config{MaxSpans: 7}.Expected(n)
+		assert.InDelta(t, min(c.Expected(n), 7), capped, 0)
+	}
+	assert.InDelta(t, 3, exactly(7).Expected(3), 0)
+}
+
+func TestPlanRoundsToTheRightMean(t *testing.T) {
+	const trials = 20_000
+	for seed, n := range []int{1, 2, 3, 7, 50, 100, 101, 1000, 3333, 100_000} {
+		random := fixed(uint64(seed))
+		var c sampling.Config
+		var buf []int
+		require.NoError(t, checkMean(c.Expected(n), trials, func() int {
+			p := c.PlanInto(buf, n, random)
+			buf = p.Chosen
+			return len(p.Chosen)
+		}), "n = %d", n)
+	}
+	small := sampling.Config{Curve: flat(t, 0.0025)}
+	random := fixed(99)
+	require.NoError(t, checkMean(0.25, trials, func() int { return len(small.Plan(100, random).Chosen) }))
+
+	// Negative controls: rounding down, to the nearest, and by a fair coin.
+	mean := sampling.Config{}.Expected(7) // 2.65
+	require.Error(t, checkMean(mean, trials, func() int { return int(mean) }))
+	require.Error(t, checkMean(mean, trials, func() int { return int(math.Round(mean)) }))
+	require.Error(t, checkMean(mean, trials, func() int { return int(mean) + random.IntN(2) }))
+	require.Error(t, checkMean(mean, trials, func() int { return 1 }))
+}
+
+// TestWeightsSumToTheSize: in every single plan, not only in the mean.
+func TestWeightsSumToTheSize(t *testing.T) {
+	random := seeded(t)
+	for range 2000 {
+		n := 1 + random.IntN(200_000)
+		c := sampling.Config{MaxSpans: random.IntN(100)}
+		if random.IntN(2) == 0 {
+			c.Curve = flat(t, max(random.Float64(), 1/float64(n)))
+		}
+		p := c.Plan(n, random)
+		require.GreaterOrEqual(t, p.Expected, 1.0)
+		require.NotEmpty(t, p.Chosen, "there is always one to stand for all")
+		require.InDelta(t, float64(p.Size)/float64(len(p.Chosen)), p.Weight(), 0, "the quotient of two whole numbers")
+		sum := 0.0
+		for range p.Chosen {
+			sum += p.Weight()
+		}
+		require.InEpsilon(t, float64(n), sum, 1e-9)
+	}
+}
+
+func TestPlanIntoUsesItsBuffer(t *testing.T) {
+	buf := []int{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}
+	p := exactly(10).PlanInto(buf, 1000, fixed(1))
+	assert.Same(t, &buf[0], &p.Chosen[0])
+	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Chosen, p.Chosen, "what was in it does not matter")
+
+	short := make([]int, 3, 5)
+	p = exactly(10).PlanInto(short, 1000, fixed(1))
+	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Chosen, p.Chosen, "nor its size")
+	assert.Equal(t, []int{0, 0, 0}, short)
+}
+
+func TestPlanDependsOnItsSourceOnly(t *testing.T) {
+	var c sampling.Config
+	one, same := c.Plan(5000, fixed(3)), c.Plan(5000, fixed(3))
+	assert.Equal(t, one, same)
+	assert.NotEqual(t, c.Plan(5000, fixed(3)).Chosen, c.Plan(5000, fixed(4)).Chosen)
+	first := c.Plan(1_000_000_000, nil)
+	assert.NotEqual(t, first.Chosen, c.Plan(1_000_000_000, nil).Chosen, "the runtime's generator goes on")
+}
+
+func TestPlanInManyGoroutines(t *testing.T) {
+	c := sampling.Config{MaxSpans: 80}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			var buf []int
+			for range 200 {
+				p := c.PlanInto(buf, 200_000, nil)
+				buf = p.Chosen
+				assert.Len(t, p.Chosen, 80)
+				assert.True(t, slices.IsSorted(p.Chosen))
+			}
+		})
+	}
+	wg.Wait()
+}
