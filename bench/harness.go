@@ -117,7 +117,7 @@ func scaled(times int, took, want time.Duration) int {
 // round runs all once, in random order.
 func (p plan) round(r row, entrants []*entrant) (round, error) {
 	this := make(round, len(entrants))
-	for _, i := range rand.Perm(len(entrants)) { //nolint:gosec // Nothing secret.
+	for _, i := range rand.Perm(len(entrants)) {
 		e := entrants[i]
 		take := p.allocated
 		if r.retained {

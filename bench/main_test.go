@@ -87,7 +87,7 @@ func TestARunPrintsAndWrites(t *testing.T) {
 	require.NoError(t, o.measure(&out))
 	assert.Contains(t, out.String(), "send ours-untraced/raw")
 
-	text, err := os.ReadFile(file) //nolint:gosec // The test's own.
+	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var rep report
 	require.NoError(t, json.Unmarshal(text, &rep))

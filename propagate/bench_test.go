@@ -88,7 +88,7 @@ func BenchmarkExtract(b *testing.B) {
 		for _, c := range contenders {
 			b.Run(in.name+"/"+c.name, func(b *testing.B) {
 				b.ReportAllocs()
-				ctx := context.Background() //nolint:usetesting // The benchmark's own is a deep one.
+				ctx := context.Background()
 				var last context.Context
 				for b.Loop() {
 					last = c.propagator.Extract(ctx, propagation.HeaderCarrier(in.header)) //nolint:fatcontext // Each has the same parent.

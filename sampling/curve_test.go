@@ -16,7 +16,7 @@ import (
 func TestDefaultCurve(t *testing.T) {
 	for _, c := range []sampling.Curve{sampling.DefaultCurve(), {}} {
 		for n, want := range map[int]float64{1: 1, 100: 0.1, 10_000: 0.001, 10_001: 0.001, 100_000: 0.001, math.MaxInt: 0.001} {
-			assert.Equal(t, want, c.Probability(n), "exactly at and after its points: %d", n) //nolint:testifylint // Exactly.
+			assert.Equal(t, want, c.Probability(n), "exactly at and after its points: %d", n)
 		}
 		// Straight on logarithmic axes: half way is the geometric mean.
 		assert.InEpsilon(t, math.Sqrt(0.1), c.Probability(10), 1e-12)

@@ -137,10 +137,10 @@ func (r *run) work(ctx context.Context) error {
 
 // unlessOver drops the error of work that was interrupted.
 func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if context.Cause(ctx) == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // show prints what the run did: one trace, and what sampling saved.
