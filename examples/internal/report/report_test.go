@@ -1,0 +1,80 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/examples/internal/report"
+)
+
+// fanout is a trace of a broadcast with n chosen recipients out of 1,000.
+func fanout(n int) report.Trace {
+	t := report.Trace{TraceID: "0af7651916cd43dd8448eb211c80319c", Spans: []report.Span{{
+		Service: "guild", Name: "broadcast sessions", SpanID: "1", StartUnixNano: 1_000, DurationNS: 4_000_000,
+		Attributes: map[string]any{"waybill.fanout.size": int64(1000), "waybill.fanout.sampled": int64(n)},
+	}}}
+	for i := range n {
+		t.Spans = append(t.Spans, report.Span{
+			Service: "session", Name: "session MessageCreate", SpanID: fmt.Sprint(10 + i), ParentID: "1",
+			StartUnixNano: int64(1_000 + i*1_000_000), DurationNS: int64(100 * (i + 1)),
+			Attributes: map[string]any{
+				"waybill.fanout.weight": 1000 / float64(n), "waybill.queue.duration": float64(i) / 1000,
+			},
+		})
+	}
+	return t
+}
+
+func waterfall(t *testing.T, trace report.Trace) []string {
+	t.Helper()
+	var out strings.Builder
+	require.NoError(t, trace.Waterfall(&out))
+	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+}
+
+func TestWaterfall(t *testing.T) {
+	lines := waterfall(t, fanout(2))
+	require.Len(t, lines, 5)
+	assert.Contains(t, lines[0], "3 spans in 4.000 ms")
+	assert.Regexp(t, `^guild +broadcast sessions +█{32} +4\.000 ms *$`, lines[2])
+	assert.Regexp(t, `^session +session MessageCreate +█·{31} +0\.000 ms +0\.000 ms +× 500$`, lines[3])
+	assert.Regexp(t, `^session +session MessageCreate +·{8}█·{23} +0\.000 ms +1\.000 ms +× 500$`, lines[4])
+}
+
+func TestWaterfallShowsTheSlowestOfMany(t *testing.T) {
+	trace := fanout(5)
+	trace.Spans = append(trace.Spans, report.Span{
+		Service: "session", Name: "websocket write", SpanID: "99", ParentID: "10", StartUnixNano: 1_000,
+	})
+	lines := waterfall(t, trace)
+	require.Len(t, lines, 2+1+4+1)
+	assert.Contains(t, lines[3], "0.000 ms", "what has something below it comes first")
+	assert.Contains(t, lines[4], "websocket write")
+	assert.Contains(t, lines[5], "4.000 ms", "then the slowest")
+	assert.Contains(t, lines[6], "3.000 ms")
+	assert.Contains(t, lines[7], "… 2 more like these")
+}
+
+func TestWaterfallOfATraceWithoutItsRoot(t *testing.T) {
+	trace := fanout(1)
+	trace.Spans = trace.Spans[1:]
+	assert.Len(t, waterfall(t, trace), 3)
+	var out strings.Builder
+	require.NoError(t, report.Trace{}.Waterfall(&out))
+	assert.Empty(t, out.String())
+}
+
+func TestFanouts(t *testing.T) {
+	f := report.FanoutsOf([]report.Trace{fanout(10), fanout(9)})
+	assert.Equal(t, report.Fanouts{Broadcasts: 2, Recipients: 2000, Traced: 19, Spans: 21}, f)
+	assert.EqualValues(t, 2002, f.Naive(), "two broadcasts and a span for every recipient")
+	assert.Contains(t, f.String(), "2 traced broadcasts to 2000 recipients, of which 19 (0.95 %)")
+	assert.Contains(t, report.FanoutsOf(nil).String(), "no traced broadcast")
+}
