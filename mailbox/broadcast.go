@@ -33,9 +33,9 @@ func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 	if len(members) == 0 {
 		return Delivery{}
 	}
-	if !trace.SpanContextFromContext(ctx).IsSampled() {
+	if !traced(ctx) {
 		d := Delivery{Size: len(members)}
-		deliver(&d, members, slot[M]{message: message, header: g.sys.carry.Header(ctx)})
+		deliver(&d, members, slot[M]{message: message, header: g.sys.carry.Header(ctx), silent: decided(ctx)})
 		return d
 	}
 	return g.broadcastTraced(ctx, message, members)
@@ -49,12 +49,12 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 	d := Delivery{Size: len(members)}
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		deliver(&d, members, slot[M]{message: message, header: header})
+		deliver(&d, members, slot[M]{message: message, header: header, silent: true})
 		return d
 	}
 	plan := g.settings.sampling.Plan(len(members), nil)
 	chosen := slot[M]{message: message, header: chosenHeader(header, parent.Recipient(plan))}
-	skipped := slot[M]{message: message, header: skippedHeader(header, g.sys.carry)}
+	skipped := slot[M]{message: message, header: skippedHeader(header, g.sys.carry), silent: true}
 	rest := 0
 	for _, i := range plan.Chosen {
 		deliver(&d, members[rest:i], skipped)

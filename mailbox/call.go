@@ -52,20 +52,20 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	c := newCall[R](ctx, &p.kind.sys.lateReplies)
 	message := build(Reply[R]{c})
 	ctx, span := p.startCall(ctx, message)
-	result, err := none, p.send(ctx, slot[M]{message, p.kind.sys.carry.Header(ctx), c})
+	result, err := none, p.send(ctx, p.slotFor(ctx, message, c))
 	if err == nil {
 		result, err = c.wait(p.doneChannel())
 	}
 	if span != nil {
-		endSpan(span, err)
+		endSpan(span, err, false)
 	}
 	return result, err
 }
 
 // pending is a call as the process sees it that handles it.
 type pending interface {
-	// abandoned reports whether the caller has gone.
-	abandoned() bool
+	// expired reports whether the caller has gone.
+	expired() bool
 	// bind gives a handler's context the caller's deadline and cancellation.
 	bind(ctx context.Context) context.Context
 	// leave tells that the handler has returned, if it ran at all.
@@ -142,6 +142,15 @@ func (c *call[R]) fail(err error) { c.settle(outcome[R]{err: err}) }
 
 func (c *call[R]) abandoned() bool { return c.state.Load() == callAbandoned }
 
+// expired answers a caller whose context has ended but who has not noticed
+// yet, so that it is gone from here on.
+func (c *call[R]) expired() bool {
+	if err := c.caller.Err(); err != nil && c.settle(outcome[R]{err: err}) {
+		return true
+	}
+	return c.abandoned()
+}
+
 // wait waits for the answer, as long as the caller and the process last.
 func (c *call[R]) wait(ended <-chan struct{}) (R, error) {
 	gone := outcome[R]{}
@@ -164,9 +173,15 @@ func (c *call[R]) bind(ctx context.Context) context.Context {
 		return ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(c.caller, func() { cancel(context.Cause(c.caller)) })
+	deadline, timed := c.caller.Deadline()
+	stop := context.AfterFunc(c.caller, func() {
+		if timed && errors.Is(c.caller.Err(), context.DeadlineExceeded) {
+			return // Our own timer does it, and not with context.Canceled.
+		}
+		cancel(context.Cause(c.caller))
+	})
 	expire := context.CancelFunc(func() {})
-	if deadline, ok := c.caller.Deadline(); ok {
+	if timed {
 		ctx, expire = context.WithDeadline(ctx, deadline)
 	}
 	c.release = func() {

@@ -46,18 +46,26 @@ func (c *processContext) Done() <-chan struct{} {
 			cancel()
 			inner = c.inner.Load()
 		}
-		if c.ended.Load() { // The end may have come before there was an inner to cancel.
-			inner.cancel()
-		}
 	}
+	c.catchUp(inner)
 	return inner.Done()
 }
 
+// Err returns nothing that Done does not say too.
 func (c *processContext) Err() error {
-	if c.ended.Load() {
-		return context.Canceled
+	if !c.ended.Load() {
+		return nil
 	}
-	return nil
+	c.catchUp(c.inner.Load())
+	return context.Canceled
+}
+
+// catchUp cancels inner if the end has come and whoever brought it has not got
+// to that yet, or came before there was an inner.
+func (c *processContext) catchUp(inner *cancellable) {
+	if inner != nil && c.ended.Load() {
+		inner.cancel()
+	}
 }
 
 func (c *processContext) Value(key any) any {
@@ -73,7 +81,5 @@ func (c *processContext) Value(key any) any {
 // end cancels the context.
 func (c *processContext) end() {
 	c.ended.Store(true)
-	if inner := c.inner.Load(); inner != nil {
-		inner.cancel()
-	}
+	c.catchUp(c.inner.Load())
 }

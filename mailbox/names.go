@@ -5,6 +5,7 @@ package mailbox
 
 import (
 	"reflect"
+	"regexp"
 	"sync"
 )
 
@@ -36,15 +37,19 @@ func (k *Kind[M]) namesOf(message M) *messageNames {
 	return names.(*messageNames) //nolint:forcetypeassert // The map holds nothing else.
 }
 
+// qualifier matches what stands before a type's own name within another type's
+// name: its package, by path or by name, and what numbers a local type.
+var qualifier = regexp.MustCompile(`[^\[\](){}*,; ]+\.|·\d+`)
+
 func typeName(t reflect.Type) string {
 	switch {
 	case t == nil:
 		return "nil"
-	case t.Name() != "":
-		return t.Name()
-	case t.Kind() == reflect.Pointer:
+	case t.Name() == "" && t.Kind() == reflect.Pointer:
 		return typeName(t.Elem())
+	case t.Name() != "":
+		return qualifier.ReplaceAllString(t.Name(), "")
 	default:
-		return t.String()
+		return qualifier.ReplaceAllString(t.String(), "")
 	}
 }

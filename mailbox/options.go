@@ -122,7 +122,10 @@ func WithPanicPolicy(policy FailurePolicy) KindOption {
 }
 
 // WithRoots makes a message without a trace start one, if the sampler agrees.
-// It is for the entry points of a service, whose senders are not traced.
+// It is for the entry points of a service, whose senders are not traced. It
+// starts none where somebody decided against one: for a sender whose trace is
+// not sampled, for the recipients that a fan-out skipped, and for a message
+// from a handler that has no trace itself.
 func WithRoots() KindOption {
 	return kindOption(func(s *settings) { s.roots = true })
 }

@@ -62,13 +62,22 @@ func (p *process[M]) countsLocked() Stats {
 	return n
 }
 
-// close stops the intake, and with kill the handling too. It reports whether
-// it is the caller who must end the process because nobody runs it.
-func (p *process[M]) close(kill bool) (mustEnd bool) {
+// close stops the intake, and with kill the handling too, and ends the process
+// if nobody runs it. It reports what there was at that moment: whether a message
+// was in hand, and how many were in the box.
+func (p *process[M]) close(kill bool) (busy bool, waiting int) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closeLocked(kill)
-	return !p.running && !p.ended
+	busy, waiting = p.busy, p.box.len
+	mustEnd := !p.running && !p.ended
+	p.mu.Unlock()
+	if kill {
+		p.ctx.end()
+	}
+	if mustEnd {
+		p.end(nil)
+	}
+	return busy, waiting
 }
 
 func (p *process[M]) closeLocked(kill bool) {
@@ -82,21 +91,6 @@ func (p *process[M]) closeLocked(kill bool) {
 		e.Value.(*waiter[M]).result <- ErrStopped //nolint:forcetypeassert // The list holds nothing else.
 	}
 	p.waiters = nil
-}
-
-func (p *process[M]) requestStop() {
-	if p.close(false) {
-		p.end(nil)
-	}
-}
-
-// Kill implements [Ref.Kill].
-func (p *process[M]) Kill() {
-	mustEnd := p.close(true)
-	p.ctx.end()
-	if mustEnd {
-		p.end(nil)
-	}
 }
 
 // end retires a closed process that nobody runs. What is left in the box

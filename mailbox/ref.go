@@ -25,7 +25,7 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	return r.p.send(ctx, r.p.slotFor(ctx, message))
+	return r.p.send(ctx, r.p.slotFor(ctx, message, nil))
 }
 
 // TrySend is Send for a sender that must not wait: where Send would, it
@@ -34,11 +34,15 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	return r.p.offer(r.p.slotFor(ctx, message))
+	return r.p.offer(r.p.slotFor(ctx, message, nil))
 }
 
-func (p *process[M]) slotFor(ctx context.Context, message M) slot[M] {
-	return slot[M]{message: message, header: p.kind.sys.carry.Header(ctx)}
+func (p *process[M]) slotFor(ctx context.Context, message M, call pending) slot[M] {
+	s := slot[M]{message: message, header: p.kind.sys.carry.Header(ctx), call: call}
+	if p.kind.roots {
+		s.silent = decided(ctx)
+	}
+	return s
 }
 
 // Stop stops the process gracefully: from now on it refuses messages, and it
@@ -49,7 +53,7 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 	if r.p == nil {
 		return nil
 	}
-	r.p.requestStop()
+	r.p.close(false)
 	if processOf(ctx) == &r.p.ctx {
 		return nil
 	}
@@ -66,7 +70,7 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 // not block; Done tells of the end.
 func (r Ref[M]) Kill() {
 	if r.p != nil {
-		r.p.Kill()
+		r.p.close(true)
 	}
 }
 
@@ -80,7 +84,7 @@ func (r Ref[M]) Done() <-chan struct{} {
 
 // Err returns the failure that ended the process: the handler's error, a
 // [*PanicError], or [ErrExit]. It is nil while the process lives and after it
-// was stopped.
+// was stopped or killed, also if the handler of a killed one then failed.
 func (r Ref[M]) Err() error {
 	if r.p == nil {
 		return nil

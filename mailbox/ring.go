@@ -10,6 +10,7 @@ type slot[M any] struct {
 	message M
 	header  *envelope.Header
 	call    pending // nil for a send
+	silent  bool    // no root may be started for it
 }
 
 // ring is a first-in first-out queue that grows by doubling. What was taken

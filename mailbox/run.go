@@ -5,7 +5,6 @@ package mailbox
 
 import (
 	"context"
-	"errors"
 	"runtime/debug"
 
 	"go.opentelemetry.io/otel/trace"
@@ -23,8 +22,9 @@ type hand[M any] struct {
 type fate int
 
 const (
-	fateHandled fate = iota
-	fateFailed
+	fateHandled  fate = iota
+	fateFailed        // the handler returned an error
+	fatePanicked      // or did not return at all
 	fateExpired
 )
 
@@ -47,12 +47,14 @@ func (p *process[M]) run() {
 func (p *process[M]) next() bool {
 	p.mu.Lock()
 	fatal := p.settleLocked()
-	if fatal != nil {
+	switch {
+	case p.killed: // Then that ends it, and not that the handler gave up in turn.
+		fatal = nil
+	case fatal != nil:
 		p.closeLocked(true)
 	}
 	if p.killed || p.closed && p.box.len == 0 {
-		p.running = false
-		p.mu.Unlock()
+		p.mu.Unlock() // Still running, so that nobody else ends it for another cause.
 		p.end(fatal)
 		return false
 	}
@@ -81,9 +83,13 @@ func (p *process[M]) settleLocked() (fatal error) {
 		p.n.Handled++
 	case fateExpired:
 		deadExpired.count(&p.n.DeadLetters)
-	case fateFailed:
+	case fateFailed, fatePanicked:
 		p.n.Failed++
-		if p.policy(p.hand.failure) == Stop {
+		policy := p.kind.onError
+		if p.hand.fate == fatePanicked {
+			policy = p.kind.onPanic
+		}
+		if policy == Stop {
 			fatal = p.hand.failure
 		}
 	}
@@ -91,18 +97,10 @@ func (p *process[M]) settleLocked() (fatal error) {
 	return fatal
 }
 
-func (p *process[M]) policy(failure error) FailurePolicy {
-	var panicked *PanicError
-	if errors.As(failure, &panicked) || errors.Is(failure, ErrExit) {
-		return p.kind.onPanic
-	}
-	return p.kind.onError
-}
-
 // handle runs the handler on the message in hand. Whatever the handler does,
 // conclude follows, and the result is left in hand.
 func (p *process[M]) handle() {
-	if call := p.hand.slot.call; call != nil && call.abandoned() {
+	if call := p.hand.slot.call; call != nil && call.expired() {
 		p.hand.fate = fateExpired
 		p.bury(p.hand.slot, deadExpired)
 		return
@@ -111,7 +109,7 @@ func (p *process[M]) handle() {
 	returned := false
 	defer func() {
 		if !returned { // A panic, or Goexit, for which recover returns nil.
-			p.hand.failure = ErrExit
+			p.hand.fate, p.hand.failure = fatePanicked, ErrExit
 			if recovered := recover(); recovered != nil {
 				p.hand.failure = &PanicError{Value: recovered, Stack: debug.Stack()}
 			}
@@ -129,11 +127,12 @@ func (p *process[M]) begin() context.Context {
 	if s.call != nil {
 		ctx = s.call.bind(ctx)
 	}
-	if s.header == nil && !p.kind.roots {
+	root := p.kind.roots && !s.silent && !s.header.Sampled()
+	if s.header == nil && !root {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
-	if s.header.Sampled() || p.kind.roots {
+	if s.header.Sampled() || root {
 		ctx, p.hand.span = p.startHandling(ctx, s)
 	}
 	return ctx
@@ -143,7 +142,9 @@ func (p *process[M]) begin() context.Context {
 func (p *process[M]) conclude() {
 	h := &p.hand
 	if h.failure != nil {
-		h.fate = fateFailed
+		if h.fate != fatePanicked {
+			h.fate = fateFailed
+		}
 		if h.slot.call != nil {
 			h.slot.call.fail(h.failure)
 		}
@@ -152,6 +153,6 @@ func (p *process[M]) conclude() {
 		h.slot.call.leave()
 	}
 	if h.span != nil {
-		endSpan(h.span, h.failure)
+		endSpan(h.span, h.failure, h.fate == fatePanicked)
 	}
 }

@@ -42,6 +42,17 @@ const (
 	FanoutRefusedKey = attribute.Key("waybill.fanout.refused")
 )
 
+// traced reports whether ctx is in a sampled trace.
+func traced(ctx context.Context) bool {
+	sc := trace.SpanContextFromContext(ctx)
+	return sc.IsSampled() && sc.IsValid()
+}
+
+// decided reports whether ctx is in a trace, sampled or not, or in a handling
+// without one: whether to trace it was decided already, and no root may be
+// started for it.
+func decided(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
+
 // attributesFor describes a message to p, with room for a few more.
 func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attribute.KeyValue {
 	attrs := make([]attribute.KeyValue, 0, 9)
@@ -52,17 +63,21 @@ func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attri
 	return sampling.FanoutFrom(sc.TraceState()).Attributes(attrs)
 }
 
-// startHandling starts the span of handling s below whatever ctx holds. The
-// handling that a caller waits for is INTERNAL; CONSUMER means nobody waits.
+// spanKind returns the kind of s's span: the handling that a caller waits for is
+// INTERNAL; CONSUMER means that nobody waits.
+func (s *slot[M]) spanKind() trace.SpanKind {
+	if s.call != nil {
+		return trace.SpanKindInternal
+	}
+	return trace.SpanKindConsumer
+}
+
+// startHandling starts the span of handling s below whatever ctx holds.
 func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
 	now := time.Now()
 	names := p.kind.namesOf(s.message)
 	attrs := p.attributesFor(names.message, s.header.SpanContext())
-	kind := trace.SpanKindConsumer
-	if s.call != nil {
-		kind = trace.SpanKindInternal
-	}
-	options := [4]trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithTimestamp(now)}
+	options := [4]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
 	n := 2
 	if s.header.Sampled() {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
@@ -74,13 +89,14 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	return p.kind.sys.tracer.Start(ctx, names.handling, options[:n+1]...)
 }
 
-// endSpan ends span with the status that err asks for.
-func endSpan(span trace.Span, err error) {
-	switch err := err.(type) { //nolint:errorlint // Only our own, unwrapped, has a stack.
-	case nil:
-	case *PanicError:
-		failure.Panic(span, err.Value, err.Stack)
-	default:
+// endSpan ends span with the status that err asks for. The stack of a panic is
+// on the span of the handler that panicked, and on no other.
+func endSpan(span trace.Span, err error, panicked bool) {
+	own, ok := err.(*PanicError) //nolint:errorlint // Only our own, unwrapped, is of this handler.
+	switch {
+	case ok && panicked:
+		failure.Panic(span, own.Value, own.Stack)
+	case err != nil:
 		failure.Error(span, err)
 	}
 	span.End()
@@ -88,13 +104,12 @@ func endSpan(span trace.Span, err error) {
 
 // startCall starts the span of a call, if its caller is traced.
 func (p *process[M]) startCall(ctx context.Context, message M) (context.Context, trace.Span) {
-	sc := trace.SpanContextFromContext(ctx)
-	if !sc.IsSampled() {
+	if !traced(ctx) {
 		return ctx, nil
 	}
 	names := p.kind.namesOf(message)
 	return p.kind.sys.tracer.Start(ctx, names.calling,
-		trace.WithAttributes(p.attributesFor(names.message, sc)...))
+		trace.WithAttributes(p.attributesFor(names.message, trace.SpanContextFromContext(ctx))...))
 }
 
 // lateSpan stands in the trace where the handling of s would, from its sending
@@ -109,7 +124,7 @@ func (p *process[M]) lateSpan(s slot[M], reason string) {
 		LateReasonKey.String(reason),
 		QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	_, span := p.kind.sys.tracer.Start(s.header.Context(p.kind.sys.base), names.handling,
-		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithSpanKind(s.spanKind()),
 		trace.WithTimestamp(s.header.SentAt()),
 		trace.WithAttributes(attrs...))
 	span.SetStatus(codes.Error, reason)

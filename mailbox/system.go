@@ -39,8 +39,7 @@ type System struct {
 // member is a process as its system sees it.
 type member interface {
 	links() *memberLinks
-	requestStop()
-	Kill()
+	close(kill bool) (busy bool, waiting int)
 	Done() <-chan struct{}
 	counts() Stats
 }
@@ -91,7 +90,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 		if m == nil {
 			return nil
 		}
-		m.requestStop()
+		m.close(false)
 		select {
 		case <-m.Done():
 		case <-ctx.Done():
@@ -101,28 +100,27 @@ func (s *System) Shutdown(ctx context.Context) error {
 }
 
 func (s *System) killAll(cause error) error {
-	before := s.Stats().DeadLetters.Total()
 	s.mu.Lock()
 	left := make([]member, 0, s.alive)
 	for m := s.newest; m != nil; m = m.links().older {
 		left = append(left, m)
 	}
 	s.mu.Unlock()
+	e := &ShutdownError{Cause: cause}
 	for _, m := range left {
-		m.Kill()
+		busy, waiting := m.close(true)
+		if busy {
+			e.Busy++
+		}
+		e.DeadLetters += uint64(waiting) //nolint:gosec // A length.
 	}
-	after := s.Stats()
-	if after.Processes == 0 && after.DeadLetters.Total() == before {
-		return nil // All had ended by themselves.
+	if e.Busy > 0 || e.DeadLetters > 0 {
+		return e
 	}
-	// What a busy process still has waiting becomes dead letters when it ends;
-	// the message in its hand does not.
-	waiting := after.Queued - min(after.Queued, uint64(after.Processes)) //nolint:gosec // Never negative.
-	return &ShutdownError{
-		Busy:        after.Processes,
-		DeadLetters: after.DeadLetters.Total() - before + waiting,
-		Cause:       cause,
+	for _, m := range left {
+		<-m.Done() // It was about to, with no handler in the way.
 	}
+	return nil
 }
 
 func (s *System) add(m member) error {

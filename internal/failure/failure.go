@@ -17,10 +17,11 @@ import (
 // Error sets span's status to Error and adds an exception event for err.
 // It does not end the span.
 func Error(span trace.Span, err error) {
-	span.SetStatus(codes.Error, err.Error())
+	message := fmt.Sprint(err) // Unlike err.Error, it survives a nil in err.
+	span.SetStatus(codes.Error, message)
 	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", err)),
-		semconv.ExceptionMessage(err.Error()),
+		semconv.ExceptionMessage(message),
 	))
 }
 

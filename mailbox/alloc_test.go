@@ -1,0 +1,153 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// unsampled is a span context of a trace that somebody decided not to sample.
+var unsampled = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+
+// busy spawns a process whose handler is held and whose mailbox has room for
+// n messages without growing.
+func busy(t *testing.T, sys *mailbox.System, n int, opts ...mailbox.KindOption) (ref mailbox.Ref[job], release func()) {
+	t.Helper()
+	ref = spawn(t, sys, "worker", do, opts...)
+	first, entered, releaseFirst := hold()
+	second, enteredAgain, release := hold()
+	require.NoError(t, ref.Send(t.Context(), first))
+	await(t, entered)
+	for range n {
+		require.NoError(t, ref.Send(t.Context(), nothing))
+	}
+	require.NoError(t, ref.Send(t.Context(), second))
+	releaseFirst()
+	await(t, enteredAgain)
+	return ref, release
+}
+
+func TestUntracedSendAllocatesNothing(t *testing.T) {
+	cancellable, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+	}{
+		{"no trace", context.Background()},
+		{"unsampled trace", trace.ContextWithSpanContext(context.Background(), unsampled)},
+		{"cancellable", cancellable},
+		{"from a handler", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			const runs = 500
+			sys := mailbox.NewSystem()
+			ref, release := busy(t, sys, runs+1)
+			if test.ctx == nil {
+				inHandler(t, t.Context(), func(ctx context.Context) { test.ctx = ctx })
+			}
+			var err error
+			allocs := testing.AllocsPerRun(runs, func() { err = ref.Send(test.ctx, nothing) })
+			release()
+			require.NoError(t, err)
+			drain(t, sys)
+			assert.Zero(t, allocs)
+			assert.EqualValues(t, 2*(runs+1)+2, sys.Stats().Handled)
+		})
+	}
+}
+
+// To send to an idle process, and to handle the message there, costs the
+// start of a goroutine and nothing else.
+func TestUntracedSendToAnIdleProcess(t *testing.T) {
+	sys := mailbox.NewSystem()
+	handled := make(chan struct{})
+	j := job(func(context.Context) error {
+		handled <- struct{}{}
+		return nil
+	})
+	ref := spawn(t, sys, "worker", do)
+	allocs := testing.AllocsPerRun(500, func() {
+		_ = ref.Send(context.Background(), j)
+		<-handled
+	})
+	drain(t, sys)
+	assert.LessOrEqual(t, allocs, 1.0)
+}
+
+// A skipped recipient of a traced broadcast, and any of an untraced one, costs
+// no allocation: a broadcast to ten times as many allocates as much.
+func TestBroadcastAllocatesNothingForTheSkipped(t *testing.T) {
+	const few, many = 30, 300
+	for _, traced := range []bool{false, true} {
+		t.Run(fmt.Sprintf("traced %v", traced), func(t *testing.T) {
+			rec := record(t)
+			measure := func(members int) float64 {
+				sys := rec.system()
+				group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{MaxSpans: 1}))
+				releases := make([]func(), members)
+				for i := range members {
+					// Always full, and the message dropped is one that was skipped, mostly.
+					ref, release := busy(t, sys, 4, mailbox.WithCapacity(5), mailbox.WithOverflow(mailbox.DropOldest))
+					releases[i] = release
+					require.NoError(t, group.Join(ref))
+				}
+				ctx := context.Background()
+				if traced {
+					var root trace.Span
+					ctx, root = rec.start()
+					defer root.End()
+				}
+				var d mailbox.Delivery
+				allocs := testing.AllocsPerRun(50, func() { d = group.Broadcast(ctx, nothing) })
+				for _, release := range releases {
+					release()
+				}
+				drain(t, sys)
+				require.Equal(t, members, d.Delivered)
+				return allocs
+			}
+			small, large := measure(few), measure(many)
+			t.Logf("%v allocations to %d, %v to %d", small, few, large, many)
+			if traced {
+				assert.Positive(t, small)
+				assert.Less(t, large-small, (many-few)/10.0)
+			} else {
+				assert.Zero(t, large)
+			}
+		})
+	}
+}
+
+func TestIdleProcessHoldsNoGoroutine(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const many = 100
+		sys := mailbox.NewSystem()
+		before := runtime.NumGoroutine()
+		refs := make([]mailbox.Ref[job], many)
+		for i := range refs {
+			refs[i] = spawn(t, sys, "worker", do)
+		}
+		assert.Less(t, runtime.NumGoroutine()-before, many/10)
+		for _, ref := range refs {
+			for range 10 {
+				require.NoError(t, ref.Send(t.Context(), nothing))
+			}
+		}
+		settle()
+		require.EqualValues(t, 10*many, sys.Stats().Handled)
+		assert.Less(t, runtime.NumGoroutine()-before, many/10)
+		drain(t, sys)
+	})
+}

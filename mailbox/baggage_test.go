@@ -1,0 +1,98 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func withBaggage(t *testing.T, ctx context.Context, key, value string) context.Context {
+	t.Helper()
+	member, err := baggage.NewMember(key, value)
+	require.NoError(t, err)
+	bag, err := baggage.New(member)
+	require.NoError(t, err)
+	return baggage.ContextWithBaggage(ctx, bag)
+}
+
+// Baggage is the application's data: it reaches every handler, however it is
+// sent and whether it is traced or not, unless the system is told otherwise.
+func TestBaggageReachesHandlers(t *testing.T) {
+	for _, test := range []struct {
+		sampled bool
+		carry   envelope.Carry
+		arrives bool
+	}{
+		{true, envelope.Carry{}, true},
+		{false, envelope.Carry{}, true},
+		{true, envelope.Carry{Unsampled: true}, true},
+		{false, envelope.Carry{Unsampled: true}, true},
+		{true, envelope.Carry{DropUnsampledBaggage: true}, true},
+		{false, envelope.Carry{DropUnsampledBaggage: true}, false},
+		{false, envelope.Carry{Unsampled: true, DropUnsampledBaggage: true}, false},
+	} {
+		t.Run(fmt.Sprintf("sampled %v %+v", test.sampled, test.carry), func(t *testing.T) {
+			rec := record(t)
+			sys := rec.system(mailbox.WithCarry(test.carry))
+			ref := spawn(t, sys, "worker", do)
+			last := spawn(t, sys, "last", do)
+			group := crowd(t, sys, "member", 4, sampling.Config{Curve: sampling.Always(), MaxSpans: 1})
+			ctx := trace.ContextWithSpanContext(context.Background(), unsampled)
+			if test.sampled {
+				var root trace.Span
+				ctx, root = rec.start()
+				defer root.End()
+			}
+			seen := make(chan string, 8)
+			look := func(ctx context.Context) error {
+				seen <- baggage.FromContext(ctx).Member("tenant").Value()
+				return nil
+			}
+			ctx = withBaggage(t, ctx, "tenant", "blue")
+			require.NoError(t, ref.Send(ctx, look))
+			require.NoError(t, ref.Send(ctx, func(ctx context.Context) error { return last.Send(ctx, look) }))
+			_, err := mailbox.Call(ctx, ref, func(r mailbox.Reply[int]) job {
+				return func(ctx context.Context) error {
+					r.Answer(1)
+					return look(ctx)
+				}
+			})
+			require.NoError(t, err)
+			assert.Equal(t, 4, group.Broadcast(ctx, look).Delivered)
+			drain(t, sys)
+			want := ""
+			if test.arrives {
+				want = "blue"
+			}
+			require.Len(t, seen, 7)
+			for range 7 {
+				assert.Equal(t, want, <-seen)
+			}
+		})
+	}
+}
+
+func TestBaggageDoesNotLeakToTheNextMessage(t *testing.T) {
+	sys := mailbox.NewSystem()
+	ref := spawn(t, sys, "worker", do)
+	require.NoError(t, ref.Send(withBaggage(t, t.Context(), "tenant", "blue"), nothing))
+	var seen baggage.Baggage
+	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
+		seen = baggage.FromContext(ctx)
+		return nil
+	}))
+	drain(t, sys)
+	assert.Zero(t, seen.Len())
+}

@@ -1,0 +1,145 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+func TestJoinAndLeaveAreIdempotent(t *testing.T) {
+	sys := mailbox.NewSystem()
+	group := mailbox.NewGroup[job](sys, "workers")
+	a, b := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
+	assert.False(t, group.Leave(a), "never joined")
+	for range 3 {
+		require.NoError(t, group.Join(a))
+		assert.Equal(t, 1, group.Len())
+	}
+	require.NoError(t, group.Join(b))
+	assert.Equal(t, 2, group.Len())
+
+	assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 2}, group.Broadcast(t.Context(), nothing))
+	assert.True(t, group.Leave(a))
+	assert.False(t, group.Leave(a))
+	assert.Equal(t, 1, group.Len())
+	require.NoError(t, group.Join(a), "it may come again")
+	assert.True(t, group.Leave(b))
+	assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, group.Broadcast(t.Context(), nothing))
+	drain(t, sys)
+	assert.EqualValues(t, 3, sys.Stats().Handled)
+	assert.Zero(t, group.Len())
+}
+
+func TestEndedMembersLeave(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(t *testing.T, ref mailbox.Ref[job])
+	}{
+		{"stopped", func(t *testing.T, ref mailbox.Ref[job]) {
+			t.Helper()
+			require.NoError(t, ref.Stop(t.Context()))
+		}},
+		{"killed", func(t *testing.T, ref mailbox.Ref[job]) { t.Helper(); ref.Kill() }},
+		{"failed", func(t *testing.T, ref mailbox.Ref[job]) {
+			t.Helper()
+			require.NoError(t, ref.Send(t.Context(), panics))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sys := mailbox.NewSystem()
+			one, two := mailbox.NewGroup[job](sys, "one"), mailbox.NewGroup[job](sys, "two")
+			stays, goes := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
+			for _, ref := range []mailbox.Ref[job]{goes, stays} {
+				require.NoError(t, one.Join(ref))
+				require.NoError(t, two.Join(ref))
+			}
+			test.end(t, goes)
+			await(t, goes.Done())
+			assert.Equal(t, 1, one.Len())
+			assert.Equal(t, 1, two.Len())
+			require.ErrorIs(t, one.Join(goes), mailbox.ErrStopped)
+			assert.False(t, one.Leave(goes))
+			assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, one.Broadcast(t.Context(), nothing))
+			drain(t, sys)
+		})
+	}
+}
+
+func TestMembersOfSeveralKindsAndSystems(t *testing.T) {
+	here, there := mailbox.NewSystem(), mailbox.NewSystem()
+	group := mailbox.NewGroup[job](here, "workers")
+	require.NoError(t, group.Join(spawn(t, here, "a", do)))
+	require.NoError(t, group.Join(spawn(t, here, "b", do, mailbox.WithCapacity(1))))
+	require.NoError(t, group.Join(spawn(t, there, "c", do)))
+	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 3}, group.Broadcast(t.Context(), nothing))
+	drain(t, here)
+	drain(t, there)
+	assert.EqualValues(t, 2, here.Stats().Handled)
+	assert.EqualValues(t, 1, there.Stats().Handled)
+}
+
+// Whoever joins, leaves and ends at the same time, the group knows in the end
+// who is in it.
+func TestMembershipUnderConcurrentChange(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const processes, actors, each = 8, 4, 400
+	sys := mailbox.NewSystem()
+	group := mailbox.NewGroup[job](sys, "workers")
+	refs := make([]mailbox.Ref[job], processes)
+	for i := range refs {
+		refs[i] = spawn(t, sys, "worker", do)
+	}
+	var wg sync.WaitGroup
+	for actor := range actors {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(actor)))
+			for range each {
+				ref := refs[random.IntN(processes)]
+				switch random.IntN(8) {
+				case 0, 1, 2:
+					_ = group.Join(ref)
+				case 3, 4:
+					group.Leave(ref)
+				case 5, 6:
+					group.Broadcast(context.Background(), nothing)
+				case 7:
+					if n := group.Len(); n > processes {
+						assert.Fail(t, "more members than processes", n)
+					}
+				}
+			}
+		})
+	}
+	for i := range processes / 2 {
+		refs[i].Kill()
+	}
+	wg.Wait()
+	for i, ref := range refs {
+		if i < processes/2 {
+			await(t, ref.Done())
+			assert.False(t, group.Leave(ref), "an ended member is still in it")
+		} else {
+			group.Leave(ref)
+		}
+	}
+	assert.Zero(t, group.Len())
+	assert.Zero(t, group.Broadcast(t.Context(), nothing))
+	for _, ref := range refs[processes/2:] {
+		require.NoError(t, group.Join(ref))
+	}
+	d := group.Broadcast(t.Context(), nothing)
+	assert.Equal(t, processes/2, d.Size)
+	assert.Equal(t, d.Size, d.Delivered+d.Rejected)
+	drain(t, sys)
+	assert.Zero(t, group.Len())
+}

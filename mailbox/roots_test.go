@@ -1,0 +1,159 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func TestRootsAreStartedWhereAllowed(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	next := spawn(t, sys, "next", do)
+	own := func(ctx context.Context) error {
+		_, span := rec.tracer.Start(ctx, "own work")
+		span.End()
+		return next.Send(ctx, nothing)
+	}
+	require.NoError(t, entry.Send(context.Background(), own))
+	pass(t, entry)
+	root := rec.all("entry job")[0]
+	assert.False(t, root.Parent.IsValid(), "not a root, not even of the sentinel")
+	assert.False(t, envelope.IsSentinel(root.SpanContext))
+	assert.Equal(t, trace.SpanKindConsumer, root.SpanKind)
+	a := attributes(t, root)
+	assert.Equal(t, "entry", a[mailbox.ProcessKindKey])
+	assert.NotContains(t, a, mailbox.QueueDurationKey, "when it was sent is not known")
+
+	ctx, outer := rec.start()
+	require.NoError(t, entry.Send(ctx, nothing))
+	outer.End()
+	drain(t, sys)
+	requireChild(t, root.SpanContext, rec.one("own work"))
+	requireChild(t, root.SpanContext, rec.one("next job"))
+	handlings := rec.all("entry job")
+	require.Len(t, handlings, 3)
+	requireChild(t, outer.SpanContext(), handlings[2])
+}
+
+func TestRootsAreSubjectToTheSampler(t *testing.T) {
+	rec := record(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
+	sys := rec.system()
+	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	require.NoError(t, entry.Send(context.Background(), func(ctx context.Context) error {
+		sc := trace.SpanContextFromContext(ctx)
+		assert.True(t, sc.IsValid())
+		assert.False(t, sc.IsSampled())
+		_, span := rec.tracer.Start(ctx, "own work")
+		span.End()
+		return fails(ctx)
+	}))
+	drain(t, sys)
+	assert.Empty(t, rec.names())
+}
+
+func TestRootOfACall(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRoots())
+	_, err := call(context.Background(), entry, func(_ context.Context, r mailbox.Reply[int]) error {
+		r.Answer(1)
+		return nil
+	})
+	require.NoError(t, err)
+	drain(t, sys)
+	span := rec.one("entry ask")
+	assert.False(t, span.Parent.IsValid())
+	assert.Equal(t, trace.SpanKindInternal, span.SpanKind)
+	assert.Len(t, rec.names(), 1)
+}
+
+func TestRootKeepsTheBaggage(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	var seen baggage.Baggage
+	require.NoError(t, entry.Send(withBaggage(t, context.Background(), "tenant", "blue"), func(ctx context.Context) error {
+		seen = baggage.FromContext(ctx)
+		return nil
+	}))
+	drain(t, sys)
+	assert.Equal(t, "blue", seen.Member("tenant").Value())
+	assert.False(t, rec.one("entry job").Parent.IsValid())
+}
+
+// Somebody decided already that these are not traced: the sampler at the
+// trace's root, the choice of a fan-out, or a process that had no trace. To
+// start roots for them would undo that, ten thousand times for a large fan-out.
+func TestNoRootsForWhatWasNotSampled(t *testing.T) {
+	for name, ctx := range silent() {
+		if name == "no trace" || name == "sampled without an ID" {
+			continue
+		}
+		for _, carry := range []envelope.Carry{{}, {Unsampled: true}} {
+			for _, bag := range []bool{false, true} {
+				t.Run(name, func(t *testing.T) {
+					rec := record(t)
+					sys := rec.system(mailbox.WithCarry(carry))
+					ctx := ctx
+					if bag {
+						ctx = withBaggage(t, ctx, "tenant", "blue")
+					}
+					entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRoots())
+					group := mailbox.NewGroup[ask](sys, "entries")
+					require.NoError(t, group.Join(entry))
+					silence := func(ctx context.Context, r mailbox.Reply[int]) error {
+						assert.False(t, trace.SpanContextFromContext(ctx).IsSampled())
+						r.Answer(1)
+						return nil
+					}
+					require.NoError(t, entry.Send(ctx, ask{do: silence}))
+					assert.Equal(t, 1, group.Broadcast(ctx, ask{do: silence}).Delivered)
+					_, err := call(ctx, entry, silence)
+					require.NoError(t, err)
+					drain(t, sys)
+					assert.Empty(t, rec.names())
+				})
+			}
+		}
+	}
+}
+
+func TestNoRootsForSkippedRecipients(t *testing.T) {
+	for _, bag := range []bool{false, true} {
+		rec := record(t)
+		sys := rec.system()
+		group := crowd(t, sys, "entry", 100,
+			sampling.Config{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRoots())
+		ctx, root := rec.start()
+		if bag {
+			ctx = withBaggage(t, ctx, "tenant", "blue")
+		}
+		assert.Equal(t, 2, group.Broadcast(ctx, nothing).Traced)
+		root.End()
+		drain(t, sys)
+		assert.Len(t, rec.all("entry job"), 2)
+	}
+}
+
+func TestUntracedBroadcastStartsRootsWhereAllowed(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	group := crowd(t, sys, "entry", 3, sampling.Config{}, mailbox.WithRoots())
+	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 3}, group.Broadcast(context.Background(), nothing))
+	drain(t, sys)
+	assert.Len(t, rec.all("entry job"), 3)
+}

@@ -1,0 +1,216 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// crowd makes a group of n processes of one kind, who do what they are told.
+func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.Config, opts ...mailbox.KindOption) *mailbox.Group[job] {
+	t.Helper()
+	kind, err := mailbox.NewKind[job](sys, name, opts...)
+	require.NoError(t, err)
+	group := mailbox.NewGroup[job](sys, name+"s", mailbox.WithSampling(config))
+	for range n {
+		ref, err := kind.Spawn("", do)
+		require.NoError(t, err)
+		require.NoError(t, group.Join(ref))
+	}
+	return group
+}
+
+func TestBroadcastIsASpan(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		size   int
+		config sampling.Config
+		traced int
+		method string
+	}{
+		{"one", 1, sampling.Config{}, 1, "all"},
+		{"default curve", 100, sampling.Config{}, 10, "uniform"},
+		{"everyone", 50, sampling.Config{Curve: sampling.Always()}, 50, "all"},
+		{"capped", 300, sampling.Config{Curve: sampling.Always(), MaxSpans: 7}, 7, "uniform"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rec := record(t)
+			sys := rec.system()
+			group := crowd(t, sys, "session", test.size, test.config)
+			ctx, root := rec.start()
+			d := group.Broadcast(ctx, nothing)
+			root.End()
+			drain(t, sys)
+			assert.Equal(t, mailbox.Delivery{Size: test.size, Delivered: test.size, Traced: test.traced}, d)
+			assert.EqualValues(t, test.size, sys.Stats().Handled)
+
+			span := rec.one("broadcast sessions")
+			requireChild(t, root.SpanContext(), span)
+			assert.Equal(t, trace.SpanKindProducer, span.SpanKind)
+			assert.Equal(t, codes.Unset, span.Status.Code)
+			assert.Equal(t, map[attribute.Key]any{
+				sampling.SizeKey:           int64(test.size),
+				mailbox.FanoutSampledKey:   int64(test.traced),
+				mailbox.FanoutMethodKey:    test.method,
+				mailbox.FanoutDeliveredKey: int64(test.size),
+				mailbox.FanoutRefusedKey:   int64(0),
+			}, attributes(t, span))
+
+			recipients := rec.all("session job")
+			require.Len(t, recipients, test.traced)
+			for _, r := range recipients {
+				requireChild(t, span.SpanContext, r)
+				assert.Equal(t, trace.SpanKindConsumer, r.SpanKind)
+				requireShare(t, r, test.size, test.traced)
+				assert.EqualValues(t, 1, attributes(t, r)[sampling.DepthKey])
+			}
+			assert.Len(t, rec.names(), 2+test.traced)
+		})
+	}
+}
+
+// requireShare checks that r says it stands for its share of size recipients,
+// traced of whom are traced. Both are whole: traced times size/traced is size.
+func requireShare(t *testing.T, r tracetest.SpanStub, size, traced int) {
+	t.Helper()
+	a := attributes(t, r)
+	require.EqualValues(t, size, a[sampling.SizeKey])
+	require.Equal(t, float64(size)/float64(traced), a[sampling.WeightKey])
+	probability, ok := a[sampling.ProbabilityKey].(float64)
+	require.True(t, ok)
+	require.InEpsilon(t, float64(traced)/float64(size), probability, 1e-12)
+	require.InDelta(t, float64(traced), math.Round(float64(size)*probability), 0, "k cannot be had back")
+}
+
+func TestBroadcastSpanCountsRefusals(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+	var releases []func()
+	for range 2 {
+		full, release := fill(t, sys, 1)
+		releases = append(releases, release)
+		require.NoError(t, group.Join(full))
+	}
+	free := spawn(t, sys, "free", do)
+	require.NoError(t, group.Join(free))
+	ctx, root := rec.start()
+	d := group.Broadcast(ctx, nothing)
+	root.End()
+	pass(t, free)
+	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Rejected: 2, Traced: 3}, d)
+	span := rec.one("broadcast workers")
+	a := attributes(t, span)
+	assert.EqualValues(t, 1, a[mailbox.FanoutDeliveredKey])
+	assert.EqualValues(t, 2, a[mailbox.FanoutRefusedKey])
+	assert.EqualValues(t, 3, a[mailbox.FanoutSampledKey])
+	requireChild(t, span.SpanContext, rec.one("free job"))
+	for _, refused := range rec.all("worker job") {
+		requireChild(t, span.SpanContext, refused)
+		assert.Equal(t, "refused_full", attributes(t, refused)[mailbox.LateReasonKey])
+		requireShare(t, refused, 3, 3)
+	}
+	assert.Len(t, rec.all("worker job"), 2)
+	for _, release := range releases {
+		release()
+	}
+	drain(t, sys)
+}
+
+// In each fan-out the weights of the chosen sum to its size; one below another
+// multiplies them.
+func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
+	const relays, sessions = 40, 90
+	relaysTraced, sessionsTraced := 8, 6
+	rec := record(t)
+	sys := rec.system()
+	inner := make([]*mailbox.Group[job], relays)
+	for i := range inner {
+		inner[i] = crowd(t, sys, "session", sessions, sampling.Config{Curve: sampling.Always(), MaxSpans: sessionsTraced})
+	}
+	kind, err := mailbox.NewKind[job](sys, "relay")
+	require.NoError(t, err)
+	outer := mailbox.NewGroup[job](sys, "relays",
+		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: relaysTraced}))
+	for i := range relays {
+		relay, err := kind.Spawn("", func(ctx context.Context, j job) error {
+			inner[i].Broadcast(ctx, j)
+			return nil
+		})
+		require.NoError(t, err)
+		require.NoError(t, outer.Join(relay))
+	}
+	ctx, root := rec.start()
+	outer.Broadcast(ctx, func(ctx context.Context) error {
+		_, span := rec.tracer.Start(ctx, "forward")
+		span.End()
+		return nil
+	})
+	root.End()
+	drain(t, sys)
+	require.EqualValues(t, relays+relays*sessions, sys.Stats().Handled)
+
+	require.Len(t, rec.all("relay job"), relaysTraced)
+	for _, r := range rec.all("relay job") {
+		requireShare(t, r, relays, relaysTraced)
+	}
+	for _, b := range rec.all("broadcast sessions") {
+		a := attributes(t, b)
+		assert.EqualValues(t, sessions, a[sampling.SizeKey], "its own")
+		assert.EqualValues(t, sessionsTraced, a[mailbox.FanoutSampledKey])
+		assert.Equal(t, float64(relays)/float64(relaysTraced), a[sampling.WeightKey], "of the fan-outs above it")
+		assert.EqualValues(t, 1, a[sampling.DepthKey])
+	}
+	chosen := rec.all("session job")
+	require.Len(t, chosen, relaysTraced*sessionsTraced)
+	sum := 0.0
+	for _, r := range chosen {
+		a := attributes(t, r)
+		assert.EqualValues(t, sessions, a[sampling.SizeKey])
+		assert.EqualValues(t, 2, a[sampling.DepthKey])
+		weight, _ := a[sampling.WeightKey].(float64)
+		sum += weight
+	}
+	assert.InDelta(t, relays*sessions, sum, 1e-9, "what the spans stand for is what there was")
+	assert.Len(t, rec.all("forward"), relaysTraced*sessionsTraced, "the skipped are silent")
+}
+
+// The chosen are chosen at random: everybody's turn comes.
+func TestBroadcastChoosesEveryoneInTurn(t *testing.T) {
+	const members, rounds = 10, 300 // A member is missed in all of them with probability 0.9^300 = 2e-14.
+	rec := record(t)
+	sys := rec.system()
+	kind, err := mailbox.NewKind[job](sys, "session")
+	require.NoError(t, err)
+	group := mailbox.NewGroup[job](sys, "sessions",
+		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 1}))
+	for i := range members {
+		ref, err := kind.Spawn(string(rune('a'+i)), do)
+		require.NoError(t, err)
+		require.NoError(t, group.Join(ref))
+	}
+	ctx, root := rec.start()
+	for range rounds {
+		require.Equal(t, 1, group.Broadcast(ctx, nothing).Traced)
+	}
+	root.End()
+	drain(t, sys)
+	times := make(map[any]int)
+	for _, span := range rec.all("session job") {
+		times[attributes(t, span)[mailbox.ProcessIDKey]]++
+	}
+	assert.Len(t, times, members, "%v", times)
+}

@@ -1,0 +1,171 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+func TestCallIsASpanAroundItsHandling(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		kind, err := mailbox.NewKind[ask](sys, "oracle")
+		require.NoError(t, err)
+		ref, err := kind.Spawn("delphi", answerAsk)
+		require.NoError(t, err)
+		begin := time.Now()
+		ctx, root := rec.start()
+		answer, err := call(ctx, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
+			time.Sleep(time.Second)
+			r.Answer(1)
+			time.Sleep(time.Second) // The call ends with the reply.
+			return nil
+		})
+		require.NoError(t, err)
+		assert.Equal(t, 1, answer)
+		root.End()
+		drain(t, sys)
+
+		outer, inner := rec.one("call oracle ask"), rec.one("oracle ask")
+		requireChild(t, root.SpanContext(), outer)
+		requireChild(t, outer.SpanContext, inner)
+		assert.Equal(t, trace.SpanKindInternal, outer.SpanKind)
+		assert.Equal(t, trace.SpanKindInternal, inner.SpanKind, "somebody waits for it")
+		assert.Equal(t, map[attribute.Key]any{
+			mailbox.ProcessKindKey: "oracle", mailbox.ProcessIDKey: "delphi", mailbox.MessageTypeKey: "ask",
+		}, attributes(t, outer))
+		assert.Equal(t, 0.0, attributes(t, inner)[mailbox.QueueDurationKey])
+		assert.Equal(t, begin, outer.StartTime)
+		assert.Equal(t, time.Second, outer.EndTime.Sub(begin))
+		assert.Equal(t, 2*time.Second, inner.EndTime.Sub(begin))
+		assert.Equal(t, codes.Unset, outer.Status.Code)
+		assert.Len(t, rec.names(), 3)
+	})
+}
+
+func TestSpanOfAFailedCall(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		do     func(ctx context.Context, r mailbox.Reply[int]) error
+		status string
+		inner  codes.Code
+	}{
+		{"Fail", func(_ context.Context, r mailbox.Reply[int]) error {
+			r.Fail(errSpilt)
+			return nil
+		}, "spilt", codes.Unset},
+		{"handler error", func(context.Context, mailbox.Reply[int]) error { return errSpilt }, "spilt", codes.Error},
+		{"panic", func(context.Context, mailbox.Reply[int]) error { panic(errSpilt) },
+			"mailbox: handler panicked: spilt", codes.Error},
+		{"deadline", func(ctx context.Context, _ mailbox.Reply[int]) error {
+			<-ctx.Done()
+			return nil
+		}, "context deadline exceeded", codes.Unset},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rec := record(t)
+				sys := rec.system()
+				ref := spawn(t, sys, "oracle", answerAsk)
+				ctx, root := rec.start()
+				timed, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				_, err := call(timed, ref, test.do)
+				require.Error(t, err)
+				root.End()
+				drain(t, sys)
+				outer, inner := rec.one("call oracle ask"), rec.one("oracle ask")
+				assert.Equal(t, codes.Error, outer.Status.Code)
+				assert.Equal(t, test.status, outer.Status.Description)
+				assert.Equal(t, test.status, exception(t, outer)["exception.message"])
+				assert.Equal(t, test.inner, inner.Status.Code)
+				requireChild(t, outer.SpanContext, inner)
+				if test.name == "deadline" {
+					assert.Equal(t, time.Second, outer.EndTime.Sub(outer.StartTime))
+				}
+			})
+		})
+	}
+}
+
+// The refusal of a call is on the call's own span, and nowhere else.
+func TestSpanOfARefusedCall(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	full, release := fill(t, sys, 1, mailbox.WithOverflow(mailbox.Refuse))
+	ctx, root := rec.start()
+	_, err := mailbox.Call(ctx, full, func(mailbox.Reply[int]) job { return nothing })
+	require.ErrorIs(t, err, mailbox.ErrFull)
+	release()
+	drain(t, sys)
+	_, err = mailbox.Call(ctx, full, func(mailbox.Reply[int]) job { return nothing })
+	require.ErrorIs(t, err, mailbox.ErrStopped)
+	root.End()
+	var status []string
+	for _, span := range rec.all("call worker job") {
+		requireChild(t, root.SpanContext(), span)
+		assert.Equal(t, codes.Error, span.Status.Code)
+		status = append(status, span.Status.Description)
+	}
+	assert.Equal(t, []string{"mailbox: full", "mailbox: stopped"}, status)
+	assert.Len(t, rec.names(), 3)
+}
+
+func TestUntracedCallIsSilent(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	ref := spawn(t, sys, "oracle", answerAsk)
+	for _, ctx := range []context.Context{
+		context.Background(),
+		trace.ContextWithSpanContext(context.Background(), unsampled),
+	} {
+		_, err := call(ctx, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
+			_, span := rec.tracer.Start(ctx, "own work")
+			span.End()
+			r.Answer(1)
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	drain(t, sys)
+	assert.Empty(t, rec.names())
+}
+
+// A reply may be answered later by somebody else, whose context still carries
+// the trace.
+func TestCallAnsweredLaterKeepsItsTrace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		ref := spawn(t, sys, "oracle", answerAsk)
+		ctx, root := rec.start()
+		timed, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		_, err := call(timed, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
+			time.AfterFunc(time.Second, func() {
+				assert.NoError(t, ctx.Err())
+				_, span := rec.tracer.Start(ctx, "late work")
+				span.End()
+				r.Answer(1)
+			})
+			return nil
+		})
+		require.NoError(t, err)
+		root.End()
+		drain(t, sys)
+		requireChild(t, rec.one("oracle ask").SpanContext, rec.one("late work"))
+		assert.Equal(t, time.Second, rec.one("call oracle ask").EndTime.Sub(rec.one("oracle ask").EndTime))
+	})
+}
