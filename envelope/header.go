@@ -74,12 +74,13 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 
 // Context returns parent with h's span context and baggage on top. It takes
 // neither away from parent: begin with [Untraced] where parent may hold those
-// of another trace. Cancellation and deadline are parent's own.
+// of another trace, which puts the [Sentinel] there as well. Cancellation and
+// deadline are parent's own.
 func (h *Header) Context(parent context.Context) context.Context {
 	if h == nil {
 		return parent
 	}
-	if h.spanContext.IsValid() {
+	if h.spanContext.IsValid() && !IsSentinel(h.spanContext) {
 		parent = trace.ContextWithSpanContext(parent, h.spanContext)
 	}
 	if h.baggage.Len() > 0 {

@@ -52,7 +52,7 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const runs = 500
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref, release := busy(t, sys, runs+1)
 			if test.ctx == nil {
 				inHandler(t, t.Context(), func(ctx context.Context) { test.ctx = ctx })
@@ -71,7 +71,7 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 // To send to an idle process, and to handle the message there, costs the
 // start of a goroutine and nothing else.
 func TestUntracedSendToAnIdleProcess(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	handled := make(chan struct{})
 	j := job(func(context.Context) error {
 		handled <- struct{}{}
@@ -133,7 +133,7 @@ func TestBroadcastAllocatesNothingForTheSkipped(t *testing.T) {
 func TestIdleProcessHoldsNoGoroutine(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const many = 100
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		before := runtime.NumGoroutine()
 		refs := make([]mailbox.Ref[job], many)
 		for i := range refs {

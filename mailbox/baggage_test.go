@@ -85,7 +85,7 @@ func TestBaggageReachesHandlers(t *testing.T) {
 }
 
 func TestBaggageDoesNotLeakToTheNextMessage(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	require.NoError(t, ref.Send(withBaggage(t, t.Context(), "tenant", "blue"), nothing))
 	var seen baggage.Baggage

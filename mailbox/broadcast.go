@@ -35,7 +35,7 @@ func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 	}
 	if !traced(ctx) {
 		d := Delivery{Size: len(members)}
-		deliver(&d, members, slot[M]{message: message, header: g.sys.carry.Header(ctx), silent: decided(ctx)})
+		deliver(&d, members, slot[M]{message: message, header: withDecision(ctx, g.sys.carry.Header(ctx))})
 		return d
 	}
 	return g.broadcastTraced(ctx, message, members)
@@ -49,12 +49,12 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 	d := Delivery{Size: len(members)}
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		deliver(&d, members, slot[M]{message: message, header: header, silent: true})
+		deliver(&d, members, slot[M]{message: message, header: withDecision(ctx, header)})
 		return d
 	}
 	plan := g.settings.sampling.Plan(len(members), nil)
 	chosen := slot[M]{message: message, header: chosenHeader(header, parent.Recipient(plan))}
-	skipped := slot[M]{message: message, header: skippedHeader(header, g.sys.carry), silent: true}
+	skipped := slot[M]{message: message, header: withDecision(ctx, skippedHeader(header, g.sys.carry))}
 	rest := 0
 	for _, i := range plan.Chosen {
 		deliver(&d, members[rest:i], skipped)
@@ -82,15 +82,26 @@ func skippedHeader(h *envelope.Header, carry envelope.Carry) *envelope.Header {
 	return h.WithSpanContext(sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled))
 }
 
-// deliver gives s to each of members and counts how it went.
+// deliver gives s to each of members and counts how it went. Those that it
+// wakes are scheduled a chunk at a time.
 func deliver[M any](d *Delivery, members []*process[M], s slot[M]) {
+	var woken wakeup
 	for _, p := range members {
-		if p.offer(s) == nil {
-			d.Delivered++
-		} else {
+		claimed, err := p.offer(s)
+		if err != nil {
 			d.Rejected++
+			continue
+		}
+		d.Delivered++
+		switch {
+		case !claimed:
+		case p.kind.own:
+			p.schedule()
+		default:
+			woken.add(p.kind.sys.sched, p)
 		}
 	}
+	woken.flush()
 }
 
 // attributes describes the broadcast on its span. Its size is its own; weight,

@@ -20,7 +20,7 @@ type Reply[R any] struct{ c *call[R] }
 // Answer gives the caller its result. It does not block. It reports whether
 // the caller will see it: not if the call was answered before, or if the
 // caller has gone, in which case the reply is counted as late.
-func (r Reply[R]) Answer(result R) bool { return r.c != nil && r.c.answer(outcome[R]{value: result}) }
+func (r Reply[R]) Answer(result R) bool { return r.c != nil && r.c.answer(result, nil) }
 
 // Fail gives the caller an error instead of a result, and is like Answer
 // otherwise.
@@ -28,7 +28,8 @@ func (r Reply[R]) Fail(err error) bool {
 	if err == nil {
 		err = errUnspecified
 	}
-	return r.c != nil && r.c.answer(outcome[R]{err: err})
+	var none R
+	return r.c != nil && r.c.answer(none, err)
 }
 
 // Call sends the message that build makes and blocks until it is answered.
@@ -46,16 +47,25 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if p == nil {
 		return none, ErrStopped
 	}
-	if processOf(ctx) == &p.ctx {
+	self := processOf(ctx)
+	if self == owner(p) {
 		return none, ErrSelfCall
 	}
-	c := newCall[R](ctx, &p.kind.sys.lateReplies)
+	c := newCall[R](ctx, p.kind.sys)
 	message := build(Reply[R]{c})
 	ctx, span := p.startCall(ctx, message)
-	result, err := none, p.send(ctx, p.slotFor(ctx, message, c))
+	s := p.slotFor(ctx, message)
+	s.call = c
+	result, err := none, p.send(ctx, s)
 	if err == nil {
-		result, err = c.wait(p.doneChannel())
+		if self != nil {
+			self.yield() // Until the handler returns: it waits for others now.
+		}
+		result, err = c.wait()
+	} else if !c.end(callAbandoned) {
+		<-c.ready // Somebody whom build gave the reply has answered.
 	}
+	p.kind.sys.readies.Put(c.ready)
 	if span != nil {
 		endSpan(span, err, false)
 	}
@@ -70,9 +80,18 @@ type pending interface {
 	bind(ctx context.Context) context.Context
 	// leave tells that the handler has returned, if it ran at all.
 	leave()
+	// over reports whether there is an answer, or nobody to hear it.
+	over() bool
 	// fail answers with err, unless there is an answer or nobody to hear it.
 	fail(err error)
+	// keep has the keeper hear of the answer, and reports false if there is one
+	// already, or nobody to hear it.
+	keep(k keeper) bool
 }
+
+// keeper is a process that has left calls to be answered later: it fails them
+// if it ends before.
+type keeper interface{ forget(c pending) }
 
 // States of a call.
 const (
@@ -83,9 +102,12 @@ const (
 
 type call[R any] struct {
 	caller context.Context //nolint:containedctx // It bounds the handling, as an argument would.
+	sys    *System
+	keeper atomic.Pointer[keeper]
+	ready  chan struct{} // holds one; sent to when the answer is there
+	value  R
+	err    error
 	state  atomic.Uint32
-	result chan outcome[R] // holds one; filled by whoever answered
-	late   *atomic.Uint64
 
 	// The handler's context is given up when both the handler has returned and
 	// the call is over: a handler may leave the answer to somebody else, and may
@@ -94,13 +116,13 @@ type call[R any] struct {
 	release context.CancelFunc // written before the handler's party leaves
 }
 
-type outcome[R any] struct {
-	value R
-	err   error
-}
-
-func newCall[R any](caller context.Context, late *atomic.Uint64) *call[R] {
-	c := &call[R]{caller: caller, result: make(chan outcome[R], 1), late: late}
+func newCall[R any](caller context.Context, sys *System) *call[R] {
+	c := &call[R]{caller: caller, sys: sys}
+	if ready, ok := sys.readies.Get().(chan struct{}); ok {
+		c.ready = ready
+	} else {
+		c.ready = make(chan struct{}, 1)
+	}
 	c.parties.Store(2)
 	return c
 }
@@ -110,8 +132,18 @@ func (c *call[R]) end(state uint32) bool {
 	if !c.state.CompareAndSwap(callOpen, state) {
 		return false
 	}
+	if k := c.keeper.Load(); k != nil {
+		(*k).forget(c)
+	}
 	c.leave()
 	return true
+}
+
+func (c *call[R]) over() bool { return c.state.Load() != callOpen }
+
+func (c *call[R]) keep(k keeper) bool {
+	c.keeper.Store(&k)
+	return !c.over()
 }
 
 func (c *call[R]) leave() {
@@ -120,52 +152,60 @@ func (c *call[R]) leave() {
 	}
 }
 
-func (c *call[R]) settle(o outcome[R]) bool {
-	if !c.end(callAnswered) {
+// settle gives the caller its answer, the first that comes.
+func (c *call[R]) settle(value R, err error) bool {
+	ready := c.ready
+	if c.over() || !c.end(callAnswered) {
 		return false
 	}
-	c.result <- o
+	c.value, c.err = value, err
+	ready <- struct{}{}
 	return true
 }
 
-func (c *call[R]) answer(o outcome[R]) bool {
-	if c.settle(o) {
+func (c *call[R]) answer(value R, err error) bool {
+	if c.settle(value, err) {
 		return true
 	}
 	if c.abandoned() {
-		c.late.Add(1)
+		c.sys.lateReplies.Add(1)
 	}
 	return false
 }
 
-func (c *call[R]) fail(err error) { c.settle(outcome[R]{err: err}) }
+func (c *call[R]) fail(err error) {
+	var none R
+	c.settle(none, err)
+}
 
 func (c *call[R]) abandoned() bool { return c.state.Load() == callAbandoned }
 
 // expired answers a caller whose context has ended but who has not noticed
 // yet, so that it is gone from here on.
 func (c *call[R]) expired() bool {
-	if err := c.caller.Err(); err != nil && c.settle(outcome[R]{err: err}) {
+	var none R
+	if err := c.caller.Err(); err != nil && c.settle(none, err) {
 		return true
 	}
 	return c.abandoned()
 }
 
-// wait waits for the answer, as long as the caller and the process last.
-func (c *call[R]) wait(ended <-chan struct{}) (R, error) {
-	gone := outcome[R]{}
-	select {
-	case o := <-c.result:
-		return o.value, o.err
-	case <-c.caller.Done():
-		gone.err = c.caller.Err()
-	case <-ended:
-		gone.err = ErrStopped
+// wait waits for the answer, as long as the caller does.
+func (c *call[R]) wait() (R, error) {
+	if done := c.caller.Done(); done == nil {
+		<-c.ready
+	} else {
+		select {
+		case <-c.ready:
+		case <-done:
+			if c.end(callAbandoned) {
+				var none R
+				return none, c.caller.Err()
+			}
+			<-c.ready // The answer was faster after all.
+		}
 	}
-	if !c.end(callAbandoned) {
-		gone = <-c.result // The answer was faster after all.
-	}
-	return gone.value, gone.err
+	return c.value, c.err
 }
 
 func (c *call[R]) bind(ctx context.Context) context.Context {

@@ -80,7 +80,7 @@ func TestCallReturnsWhatTheHandlerMadeOfIt(t *testing.T) {
 		}, 0, func(t *testing.T, err error) { t.Helper(); assert.ErrorIs(t, err, mailbox.ErrExit) }, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref := spawn(t, sys, "oracle", answerAsk)
 			answer, err := call(t.Context(), ref, test.do)
 			assert.Equal(t, test.answer, answer)
@@ -95,7 +95,7 @@ func TestCallReturnsWhatTheHandlerMadeOfIt(t *testing.T) {
 }
 
 func TestCallOfOneself(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "oracle", answerAsk)
 	answer, err := call(t.Context(), ref, func(ctx context.Context, r mailbox.Reply[int]) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Hour)
@@ -112,7 +112,7 @@ func TestCallOfOneself(t *testing.T) {
 }
 
 func TestCallOfAnotherProcessFromAHandler(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	back := spawn(t, sys, "back", answerAsk)
 	front := spawn(t, sys, "front", answerAsk)
 	answer, err := call(t.Context(), front, func(ctx context.Context, r mailbox.Reply[int]) error {
@@ -129,7 +129,7 @@ func TestCallOfAnotherProcessFromAHandler(t *testing.T) {
 }
 
 func TestCallAnsweredTwice(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "oracle", answerAsk)
 	answer, err := call(t.Context(), ref, func(_ context.Context, r mailbox.Reply[int]) error {
 		assert.True(t, r.Answer(1))
@@ -150,7 +150,7 @@ func TestZeroReplyIsNobodys(t *testing.T) {
 }
 
 func TestCallBuildsItsMessageOnce(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "oracle", answerAsk)
 	built := 0
 	_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[int]) ask {
@@ -166,7 +166,7 @@ func TestCallBuildsItsMessageOnce(t *testing.T) {
 }
 
 func TestCallOfADeadProcess(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "oracle", answerAsk)
 	require.NoError(t, ref.Stop(t.Context()))
 	_, err := call(t.Context(), ref, nil)
@@ -188,7 +188,7 @@ func TestQueuedCallEndsWithItsProcess(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				ref := spawn(t, sys, "oracle", answerAsk, mailbox.WithErrorPolicy(mailbox.Stop))
 				entered, open := make(chan struct{}), make(chan struct{})
 				require.NoError(t, ref.Send(t.Context(), ask{do: func(ctx context.Context, r mailbox.Reply[int]) error {
@@ -220,7 +220,7 @@ func TestQueuedCallEndsWithItsProcess(t *testing.T) {
 
 func TestQueuedCallIsAnsweredAfterAGracefulStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))
@@ -263,7 +263,7 @@ func TestCallInHandOfAKilledProcess(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				ref := spawn(t, sys, "oracle", answerAsk)
 				result := later(func() error {
 					_, err := call(t.Context(), ref, test.do)
@@ -281,7 +281,7 @@ func TestCallInHandOfAKilledProcess(t *testing.T) {
 
 func TestDroppedCallFails(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk, mailbox.WithCapacity(1), mailbox.WithOverflow(mailbox.DropOldest))
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))

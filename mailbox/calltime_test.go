@@ -17,7 +17,7 @@ import (
 
 func TestCallExpiredInTheQueueIsNotHandled(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))
@@ -47,7 +47,7 @@ func TestCallExpiredAsItsTurnComesIsNotHandled(t *testing.T) {
 	// begin what nobody waits for.
 	for range 200 {
 		inBubble(t, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref := spawn(t, sys, "oracle", answerAsk)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -69,7 +69,7 @@ func TestCallExpiredAsItsTurnComesIsNotHandled(t *testing.T) {
 func TestHandlerOfACallHasTheCallersDeadline(t *testing.T) {
 	for range 100 { // Two timers fire at the same time: whichever is first, the error is one.
 		inBubble(t, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref := spawn(t, sys, "oracle", answerAsk)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -98,7 +98,7 @@ func TestHandlerOfACallHasTheCallersDeadline(t *testing.T) {
 
 func TestHandlerOfACallHasTheCallersCancellation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		why := errors.New("changed my mind")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -122,7 +122,7 @@ func TestHandlerOfACallHasTheCallersCancellation(t *testing.T) {
 
 func TestHandlerOfASendHasNothingOfTheSenders(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		type key struct{}
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, 1), time.Second)
@@ -147,7 +147,7 @@ func TestHandlerOfASendHasNothingOfTheSenders(t *testing.T) {
 
 func TestLateReplyIsCountedAndDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -169,7 +169,7 @@ func TestLateReplyIsCountedAndDropped(t *testing.T) {
 
 func TestCallWithoutAnAnswerLastsAsLongAsItsCaller(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -183,7 +183,7 @@ func TestCallWithoutAnAnswerLastsAsLongAsItsCaller(t *testing.T) {
 
 func TestCallAnsweredLaterByAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		caller, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -214,7 +214,7 @@ func TestCallAnsweredLaterByAnother(t *testing.T) {
 
 func TestHandlerMayGoOnAfterItsAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk)
 		caller, cancel := context.WithCancel(t.Context())
 		answered := make(chan struct{})
@@ -236,7 +236,7 @@ func TestHandlerMayGoOnAfterItsAnswer(t *testing.T) {
 
 func TestWaitingCallEndsWithItsCaller(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "oracle", answerAsk, mailbox.WithCapacity(1))
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))

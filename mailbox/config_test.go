@@ -29,7 +29,7 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"negative panic policy", mailbox.WithPanicPolicy(-1), "failure policy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			kind, err := mailbox.NewKind[job](sys, "worker", mailbox.WithCapacity(1), test.opt)
 			require.ErrorIs(t, err, mailbox.ErrConfig)
 			require.ErrorContains(t, err, test.says)
@@ -43,7 +43,7 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 }
 
 func TestKindNeedsANameAndProcessesAHandler(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	_, err := mailbox.NewKind[job](sys, "")
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	_, err = mailbox.Spawn(sys, "", do)
@@ -58,7 +58,7 @@ func TestKindNeedsANameAndProcessesAHandler(t *testing.T) {
 }
 
 func TestDefaultCapacity(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	held, entered, release := hold()
 	require.NoError(t, ref.Send(t.Context(), held))
@@ -73,7 +73,7 @@ func TestDefaultCapacity(t *testing.T) {
 }
 
 func TestStatsOfAnEmptySystem(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	assert.Zero(t, sys.Stats())
 	require.NoError(t, sys.Shutdown(t.Context()))
 	assert.Zero(t, sys.Stats())

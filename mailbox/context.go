@@ -5,20 +5,13 @@ package mailbox
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 )
 
-// processContext is the context that a process gives to its handler: the
-// system's values, the process's own end, and who the process is. It makes no
-// channel until somebody asks for Done. From then on a cancelCtx of the
-// standard library stands behind it, so that contexts derived from it need no
-// goroutine.
-type processContext struct {
-	base  context.Context //nolint:containedctx // It is a context itself.
-	inner atomic.Pointer[cancellable]
-	ended atomic.Bool
-}
+// A process is the context that its handler gets: the system's values, the
+// process's own end, and who the process is. It makes no channel until somebody
+// asks for Done. From then on a cancelCtx of the standard library stands behind
+// it, so that contexts derived from it need no goroutine.
 
 type cancellable struct {
 	context.Context //nolint:containedctx // It is a context itself.
@@ -26,60 +19,63 @@ type cancellable struct {
 	cancel context.CancelFunc
 }
 
+// owner is the process that a handler's context belongs to.
+type owner interface {
+	// yield lets others have the handler's worker while the handler waits.
+	yield()
+}
+
 // processKey is the key under which a handler's context holds its process.
 type processKey struct{}
 
 // processOf returns whose handler ctx belongs to, or nil.
-func processOf(ctx context.Context) *processContext {
-	p, _ := ctx.Value(processKey{}).(*processContext)
+func processOf(ctx context.Context) owner {
+	p, _ := ctx.Value(processKey{}).(owner)
 	return p
 }
 
-func (*processContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+// Deadline implements context.Context: there is none.
+func (*process[M]) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-func (c *processContext) Done() <-chan struct{} {
-	inner := c.inner.Load()
+// Done implements context.Context.
+func (p *process[M]) Done() <-chan struct{} {
+	inner := p.inner.Load()
 	if inner == nil {
-		ctx, cancel := context.WithCancel(c.base)
+		ctx, cancel := context.WithCancel(p.kind.sys.base)
 		inner = &cancellable{ctx, cancel}
-		if !c.inner.CompareAndSwap(nil, inner) {
+		if !p.inner.CompareAndSwap(nil, inner) {
 			cancel()
-			inner = c.inner.Load()
+			inner = p.inner.Load()
 		}
 	}
-	c.catchUp(inner)
+	p.catchUp()
 	return inner.Done()
 }
 
-// Err returns nothing that Done does not say too.
-func (c *processContext) Err() error {
-	if !c.ended.Load() {
+// Err implements context.Context. It says nothing that Done does not say too.
+func (p *process[M]) Err() error {
+	if p.state.Load()&(flagKilled|flagEnded) == 0 {
 		return nil
 	}
-	c.catchUp(c.inner.Load())
+	p.catchUp()
 	return context.Canceled
 }
 
-// catchUp cancels inner if the end has come and whoever brought it has not got
-// to that yet, or came before there was an inner.
-func (c *processContext) catchUp(inner *cancellable) {
-	if inner != nil && c.ended.Load() {
+// catchUp ends the context if the flag that says so is set: whoever set it may
+// not have got to that yet, or came before there was an inner to cancel.
+func (p *process[M]) catchUp() {
+	if inner := p.inner.Load(); inner != nil && p.state.Load()&(flagKilled|flagEnded) != 0 {
 		inner.cancel()
 	}
 }
 
-func (c *processContext) Value(key any) any {
+// Value implements context.Context.
+func (p *process[M]) Value(key any) any {
 	if key == (processKey{}) {
-		return c
+		return p
 	}
-	if inner := c.inner.Load(); inner != nil {
+	if inner := p.inner.Load(); inner != nil {
 		return inner.Value(key)
 	}
-	return c.base.Value(key)
-}
-
-// end cancels the context.
-func (c *processContext) end() {
-	c.ended.Store(true)
-	c.catchUp(c.inner.Load())
+	return p.kind.sys.base.Value(key)
 }

@@ -22,7 +22,7 @@ import (
 // process of its own, and returns when the handler has.
 func inHandler(t *testing.T, ctx context.Context, f func(ctx context.Context)) {
 	t.Helper()
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	require.NoError(t, ref.Send(ctx, func(ctx context.Context) error {
 		f(ctx)
@@ -66,7 +66,7 @@ func TestUntracedMessagesShareTheProcessesContext(t *testing.T) {
 }
 
 func TestProcessesHaveContextsOfTheirOwn(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	contexts := make(chan context.Context, 2)
 	for range 2 {
 		ref := spawn(t, sys, "worker", do)
@@ -119,7 +119,7 @@ func TestDerivedContextsEndWithTheProcess(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const many = 50
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref := spawn(t, sys, "worker", do)
 			derived := make(chan context.Context, many)
 			var cancels []context.CancelFunc
@@ -188,7 +188,7 @@ func TestStoppedAfterFuncIsNotCalled(t *testing.T) {
 // is no moment with an error and an open Done.
 func TestErrAndDoneAgreeAtTheEnd(t *testing.T) {
 	for round := range 3000 {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		contexts := make(chan context.Context, 1)
 		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {

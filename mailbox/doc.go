@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mailbox provides processes: goroutine-backed handlers, each with a
-// bounded mailbox, that exchange typed messages and pass the trace along.
+// Package mailbox provides processes: handlers, each with a bounded mailbox, that
+// exchange typed messages and pass the trace along.
 //
 //	sys := mailbox.NewSystem()
 //	guild, err := mailbox.Spawn(sys, "guild", handleGuild) // func(ctx context.Context, m GuildMsg) error
@@ -17,8 +17,16 @@
 // # Processes
 //
 // A process handles one message at a time, those of one sender in the order
-// they were sent. Its handler may block. A process with nothing to do holds no
-// goroutine. Mailboxes are bounded; [Overflow] says what a full one does.
+// they were sent. One with nothing to do is a little memory and no goroutine.
+// Those with something to do share a few workers, as many as there are
+// processors. A handler may block for as long as it likes: a [Call] or a waiting
+// Send gives up its worker at once, and where other handlers block while
+// processes wait, more workers are let in within a millisecond or two;
+// [WithOwnGoroutine] is for kinds that always block. A process that is never out
+// of messages lets others have their turn every 64.
+//
+// Mailboxes are bounded; [Overflow] says what a full one does. While a process
+// has not begun with the first of its messages it may hold one more.
 //
 // # Traces
 //
@@ -48,6 +56,13 @@
 // An error or a panic of a handler stays inside its process, is recorded on the
 // span with status Error and the whole stack, and stops the process or not, as
 // configured. The reply of a failed call is that failure.
+//
+// # Cost
+//
+// Without a trace in the context, or with an unsampled one, a message to an idle
+// process allocates nothing, and a broadcast to many costs a few atomic
+// operations for each. A system holds no goroutine after it has been idle for a
+// tenth of a second; one that is given up should be shut down all the same.
 //
 // # Concurrency and ownership
 //

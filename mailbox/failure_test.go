@@ -22,8 +22,8 @@ func fails(context.Context) error  { return errSpilt }
 func panics(context.Context) error { panic(errSpilt) }
 func exits(context.Context) error  { runtime.Goexit(); return nil }
 func overruns(ctx context.Context) error {
-	lines := make([]string, 1)
-	return fmt.Errorf("%w: %s", ctx.Err(), lines[runtime.NumGoroutine()])
+	lines := make([]string, runtime.NumGoroutine())
+	return fmt.Errorf("%w: %s", ctx.Err(), lines[len(lines)])
 }
 func exitsPanicking(context.Context) error {
 	defer runtime.Goexit()
@@ -62,7 +62,7 @@ func TestFailurePolicies(t *testing.T) {
 		{"Goexit in a panic to continue", []mailbox.KindOption{panicStays}, exitsPanicking, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			other := spawn(t, sys, "other", do)
 			worker := spawn(t, sys, "worker", do, test.opts...)
 			held, entered, letGo := hold()
@@ -98,7 +98,7 @@ func TestFailurePolicies(t *testing.T) {
 }
 
 func TestPanicErrorTellsAll(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return bottomless(300) }))
 	await(t, ref.Done())
@@ -128,7 +128,7 @@ func bottomless(depth int) error {
 }
 
 func TestNilPanicIsAPanic(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	var none any
 	require.NoError(t, ref.Send(t.Context(), func(context.Context) error { panic(none) }))
@@ -156,7 +156,7 @@ func TestAnothersPanicIsAnError(t *testing.T) {
 			}, true},
 		} {
 			t.Run(fault.name+", "+policies.name, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				back := spawn(t, sys, "back", do)
 				front := spawn(t, sys, "front", do, policies.opts...)
 				require.NoError(t, front.Send(t.Context(), func(ctx context.Context) error {
@@ -214,7 +214,7 @@ func TestFailuresThatCannotBeLookedAtStayInside(t *testing.T) {
 func TestKilledProcessDidNotFail(t *testing.T) {
 	// A handler that returns its context's error when it is killed does what it
 	// should: the kill ended the process, not the error.
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Stop))
 	entered := make(chan struct{})
 	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
@@ -235,7 +235,7 @@ func TestKilledProcessDidNotFail(t *testing.T) {
 func TestFailureWinsOverWhatComesAfterIt(t *testing.T) {
 	// Once the failure is counted, no kill that comes then may take its place.
 	for range 3000 {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Stop))
 		require.NoError(t, ref.Send(t.Context(), fails))
 		for sys.Stats().Failed == 0 {

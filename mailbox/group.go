@@ -39,13 +39,13 @@ func (g *Group[M]) Join(member Ref[M]) error {
 	if p == nil {
 		return ErrStopped
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
+	c := p.lock()
+	defer c.mu.Unlock()
+	if p.state.Load()&flagEnded != 0 {
 		return ErrStopped
 	}
 	if g.add(p) {
-		p.groups = append(p.groups, g)
+		c.groups = append(c.groups, g)
 	}
 	return nil
 }
@@ -57,10 +57,10 @@ func (g *Group[M]) Leave(member Ref[M]) bool {
 	if p == nil || !g.remove(p) {
 		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := slices.Index(p.groups, leaver[M](g)); i >= 0 {
-		p.groups = slices.Delete(p.groups, i, i+1)
+	c := p.lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.groups, leaver[M](g)); i >= 0 {
+		c.groups = slices.Delete(c.groups, i, i+1)
 	}
 	return true
 }

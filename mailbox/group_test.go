@@ -16,7 +16,7 @@ import (
 )
 
 func TestJoinAndLeaveAreIdempotent(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	group := mailbox.NewGroup[job](sys, "workers")
 	a, b := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
 	assert.False(t, group.Leave(a), "never joined")
@@ -55,7 +55,7 @@ func TestEndedMembersLeave(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			one, two := mailbox.NewGroup[job](sys, "one"), mailbox.NewGroup[job](sys, "two")
 			stays, goes := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
 			for _, ref := range []mailbox.Ref[job]{goes, stays} {
@@ -75,7 +75,7 @@ func TestEndedMembersLeave(t *testing.T) {
 }
 
 func TestMembersOfSeveralKindsAndSystems(t *testing.T) {
-	here, there := mailbox.NewSystem(), mailbox.NewSystem()
+	here, there := newSystem(t), newSystem(t)
 	group := mailbox.NewGroup[job](here, "workers")
 	require.NoError(t, group.Join(spawn(t, here, "a", do)))
 	require.NoError(t, group.Join(spawn(t, here, "b", do, mailbox.WithCapacity(1))))
@@ -93,7 +93,7 @@ func TestMembershipUnderConcurrentChange(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	const processes, actors, each = 8, 4, 400
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	group := mailbox.NewGroup[job](sys, "workers")
 	refs := make([]mailbox.Ref[job], processes)
 	for i := range refs {

@@ -16,7 +16,7 @@ import (
 
 func TestSendToSelfNeverWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		var results []error
 		var took time.Duration
 		ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(2))
@@ -52,7 +52,7 @@ func TestHandlerWaitsForBoundedTime(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				sys := mailbox.NewSystem(test.opts...)
+				sys := newSystem(t, test.opts...)
 				full, release := fill(t, sys, 1)
 				var err error
 				var took time.Duration
@@ -76,7 +76,7 @@ func TestHandlerWaitsForBoundedTime(t *testing.T) {
 
 func TestHandlerGetsInWhenThereIsRoomInTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		full, release := fill(t, sys, 1)
 		other := spawn(t, sys, "sender", do)
 		var err error
@@ -95,7 +95,7 @@ func TestHandlerGetsInWhenThereIsRoomInTime(t *testing.T) {
 
 func TestSenderOutsideWaitsForAnyTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem(mailbox.WithHandlerWait(time.Millisecond))
+		sys := newSystem(t, mailbox.WithHandlerWait(time.Millisecond))
 		full, release := fill(t, sys, 1)
 		sent := later(func() error { return full.Send(t.Context(), nothing) })
 		time.Sleep(24 * time.Hour)
@@ -116,7 +116,7 @@ type echo struct {
 func TestProcessesAnsweringThroughFullBoxesComeFree(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const rounds = 50
-		sys := mailbox.NewSystem(mailbox.WithHandlerWait(time.Millisecond))
+		sys := newSystem(t, mailbox.WithHandlerWait(time.Millisecond))
 		refused := make(chan error, 1_000_000)
 		// Each message is answered by two, so the boxes are soon full on both sides.
 		handle := func(ctx context.Context, m *echo) error {

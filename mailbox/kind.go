@@ -23,6 +23,7 @@ type Kind[M any] struct {
 	sys   *System
 	name  string
 	names nameCache
+	rooms ringPool
 }
 
 // NewKind makes a kind called name. An error wraps [ErrConfig] and says which
@@ -49,7 +50,6 @@ func (k *Kind[M]) Spawn(id string, handler Handler[M]) (Ref[M], error) {
 		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a handler", ErrConfig, k.name)
 	}
 	p := &process[M]{kind: k, id: id, handler: handler}
-	p.ctx.base = k.sys.base
 	if err := k.sys.add(p); err != nil {
 		return Ref[M]{}, err
 	}

@@ -37,6 +37,18 @@ func hold() (j job, entered <-chan struct{}, release func()) {
 	}, in, func() { close(out) }
 }
 
+// newSystem makes a system that ends with the test.
+func newSystem(t testing.TB, opts ...mailbox.SystemOption) *mailbox.System {
+	t.Helper()
+	sys := mailbox.NewSystem(opts...)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = sys.Shutdown(ctx) // At once: what the test left behind does not matter.
+	})
+	return sys
+}
+
 // spawn starts a process, and ends its system with the test.
 func spawn[M any](
 	t testing.TB, sys *mailbox.System, kind string, handler mailbox.Handler[M], opts ...mailbox.KindOption,

@@ -104,7 +104,7 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 			}},
 		{"broadcast", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
 			t.Helper()
-			group := mailbox.NewGroup[freight](mailbox.NewSystem(), "fleet")
+			group := mailbox.NewGroup[freight](newSystem(t), "fleet")
 			require.NoError(t, group.Join(ref))
 			group.Broadcast(t.Context(), freight{cargo: c})
 			runtime.KeepAlive(group)
@@ -116,7 +116,7 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 				name = test.name + ", then busy"
 			}
 			t.Run(name, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				ref := spawn(t, sys, "truck", carryOut, test.opts...)
 				kept := func() weak.Pointer[cargo] {
 					c := new(cargo)
@@ -151,7 +151,7 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 
 // The control: what is in the mailbox is kept, of course.
 func TestMailboxKeepsWhatWaits(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "truck", carryOut)
 	held, entered, release := hold()
 	require.NoError(t, ref.Send(t.Context(), freight{do: held}))
@@ -191,7 +191,7 @@ func TestDeadProcessIsCollectable(t *testing.T) {
 		{"the control: alive", func(*testing.T, mailbox.Ref[freight]) {}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			group := mailbox.NewGroup[freight](sys, "fleet")
 			before := spawn(t, sys, "truck", carryOut)
 			require.NoError(t, group.Join(before))

@@ -79,6 +79,7 @@ type settings struct {
 	onError  FailurePolicy
 	onPanic  FailurePolicy
 	roots    bool
+	own      bool
 }
 
 func newSettings(opts []KindOption) (settings, error) {
@@ -128,6 +129,13 @@ func WithPanicPolicy(policy FailurePolicy) KindOption {
 // from a handler that has no trace itself.
 func WithRoots() KindOption {
 	return kindOption(func(s *settings) { s.roots = true })
+}
+
+// WithOwnGoroutine gives every busy process of the kind a goroutine of its own,
+// instead of a worker of the system's. It is for handlers that block most of the
+// time: others then need not wait until that is noticed, about a millisecond.
+func WithOwnGoroutine() KindOption {
+	return kindOption(func(s *settings) { s.own = true })
 }
 
 // GroupOption configures [NewGroup].

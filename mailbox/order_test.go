@@ -52,7 +52,7 @@ func TestOrderOfEachSenderHolds(t *testing.T) {
 	for _, overflow := range []mailbox.Overflow{mailbox.Wait, mailbox.Refuse, mailbox.DropOldest} {
 		for _, capacity := range []int{1, 7, 2 * senders * each} {
 			t.Run(fmt.Sprintf("overflow %d capacity %d", overflow, capacity), func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				o := &orderly{last: make(map[int]int)}
 				ref := spawn(t, sys, "orderly", o.handle,
 					mailbox.WithCapacity(capacity), mailbox.WithOverflow(overflow))
@@ -106,7 +106,7 @@ func TestOrderOfWaitingSendersHolds(t *testing.T) {
 	// One sender after another comes to wait, all for the same full mailbox:
 	// they get in as they came.
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		var order []int
 		ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(1))
 		first, entered, release := hold()

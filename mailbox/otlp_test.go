@@ -41,7 +41,7 @@ func batching(t *testing.T, receiver *otlptest.Receiver) *sdktrace.TracerProvide
 func TestTreeAsACollectorReceivesIt(t *testing.T) {
 	receiver := otlptest.New(t)
 	provider := batching(t, receiver)
-	sys := mailbox.NewSystem(mailbox.WithTracerProvider(provider))
+	sys := newSystem(t, mailbox.WithTracerProvider(provider))
 
 	store := spawn(t, sys, "store", answerAsk)
 	sessions := crowd(t, sys, "session", 3, sampling.Config{Curve: sampling.Always()})

@@ -40,7 +40,7 @@ func later(send func() error) <-chan error {
 
 func TestWaitMakesTheSenderWait(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref, release := fill(t, sys, 2)
 		sent := later(func() error { return ref.Send(t.Context(), nothing) })
 		time.Sleep(time.Hour)
@@ -83,7 +83,7 @@ func TestWaitEndsWithTheSendersContext(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				ref, release := fill(t, sys, 1)
 				ctx, cancel := test.end(t.Context())
 				defer cancel()
@@ -106,7 +106,7 @@ func TestWaitEndsWithTheSendersContext(t *testing.T) {
 }
 
 func TestSendWithRoomLooksAtNoContext(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -134,7 +134,7 @@ func TestFullIsRefused(t *testing.T) {
 			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref, release := fill(t, sys, 3, test.opts...)
 			handled := false
 			err := test.send(t.Context(), ref, func(context.Context) error {
@@ -153,7 +153,7 @@ func TestFullIsRefused(t *testing.T) {
 
 func TestDropOldestDropsWhatWaitedLongest(t *testing.T) {
 	const capacity, sent = 3, 8
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	var handled []int
 	ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(capacity), mailbox.WithOverflow(mailbox.DropOldest))
 	held, entered, release := hold()
@@ -180,7 +180,7 @@ func TestDropOldestDropsWhatWaitedLongest(t *testing.T) {
 func TestCapacityIsBesideTheMessageInHand(t *testing.T) {
 	for _, capacity := range []int{1, 2, 3, 4, 5, 63, 64, 65} {
 		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
-			sys := mailbox.NewSystem()
+			sys := newSystem(t)
 			ref, release := fill(t, sys, capacity, mailbox.WithOverflow(mailbox.Refuse))
 			require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrFull)
 			release()
@@ -203,7 +203,7 @@ func TestWaitingSendersAreRefusedAtTheEnd(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				sys := mailbox.NewSystem()
+				sys := newSystem(t)
 				ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(1), mailbox.WithErrorPolicy(mailbox.Stop))
 				open, entered := make(chan struct{}), make(chan struct{})
 				require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {

@@ -5,32 +5,51 @@ package mailbox
 
 import (
 	"container/list"
+	"context"
 	"sync"
+	"sync/atomic"
 )
 
-// process is a mailbox and who empties it. While there is something to handle,
-// and only then, one goroutine runs it (run.go). Everything below mu is
-// guarded by it; a system's mu is taken before, a group's after it.
+// process is a mailbox and who empties it. It is small, for there may be a
+// million: most need no more than the one message they are woken for, which
+// waits in slot; the rest is in cold, made when it is first needed.
+//
+// It is also the context that its handler gets (context.go).
 type process[M any] struct {
 	kind    *Kind[M]
 	id      string
 	handler Handler[M]
-	ctx     processContext
 	system  memberLinks // guarded by the system's mu
-	hand    hand[M]     // of the running goroutine
 
+	state state
+	slot  slot[M] // of whoever made the process busy, then of its worker
+	inner atomic.Pointer[cancellable]
+	cold  atomic.Pointer[cold[M]] // set once
+}
+
+// cold is the part of a process that most do without.
+type cold[M any] struct {
+	// mu is taken after a system's and before a group's.
 	mu      sync.Mutex
-	box     ring[M]
-	waiters *list.List // of *waiter[M]; when there are any, the box is full
-	n       Stats
-	running bool
-	busy    bool // a message is in hand
-	closed  bool // takes no more messages
-	killed  bool // handles no more either
-	ended   bool
-	err     error
+	box     ring[M]   // messages waiting
+	batch   uint64    // how many were taken in hand at once
+	before  uint64    // how many the process was done with before those
+	waiters list.List // of *waiter[M]
+
+	failed  uint64
+	refused Refused
+	dead    DeadLetters
+	lost    uint64 // messages done with that are dead letters
+	fatal   error  // the failure that is to end the process
+	err     error  // what has ended it
 	done    chan struct{}
 	groups  []leaver[M]
+	open    map[pending]struct{} // calls left to be answered later
+
+	_ [64]byte // What follows is written for every message, by the worker alone.
+
+	hand     ring[M]  // taken from the box
+	progress progress // with the messages in hand
 }
 
 // waiter is a sender that waits for room.
@@ -44,101 +63,174 @@ type leaver[M any] interface{ drop(p *process[M]) }
 
 func (p *process[M]) links() *memberLinks { return &p.system }
 
-func (p *process[M]) counts() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.countsLocked()
+// behind returns p.cold, making it if need be.
+func (p *process[M]) behind() *cold[M] {
+	if c := p.cold.Load(); c != nil {
+		return c
+	}
+	p.cold.CompareAndSwap(nil, new(cold[M]))
+	return p.cold.Load()
 }
 
-func (p *process[M]) countsLocked() Stats {
-	n := p.n
-	n.Queued = uint64(p.box.len) //nolint:gosec // A length.
-	if p.busy {
-		n.Queued++
+// lock locks what is behind the slot.
+func (p *process[M]) lock() *cold[M] {
+	c := p.behind()
+	c.mu.Lock()
+	return c
+}
+
+func (p *process[M]) counts() Stats {
+	if p.cold.Load() == nil { // Then all is in one word, but for what happens just now.
+		return countsOf(p.state.Load())
 	}
-	if p.waiters != nil {
-		n.Waiting = uint64(p.waiters.Len()) //nolint:gosec // A length.
+	c := p.lock()
+	defer c.mu.Unlock()
+	return c.countsLocked(p.state.Load())
+}
+
+// countsOf counts what is in the state alone.
+func countsOf(st uint64) Stats {
+	n := Stats{Handled: done(st)}
+	if st&flagInline != 0 {
+		n.Queued = 1
 	}
+	n.Accepted = n.Handled + n.Queued
 	return n
 }
 
+// countsLocked counts, exactly and at any time: everything that happens to a
+// message changes one word in one step, or happens under the lock.
+func (c *cold[M]) countsLocked(st uint64) Stats {
+	n := countsOf(st)
+	inHand := c.inHand()                   // Once: it changes all the time.
+	n.Queued += uint64(c.box.len) + inHand //nolint:gosec // A length.
+	n.Handled += c.before + c.batch - inHand - c.failed - c.lost
+	n.Failed = c.failed
+	n.Refused, n.DeadLetters = c.refused, c.dead
+	n.Waiting = uint64(c.waiters.Len()) //nolint:gosec // A length.
+	n.Accepted = n.Handled + n.Failed + n.DeadLetters.Total() + n.Queued
+	return n
+}
+
+// inHand returns how many messages of the last batch are not done with.
+func (c *cold[M]) inHand() uint64 { return c.before + c.batch - c.progress.done() }
+
 // close stops the intake, and with kill the handling too, and ends the process
 // if nobody runs it. It reports what there was at that moment: whether a message
-// was in hand, and how many were in the box.
-func (p *process[M]) close(kill bool) (busy bool, waiting int) {
-	p.mu.Lock()
-	p.closeLocked(kill)
-	busy, waiting = p.busy, p.box.len
-	mustEnd := !p.running && !p.ended
-	p.mu.Unlock()
-	if kill {
-		p.ctx.end()
+// was in hand, and how many waited.
+func (p *process[M]) close(kill bool) (handling bool, waiting int) {
+	c := p.lock()
+	st, progress := p.closeLocked(c, kill)
+	handling = st&flagTaken != 0
+	inHand := c.before + c.batch - progress/progressOne
+	if progress&progressTaken != 0 {
+		handling = true
+		inHand--
 	}
-	if mustEnd {
+	waiting = c.box.len + int(inHand) //nolint:gosec // Bounded by memory.
+	if st&(flagInline|flagTaken) == flagInline {
+		waiting++
+	}
+	c.mu.Unlock()
+	if kill {
+		p.catchUp()
+	}
+	if st&(flagBusy|flagEnded) == 0 {
 		p.end(nil)
 	}
-	return busy, waiting
+	return handling, waiting
 }
 
-func (p *process[M]) closeLocked(kill bool) {
-	p.closed = true
-	p.killed = p.killed || kill
-	if p.waiters == nil {
-		return
+// closeLocked sets the flags, claims the process if it was idle, and turns the
+// waiting senders away. It returns what the flags and the worker's progress were
+// before.
+func (p *process[M]) closeLocked(c *cold[M], kill bool) (before, progress uint64) {
+	if kill {
+		before = p.state.Or(flagBusy | flagClosed | flagMore | flagKilled)
+		progress = c.progress.Or(progressStopped)
+	} else {
+		before = p.state.Or(flagBusy | flagClosed | flagMore)
+		progress = c.progress.Load()
 	}
-	for e := p.waiters.Front(); e != nil; e = e.Next() {
-		p.n.Refused.Stopped++
+	if before&flagWaiters == 0 {
+		return before, progress
+	}
+	for e := c.waiters.Front(); e != nil; e = e.Next() {
+		c.refused.Stopped++
 		e.Value.(*waiter[M]).result <- ErrStopped //nolint:forcetypeassert // The list holds nothing else.
 	}
-	p.waiters = nil
+	c.waiters.Init()
+	p.state.And(^flagWaiters)
+	return before, progress
 }
 
-// end retires a closed process that nobody runs. What is left in the box
+// end retires a process that the caller has made busy and closed. What is left
 // becomes dead letters.
 func (p *process[M]) end(cause error) {
 	sys := p.kind.sys
 	sys.mu.Lock()
-	p.mu.Lock()
-	if p.ended {
-		p.mu.Unlock()
-		sys.mu.Unlock()
-		return
-	}
+	c := p.lock()
 	reason := deadStopped
 	if cause != nil {
 		reason = deadFailed
 	}
-	left := p.box.drain()
+	left := p.takeAllLocked(c)
 	for range left {
-		reason.count(&p.n.DeadLetters)
+		reason.count(&c.dead)
 	}
-	p.ended, p.err = true, cause
-	groups := p.groups
-	p.groups = nil
-	sys.removeLocked(p, p.countsLocked())
-	p.mu.Unlock()
+	c.err = cause
+	groups, open := c.groups, c.open
+	c.groups, c.open = nil, nil
+	sys.removeLocked(p, c.countsLocked(p.state.Load()))
+	c.mu.Unlock()
 	sys.mu.Unlock()
 
-	p.ctx.end()
+	p.catchUp()
 	for _, g := range groups {
 		g.drop(p)
 	}
 	for _, s := range left {
 		p.bury(s, reason)
 	}
+	for call := range open {
+		call.fail(ErrStopped)
+	}
 	close(p.doneChannel())
+}
+
+// takeAllLocked takes everything out of the process and marks its end.
+func (p *process[M]) takeAllLocked(c *cold[M]) []slot[M] {
+	var left []slot[M]
+	if p.state.Load()&flagInline != 0 {
+		left = append(left, p.slot)
+		p.slot = slot[M]{}
+	}
+	left = c.hand.drain(left)
+	left = c.box.drain(left)
+	c.before, c.batch = c.progress.done(), 0
+	p.state.And(^(flagInline | flagMore))
+	p.state.Or(flagEnded)
+	return left
 }
 
 // doneChannel returns the channel that is closed after the process's end,
 // made when it is first needed.
 func (p *process[M]) doneChannel() chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = make(chan struct{})
+	c := p.lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
 	}
-	return p.done
+	return c.done
 }
 
-// Done implements [Ref.Done].
-func (p *process[M]) Done() <-chan struct{} { return p.doneChannel() }
+// yield lets others have the worker of p's handler, which is about to wait.
+func (p *process[M]) yield() { p.kind.sys.sched.yield(p) }
+
+var (
+	_ context.Context = (*process[int])(nil)
+	_ keeper          = (*process[int])(nil)
+	_ member          = (*process[int])(nil)
+	_ owner           = (*process[int])(nil)
+	_ runnable        = (*process[int])(nil)
+)

@@ -25,7 +25,7 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	return r.p.send(ctx, r.p.slotFor(ctx, message, nil))
+	return r.p.send(ctx, r.p.slotFor(ctx, message))
 }
 
 // TrySend is Send for a sender that must not wait: where Send would, it
@@ -34,15 +34,19 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	return r.p.offer(r.p.slotFor(ctx, message, nil))
+	claimed, err := r.p.offer(r.p.slotFor(ctx, message))
+	if claimed {
+		r.p.schedule()
+	}
+	return err
 }
 
-func (p *process[M]) slotFor(ctx context.Context, message M, call pending) slot[M] {
-	s := slot[M]{message: message, header: p.kind.sys.carry.Header(ctx), call: call}
+func (p *process[M]) slotFor(ctx context.Context, message M) slot[M] {
+	header := p.kind.sys.carry.Header(ctx)
 	if p.kind.roots {
-		s.silent = decided(ctx)
+		header = withDecision(ctx, header)
 	}
-	return s
+	return slot[M]{message: message, header: header}
 }
 
 // Stop stops the process gracefully: from now on it refuses messages, and it
@@ -54,7 +58,7 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 		return nil
 	}
 	r.p.close(false)
-	if processOf(ctx) == &r.p.ctx {
+	if processOf(ctx) == owner(r.p) {
 		return nil
 	}
 	select {
@@ -89,9 +93,9 @@ func (r Ref[M]) Err() error {
 	if r.p == nil {
 		return nil
 	}
-	r.p.mu.Lock()
-	defer r.p.mu.Unlock()
-	return r.p.err
+	c := r.p.lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 var closed = func() chan struct{} {

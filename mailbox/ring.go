@@ -3,39 +3,73 @@
 
 package mailbox
 
-import "github.com/waybill-go/waybill/envelope"
+import (
+	"math/bits"
+	"sync"
+
+	"github.com/waybill-go/waybill/envelope"
+)
 
 // slot is a message in a mailbox.
 type slot[M any] struct {
 	message M
 	header  *envelope.Header
 	call    pending // nil for a send
-	silent  bool    // no root may be started for it
 }
 
-// ring is a first-in first-out queue that grows by doubling. What was taken
-// out of it is cleared, and an empty one gives back all but its smallest room.
+// ring is a first-in first-out queue that grows fourfold when it is full. What
+// was taken out of it is cleared.
 type ring[M any] struct {
-	slots []slot[M] // its length is zero or a power of two
+	slots []slot[M] // of a length that is zero or in ringSizes
+	block *[]slot[M]
 	head  int
 	len   int
 }
 
-const smallRing = 4
+const (
+	smallRing   = 4                 // slots
+	ringGrowth  = 4                 // times
+	pooledRings = 3                 // sizes that are pooled
+	firstPooled = smallRing * 4 * 4 // the smallest of them, in slots
+)
 
-func (r *ring[M]) push(s slot[M]) {
+// ringPool keeps the room of rings that had grown, for the next that grow.
+type ringPool [pooledRings]sync.Pool
+
+// pool returns the pool for rings of n slots, or nil if these are not pooled.
+func (p *ringPool) pool(n int) *sync.Pool {
+	class := (bits.Len(uint(n)) - bits.Len(firstPooled)) / 2
+	if n < firstPooled || class >= len(p) {
+		return nil
+	}
+	return &p[class]
+}
+
+func (r *ring[M]) push(s slot[M], rooms *ringPool) {
 	if r.len == len(r.slots) {
-		r.grow()
+		r.grow(rooms)
 	}
 	r.slots[(r.head+r.len)&(len(r.slots)-1)] = s
 	r.len++
 }
 
-func (r *ring[M]) grow() {
-	bigger := make([]slot[M], max(smallRing, 2*len(r.slots)))
-	n := copy(bigger, r.slots[r.head:])
-	copy(bigger[n:], r.slots[:r.head])
-	r.slots, r.head = bigger, 0
+func (r *ring[M]) grow(rooms *ringPool) {
+	size := max(smallRing, ringGrowth*len(r.slots))
+	var block *[]slot[M]
+	if pool := rooms.pool(size); pool != nil {
+		block, _ = pool.Get().(*[]slot[M])
+	}
+	if block == nil {
+		slots := make([]slot[M], size)
+		block = &slots
+	}
+	n := copy(*block, r.slots[r.head:])
+	copy((*block)[n:], r.slots[:r.head])
+	clear(r.slots)
+	if pool := rooms.pool(len(r.slots)); pool != nil {
+		pool.Put(r.block)
+	}
+	r.slots, r.block, r.head = *block, block, 0
 }
 
 // pop takes the oldest slot out. The ring must not be empty.
@@ -48,18 +82,24 @@ func (r *ring[M]) pop() slot[M] {
 }
 
 // trim gives back the room of an empty ring that had grown.
-func (r *ring[M]) trim() {
-	if r.len == 0 && len(r.slots) > smallRing {
-		r.slots, r.head = nil, 0
+func (r *ring[M]) trim(rooms *ringPool) {
+	if len(r.slots) > smallRing {
+		r.release(rooms)
 	}
 }
 
-// drain takes everything out, oldest first.
-func (r *ring[M]) drain() []slot[M] {
-	all := make([]slot[M], 0, r.len)
-	for r.len > 0 {
-		all = append(all, r.pop())
+func (r *ring[M]) release(rooms *ringPool) {
+	if pool := rooms.pool(len(r.slots)); pool != nil {
+		pool.Put(r.block)
 	}
-	r.slots, r.head = nil, 0
-	return all
+	*r = ring[M]{}
+}
+
+// drain takes everything out, oldest first, and appends it to dst.
+func (r *ring[M]) drain(dst []slot[M]) []slot[M] {
+	for r.len > 0 {
+		dst = append(dst, r.pop())
+	}
+	*r = ring[M]{}
+	return dst
 }

@@ -11,85 +11,131 @@ import (
 
 // send delivers s, waiting for room if the kind says so.
 func (p *process[M]) send(ctx context.Context, s slot[M]) error {
-	p.mu.Lock()
-	if p.fullLocked() && p.kind.overflow == Wait && processOf(ctx) != &p.ctx {
-		return p.waitForRoom(ctx, s) // Unlocks.
+	if p.state.claim() {
+		p.slot = s
+		p.schedule()
+		return nil
 	}
-	return p.admitLocked(s) // Unlocks.
+	c := p.lock()
+	if p.kind.overflow == Wait && c.fullLocked(p.kind.capacity) && p.state.Load()&flagClosed == 0 {
+		if self := processOf(ctx); self != owner(p) {
+			return p.waitForRoom(ctx, c, self, s) // Unlocks.
+		}
+	}
+	claimed, err := p.admitLocked(c, s) // Unlocks.
+	if claimed {
+		p.schedule()
+	}
+	return err
 }
 
-// offer delivers s without waiting.
-func (p *process[M]) offer(s slot[M]) error {
-	p.mu.Lock()
-	return p.admitLocked(s) // Unlocks.
+// offer delivers s without waiting. It reports whether it made the process busy
+// with it, so that the caller must schedule it.
+func (p *process[M]) offer(s slot[M]) (claimed bool, err error) {
+	if p.state.claim() {
+		p.slot = s
+		return true, nil
+	}
+	return p.admitLocked(p.lock(), s) // Unlocks.
 }
 
-func (p *process[M]) fullLocked() bool { return !p.closed && p.box.len >= p.kind.capacity }
+// schedule has the process run, which the caller has made busy.
+func (p *process[M]) schedule() {
+	if p.kind.own {
+		go runAlone(p)
+		return
+	}
+	p.kind.sys.sched.schedule(p)
+}
 
-// admitLocked takes s into the box or refuses it, and unlocks p.mu.
-func (p *process[M]) admitLocked(s slot[M]) error {
+// runAlone runs a process on a goroutine of its own until it is idle.
+func runAlone(r runnable) {
+	over := false
+	defer func() {
+		if !over { // A handler ended the goroutine.
+			go runAlone(r)
+		}
+	}()
+	for r.turn() {
+	}
+	over = true
+}
+
+// fullLocked reports whether there is no room for one more message. What is
+// inline does not count, nor the message being handled.
+func (c *cold[M]) fullLocked(capacity int) bool {
+	return c.waiters.Len() > 0 || !c.roomLocked(capacity) // Those who wait were first.
+}
+
+func (c *cold[M]) roomLocked(capacity int) bool {
+	if uint64(c.box.len)+c.batch < uint64(capacity) { //nolint:gosec // Never negative.
+		return true // Without a look at what the worker is writing all the time.
+	}
+	inHand := int(c.inHand()) //nolint:gosec // Bounded by memory.
+	return c.box.len+max(inHand-1, 0) < capacity
+}
+
+// admitLocked takes s in or refuses it, and unlocks c.mu. It reports whether it
+// made the process busy with it.
+func (p *process[M]) admitLocked(c *cold[M], s slot[M]) (claimed bool, err error) {
+	st := p.state.Load()
 	var dropped slot[M]
-	full := p.fullLocked()
+	drops := false
 	switch {
-	case p.closed:
-		if p.ended { // Its counts are with the system already.
+	case st&flagClosed != 0:
+		if st&flagEnded != 0 { // Its counts are with the system already.
 			p.kind.sys.refusedAfter.Add(1)
 		} else {
-			p.n.Refused.Stopped++
+			c.refused.Stopped++
 		}
-		p.mu.Unlock()
+		c.mu.Unlock()
 		p.refused(s, ErrStopped)
-		return ErrStopped
-	case full && p.kind.overflow != DropOldest:
-		p.n.Refused.Full++
-		p.mu.Unlock()
+		return false, ErrStopped
+	case !c.fullLocked(p.kind.capacity):
+	case p.kind.overflow == DropOldest && c.box.len > 0:
+		dropped, drops = c.box.pop(), true
+		deadDropped.count(&c.dead)
+	default:
+		c.refused.Full++
+		c.mu.Unlock()
 		p.refused(s, ErrFull)
-		return ErrFull
-	case full:
-		dropped = p.box.pop()
-		deadDropped.count(&p.n.DeadLetters)
+		return false, ErrFull
 	}
-	p.box.push(s)
-	p.n.Accepted++
-	wake := !p.running
-	p.running = true
-	p.mu.Unlock()
-	if wake {
-		go p.run()
+	if claimed = !p.state.keepBusy(); claimed {
+		p.slot = s // It has become idle on the way.
+	} else {
+		c.box.push(s, &p.kind.rooms)
 	}
-	if full {
+	c.mu.Unlock()
+	if drops {
 		p.bury(dropped, deadDropped)
 	}
-	return nil
+	return claimed, nil
 }
 
-// waitForRoom queues the sender behind a full box. p.mu must be held; it is
-// unlocked here.
-func (p *process[M]) waitForRoom(ctx context.Context, s slot[M]) error {
+// waitForRoom queues the sender, whose process is self if it is a handler,
+// behind a full box. c.mu must be held; it is unlocked here.
+func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], self owner, s slot[M]) error {
 	w := &waiter[M]{slot: s, result: make(chan error, 1)}
-	if p.waiters == nil {
-		p.waiters = list.New()
-	}
-	place := p.waiters.PushBack(w)
-	p.mu.Unlock()
+	place := c.waiters.PushBack(w)
+	p.state.Or(flagWaiters)
+	c.mu.Unlock()
 
 	var timeout <-chan time.Time
-	if processOf(ctx) != nil {
+	if self != nil {
+		self.yield()
 		timer := time.NewTimer(p.kind.sys.handlerWait)
 		defer timer.Stop()
 		timeout = timer.C
 	}
+	var err error
 	select {
-	case err := <-w.result:
-		return p.waited(s, err)
+	case err = <-w.result:
 	case <-ctx.Done():
-		return p.waited(s, p.giveUp(w, place, ctx.Err()))
+		err = p.giveUp(w, place, ctx.Err())
 	case <-timeout:
-		return p.waited(s, p.giveUp(w, place, ErrFull))
+		err = p.giveUp(w, place, ErrFull)
 	}
-}
-
-func (p *process[M]) waited(s slot[M], err error) error {
 	if err != nil {
 		p.refused(s, err)
 	}
@@ -98,34 +144,38 @@ func (p *process[M]) waited(s slot[M], err error) error {
 
 // giveUp takes w out of the queue, unless its fate was decided meanwhile.
 func (p *process[M]) giveUp(w *waiter[M], place *list.Element, err error) error {
-	p.mu.Lock()
+	c := p.lock()
+	defer c.mu.Unlock()
 	select {
 	case decided := <-w.result:
-		p.mu.Unlock()
 		return decided
 	default:
 	}
-	p.waiters.Remove(place)
-	if err == ErrFull { //nolint:errorlint // Our own, never wrapped.
-		p.n.Refused.Full++
-	} else {
-		p.n.Refused.Cancelled++
+	c.waiters.Remove(place)
+	if c.waiters.Len() == 0 {
+		p.state.And(^flagWaiters)
 	}
-	p.mu.Unlock()
+	if err == ErrFull { //nolint:errorlint // Our own, never wrapped.
+		c.refused.Full++
+	} else {
+		c.refused.Cancelled++
+	}
 	return err
 }
 
-// letInLocked moves the sender who has waited longest into the box.
-func (p *process[M]) letInLocked() {
-	if p.waiters == nil {
+// letInLocked moves waiting senders' messages into the box of a process that is
+// being run, as far as there is room.
+func (p *process[M]) letInLocked(c *cold[M]) {
+	if p.state.Load()&flagWaiters == 0 {
 		return
 	}
-	first := p.waiters.Front()
-	if first == nil {
-		return
+	for c.waiters.Len() > 0 && c.roomLocked(p.kind.capacity) {
+		w := c.waiters.Remove(c.waiters.Front()).(*waiter[M]) //nolint:forcetypeassert // The list holds nothing else.
+		c.box.push(w.slot, &p.kind.rooms)
+		w.result <- nil
 	}
-	w := p.waiters.Remove(first).(*waiter[M]) //nolint:forcetypeassert // The list holds nothing else.
-	p.box.push(w.slot)
-	p.n.Accepted++
-	w.result <- nil
+	if c.waiters.Len() == 0 {
+		p.state.And(^flagWaiters)
+	}
+	p.state.Or(flagMore)
 }

@@ -16,7 +16,7 @@ import (
 
 func TestShutdownDrains(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		var refs []mailbox.Ref[job]
 		for range 10 {
 			ref := spawn(t, sys, "worker", do)
@@ -48,7 +48,7 @@ func TestShutdownDrains(t *testing.T) {
 // The newest goes first, so that it can still send to those it was built upon.
 func TestShutdownGoesFromNewestToOldest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		old := spawn(t, sys, "old", do)
 		young := spawn(t, sys, "young", do)
 		var err error
@@ -69,7 +69,7 @@ func TestShutdownGoesFromNewestToOldest(t *testing.T) {
 
 func TestNothingIsSpawnedAfterShutdown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		_, release := fill(t, sys, 1)
 		done := later(func() error { return sys.Shutdown(t.Context()) })
 		settle()
@@ -87,7 +87,7 @@ func TestNothingIsSpawnedAfterShutdown(t *testing.T) {
 
 func TestShutdownCutShortTellsWhatWasLeft(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		idle := spawn(t, sys, "idle", do)
 		a, releaseA := fill(t, sys, 3)
 		b, releaseB := fill(t, sys, 4)
@@ -129,7 +129,7 @@ func TestShutdownOfIdleProcessesNeedsNoTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		for range 5 {
 			spawn(t, sys, "worker", do)
 		}
@@ -144,7 +144,7 @@ func TestShutdownCutShortAtAnyMoment(t *testing.T) {
 	cancel()
 	cuts := 0
 	for round := range 400 {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		entered := make(chan struct{}, 8)
 		open := make(chan struct{})
 		var refs []mailbox.Ref[job]

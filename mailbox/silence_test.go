@@ -126,7 +126,7 @@ func TestSkippedRecipientsAreSilent(t *testing.T) {
 func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 	rec := record(t)
 	refusing := sdktrace.NewTracerProvider(sdktrace.WithSyncer(rec.spans), sdktrace.WithSampler(sdktrace.NeverSample()))
-	sys := mailbox.NewSystem(mailbox.WithTracerProvider(refusing))
+	sys := newSystem(t, mailbox.WithTracerProvider(refusing))
 	group := crowd(t, sys, "member", 5, sampling.Config{})
 	ctx, root := rec.start()
 	assert.Equal(t, mailbox.Delivery{Size: 5, Delivered: 5}, group.Broadcast(ctx, nothing))
@@ -138,7 +138,7 @@ func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 // The true ID of an unsampled trace travels on request, for logs.
 func TestUnsampledTraceIDTravelsOnRequest(t *testing.T) {
 	for _, keep := range []bool{false, true} {
-		sys := mailbox.NewSystem(mailbox.WithCarry(envelope.Carry{Unsampled: keep}))
+		sys := newSystem(t, mailbox.WithCarry(envelope.Carry{Unsampled: keep}))
 		var seen trace.SpanContext
 		require.NoError(t, spawn(t, sys, "worker", do).Send(
 			trace.ContextWithSpanContext(context.Background(), unsampled),

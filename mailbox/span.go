@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -48,10 +49,25 @@ func traced(ctx context.Context) bool {
 	return sc.IsSampled() && sc.IsValid()
 }
 
-// decided reports whether ctx is in a trace, sampled or not, or in a handling
-// without one: whether to trace it was decided already, and no root may be
-// started for it.
-func decided(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsValid() }
+// undecided is whether a root may be started for a message that carries h: not
+// if its sender is in a trace, sampled or not, or in a handling without one.
+func undecided(h *envelope.Header) bool { return !h.SpanContext().IsValid() }
+
+// decidedHeader is that of a message which carries nothing, because it was
+// decided that it shall not.
+var decidedHeader = (*envelope.Header)(nil).WithSpanContext(envelope.Sentinel())
+
+// withDecision returns h, marked if ctx is in a trace or in a handling without
+// one.
+func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
+	if !undecided(h) || !trace.SpanContextFromContext(ctx).IsValid() {
+		return h
+	}
+	if h == nil {
+		return decidedHeader
+	}
+	return h.WithSpanContext(envelope.Sentinel())
+}
 
 // attributesFor describes a message to p, with room for a few more.
 func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attribute.KeyValue {

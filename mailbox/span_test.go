@@ -190,7 +190,7 @@ func TestGlobalProviderIsTheDefault(t *testing.T) {
 	rec := record(t)
 	old := otel.GetTracerProvider()
 	otel.SetTracerProvider(rec.provider)
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	otel.SetTracerProvider(old)
 	ctx, root := rec.start()
 	require.NoError(t, spawn(t, sys, "worker", do).Send(ctx, nothing))
@@ -202,7 +202,7 @@ func TestGlobalProviderIsTheDefault(t *testing.T) {
 // Without an SDK a sampled trace still travels: somebody further on may have one.
 func TestNoopProviderPassesTheTraceOn(t *testing.T) {
 	rec := record(t)
-	sys := mailbox.NewSystem(mailbox.WithTracerProvider(noop.NewTracerProvider()))
+	sys := newSystem(t, mailbox.WithTracerProvider(noop.NewTracerProvider()))
 	group := mailbox.NewGroup[job](sys, "workers")
 	ref := spawn(t, sys, "worker", do)
 	require.NoError(t, group.Join(ref))

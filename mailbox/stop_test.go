@@ -17,7 +17,7 @@ import (
 
 func TestGracefulStopHandlesWhatWasAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref, release := fill(t, sys, 5)
 		stopped := later(func() error { return ref.Stop(t.Context()) })
 		settle()
@@ -43,7 +43,7 @@ func TestGracefulStopHandlesWhatWasAccepted(t *testing.T) {
 
 func TestGracefulStopLeavesTheContextAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		open := make(chan struct{})
 		var during, after error
@@ -78,7 +78,7 @@ func TestGracefulStopLeavesTheContextAlone(t *testing.T) {
 
 func TestStopEndsWithItsContextAndTheProcessAnyway(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref, release := fill(t, sys, 2)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -91,7 +91,7 @@ func TestStopEndsWithItsContextAndTheProcessAnyway(t *testing.T) {
 
 func TestStopFromTheOwnHandlerReturnsAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		open := make(chan struct{})
 		var err, ctxErr, sendErr error
@@ -114,7 +114,7 @@ func TestStopFromTheOwnHandlerReturnsAtOnce(t *testing.T) {
 
 func TestKillLeavesTheRest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		entered := make(chan struct{})
 		var err, cause error
@@ -155,7 +155,7 @@ func TestKillLeavesTheRest(t *testing.T) {
 
 func TestKillAfterStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref, release := fill(t, sys, 4)
 		stopped := later(func() error { return ref.Stop(t.Context()) })
 		settle()
@@ -169,7 +169,7 @@ func TestKillAfterStop(t *testing.T) {
 }
 
 func TestKillFromTheOwnHandler(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
 	var err error
 	open := make(chan struct{})
@@ -190,7 +190,7 @@ func TestKillFromTheOwnHandler(t *testing.T) {
 
 func TestIdleProcessEndsAtOnce(t *testing.T) {
 	for _, used := range []bool{false, true} {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		killed := spawn(t, sys, "worker", do)
 		if used {
@@ -213,7 +213,7 @@ func TestIdleProcessEndsAtOnce(t *testing.T) {
 
 func TestEndsMayComeTogether(t *testing.T) {
 	for range 300 {
-		sys := mailbox.NewSystem()
+		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		sent := 0
 		for range 3 {
@@ -235,7 +235,7 @@ func TestEndsMayComeTogether(t *testing.T) {
 }
 
 func TestRefAfterTheEnd(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	kind, err := mailbox.NewKind[job](sys, "worker")
 	require.NoError(t, err)
 	ref, err := kind.Spawn("w-1", do)
@@ -260,7 +260,7 @@ func TestRefAfterTheEnd(t *testing.T) {
 }
 
 func TestRefIsAKey(t *testing.T) {
-	sys := mailbox.NewSystem()
+	sys := newSystem(t)
 	a, b := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
 	same := a
 	names := map[mailbox.Ref[job]]string{a: "a", b: "b"}

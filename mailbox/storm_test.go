@@ -62,7 +62,7 @@ func (o *tally) finished() uint64 {
 func newStorm(t *testing.T, seed uint64, pause func(time.Duration)) *storm {
 	t.Helper()
 	s := &storm{seed: seed, pause: pause, calls: seed%2 == 0, log: make([]entry, 1<<17)}
-	s.sys = mailbox.NewSystem(mailbox.WithHandlerWait(100 * time.Microsecond))
+	s.sys = newSystem(t, mailbox.WithHandlerWait(100*time.Microsecond))
 	s.group = mailbox.NewGroup[flake](s.sys, "storm")
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range s.slots {
@@ -274,7 +274,7 @@ func (s *storm) end(t *testing.T) mailbox.Stats {
 func (s *storm) requireWild(t *testing.T, stats mailbox.Stats) {
 	t.Helper()
 	t.Logf("%+v, doubtful %d", stats, s.own.doubtful.Load())
-	require.Greater(t, stats.Handled, uint64(stormSenders*stormEach/4))
+	require.Greater(t, stats.Handled, uint64(stormSenders*stormEach/10))
 	require.NotZero(t, stats.Failed)
 	require.NotZero(t, stats.Refused.Full)
 	require.NotZero(t, stats.DeadLetters.Total())

@@ -26,6 +26,11 @@ type System struct {
 	handlerWait time.Duration
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
+	sched *scheduler
+	// readies are the channels of calls that are over: whoever ended the call
+	// has received the one signal, or there will be none.
+	readies sync.Pool
+
 	lateReplies  atomic.Uint64
 	refusedAfter atomic.Uint64 // refused by processes that had ended
 
@@ -40,7 +45,7 @@ type System struct {
 type member interface {
 	links() *memberLinks
 	close(kill bool) (busy bool, waiting int)
-	Done() <-chan struct{}
+	doneChannel() chan struct{}
 	counts() Stats
 }
 
@@ -48,7 +53,7 @@ type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second}
+	s := &System{handlerWait: time.Second, sched: newScheduler()}
 	for _, o := range opts {
 		o.applySystem(s)
 	}
@@ -83,6 +88,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	defer s.sched.close()
 	for {
 		s.mu.Lock()
 		m := s.newest
@@ -92,7 +98,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 		}
 		m.close(false)
 		select {
-		case <-m.Done():
+		case <-m.doneChannel():
 		case <-ctx.Done():
 			return s.killAll(ctx.Err())
 		}
@@ -118,7 +124,7 @@ func (s *System) killAll(cause error) error {
 		return e
 	}
 	for _, m := range left {
-		<-m.Done() // It was about to, with no handler in the way.
+		<-m.doneChannel() // It was about to, with no handler in the way.
 	}
 	return nil
 }

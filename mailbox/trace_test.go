@@ -34,7 +34,7 @@ func record(t *testing.T, opts ...sdktrace.TracerProviderOption) *recorder {
 }
 
 func (r *recorder) system(opts ...mailbox.SystemOption) *mailbox.System {
-	return mailbox.NewSystem(append(opts, mailbox.WithTracerProvider(r.provider))...)
+	return newSystem(r.t, append(opts, mailbox.WithTracerProvider(r.provider))...)
 }
 
 // start starts a root span, as the entry point of a service would.

@@ -1,0 +1,160 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import "sync/atomic"
+
+// runnable is a process that has something to handle, as the scheduler sees it.
+type runnable interface {
+	// turn handles some of it and reports whether to call turn again. When it
+	// reports false the process may be running elsewhere already.
+	turn() (again bool)
+}
+
+// chunkSize is how many processes are handed to a worker at once.
+const chunkSize = 32
+
+// chunk is a batch of runnable processes on its way to a worker. Whoever fills
+// it owns it alone; after that, its worker claims one after another, and anyone
+// who holds the scheduler's lock may take away what is not claimed.
+type chunk struct {
+	items   [chunkSize]runnable
+	n       int32        // items filled
+	claimed atomic.Int32 // items claimed, or more after the last
+	next    *chunk       // in a queue or the free list
+}
+
+func (c *chunk) add(r runnable) {
+	c.items[c.n] = r
+	c.n++
+}
+
+func (c *chunk) full() bool { return c.n == chunkSize }
+
+// claim takes the next item, nil if there is none. For the chunk's worker.
+func (c *chunk) claim() runnable {
+	if c == nil {
+		return nil
+	}
+	i := c.claimed.Add(1) - 1
+	if i >= c.n {
+		return nil
+	}
+	return c.items[i]
+}
+
+// rest returns how many items are not claimed yet.
+func (c *chunk) rest() int {
+	if c == nil {
+		return 0
+	}
+	return int(max(c.n-c.claimed.Load(), 0))
+}
+
+// rescue takes away all items that are not claimed yet.
+func (c *chunk) rescue() []runnable {
+	if c.rest() == 0 {
+		return nil
+	}
+	i := c.claimed.Swap(c.n)
+	return c.items[min(i, c.n):c.n]
+}
+
+// current returns the item claimed last.
+func (c *chunk) current() runnable {
+	if c == nil {
+		return nil
+	}
+	i := min(c.claimed.Load(), c.n) - 1
+	if i < 0 {
+		return nil
+	}
+	return c.items[i]
+}
+
+// chunkQueue is a first-in first-out queue of processes, and the chunks kept to
+// be used again.
+type chunkQueue struct {
+	head, tail *chunk
+	len        int // processes
+	free       *chunk
+	freed      int
+}
+
+// maxFree bounds the chunks kept.
+const maxFree = 256
+
+func (q *chunkQueue) push(r runnable) {
+	if q.tail == nil || q.tail.full() {
+		q.pushChunk(q.get())
+	}
+	q.tail.add(r)
+	q.len++
+}
+
+func (q *chunkQueue) pushChunk(c *chunk) {
+	if q.tail == nil {
+		q.head = c
+	} else {
+		q.tail.next = c
+	}
+	q.tail = c
+	q.len += int(c.n)
+}
+
+// pop takes the oldest chunk, nil if there is none.
+func (q *chunkQueue) pop() *chunk {
+	c := q.head
+	if c == nil {
+		return nil
+	}
+	q.head, c.next = c.next, nil
+	if q.head == nil {
+		q.tail = nil
+	}
+	q.len -= int(c.n)
+	return c
+}
+
+// popOne takes the oldest process in a chunk of its own.
+func (q *chunkQueue) popOne() *chunk {
+	c := q.pop()
+	if c == nil || c.n == 1 {
+		return c
+	}
+	one := q.get()
+	one.add(c.items[0])
+	copy(c.items[:], c.items[1:c.n])
+	c.n--
+	c.items[c.n] = nil
+	if c.next = q.head; c.next == nil {
+		q.tail = c
+	}
+	q.head = c
+	q.len += int(c.n)
+	return one
+}
+
+// get returns an empty chunk.
+func (q *chunkQueue) get() *chunk {
+	c := q.free
+	if c == nil {
+		return &chunk{}
+	}
+	q.free, c.next = c.next, nil
+	q.freed--
+	return c
+}
+
+// put keeps a chunk that nobody uses any more.
+func (q *chunkQueue) put(c *chunk) {
+	if c == nil || q.freed >= maxFree {
+		return
+	}
+	clear(c.items[:c.n])
+	c.n = 0
+	c.claimed.Store(0)
+	c.next, q.free = q.free, c
+	q.freed++
+}

@@ -1,0 +1,140 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"runtime/metrics"
+	"time"
+)
+
+// tick is how often the monitor looks, and so about how long a process waits
+// behind handlers that block. Shorter sleeps take as long.
+const tick = time.Millisecond
+
+// longTurn is after how many ticks a worker that has not moved makes room for
+// another although all processors are busy.
+const longTurn = 10
+
+// watchLocked starts the monitor, which runs as long as processes wait for
+// workers: to let more workers in if those that there are have got stuck in
+// handlers, as the Go runtime does with threads in system calls.
+func (s *scheduler) watchLocked() {
+	if s.watching {
+		return
+	}
+	s.watching = true
+	for _, w := range s.workers {
+		w.seen, w.stuck = w.position(), 0
+	}
+	go s.watch()
+}
+
+func (s *scheduler) watch() {
+	load := newLoad()
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-s.poke:
+		}
+		timer.Reset(tick)
+		spare := load.spare(s.procs) // Before the lock, at which workers would wait.
+		admitted, again := s.look(spare)
+		for _, w := range admitted {
+			w.start()
+		}
+		if !again {
+			return
+		}
+	}
+}
+
+// look is one tick of the monitor. It returns the workers to start, and whether
+// to look again.
+func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting := s.queue.len
+	for _, w := range s.workers {
+		waiting += w.chunk.rest()
+	}
+	if waiting == 0 && s.active <= s.procs {
+		s.watching = false
+		select {
+		case <-s.poke: // Not for the next one.
+		default:
+		}
+		return nil, false
+	}
+	stuck, getsOn := s.stuckLocked()
+	n := 0
+	for _, w := range stuck {
+		// With all processors busy it may just be computing, and one more would
+		// only take turns with it. But then it has had a long turn.
+		if spare > 0 || w.stuck >= longTurn {
+			s.deposeLocked(w)
+			n++
+		}
+	}
+	if spare > 0 && !getsOn {
+		// If all are stuck, those that wait will probably get stuck as well: let
+		// in all, or each tick would free only a few.
+		n = s.queue.len
+	}
+	for ; n > 0 && s.queue.len > 0; n-- {
+		admitted = append(admitted, s.admitLocked(s.queue.popOne()))
+	}
+	return admitted, true
+}
+
+// stuckLocked returns the workers that count and have not moved since the last
+// tick, and whether any has.
+func (s *scheduler) stuckLocked() (stuck []*worker, getsOn bool) {
+	for _, w := range s.workers {
+		if w.deposed {
+			continue
+		}
+		if now := w.position(); now != w.seen {
+			w.seen, w.stuck = now, 0
+			getsOn = true
+			continue
+		}
+		w.stuck++
+		stuck = append(stuck, w)
+	}
+	return stuck, getsOn
+}
+
+// position tells how far the worker has come. The scheduler's lock must be held.
+func (w *worker) position() position {
+	p := position{chunk: w.chunk, turns: w.turns.Load()}
+	if w.chunk != nil {
+		p.claimed = w.chunk.claimed.Load()
+	}
+	return p
+}
+
+// load reads how busy the processors are.
+type load struct{ samples [2]metrics.Sample }
+
+func newLoad() *load {
+	l := &load{}
+	l.samples[0].Name = "/sched/goroutines/running:goroutines"
+	l.samples[1].Name = "/sched/goroutines/runnable:goroutines"
+	return l
+}
+
+// spare returns how many of procs processors have nothing to run, the caller's
+// goroutine not counted.
+func (l *load) spare(procs int) int {
+	metrics.Read(l.samples[:])
+	busy := -1
+	for _, s := range l.samples {
+		if s.Value.Kind() == metrics.KindUint64 {
+			busy += int(s.Value.Uint64()) //nolint:gosec // A number of goroutines.
+		}
+	}
+	return procs - busy
+}

@@ -1,0 +1,113 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import "sync/atomic"
+
+// A process's state is one word: flags below, above them the number of messages
+// that it is done with, but for those from the batch in hand. So the end of a handling, the count of it and the step to
+// idleness are one atomic operation.
+//
+// Only a sender or a closer moves an idle process, by compare-and-swap. All
+// other flags are changed by whoever runs the process or holds its lock; those
+// marked L need both, or the lock while nobody runs it.
+const (
+	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
+	flagInline                     // there is an inline message: in slot, or taken from it
+	flagTaken                      // the inline message is in hand
+	flagMore                       // there is something behind the lock (set under it)
+	flagWaiters                    // senders wait for room (set under the lock)
+	flagClosed                     // takes no more messages (set under the lock)
+	flagKilled                     // handles no more (set under the lock)
+	flagEnded                      // L
+
+	doneShift = 8
+	oneDone   = 1 << doneShift
+	flags     = oneDone - 1
+)
+
+type state struct{ atomic.Uint64 }
+
+// claim makes an idle process busy, with a message inline.
+func (s *state) claim() bool {
+	st := s.Load()
+	return st&flags == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
+}
+
+// takeInline takes the inline message in hand if there is one, unless the
+// process was killed.
+func (s *state) takeInline() bool {
+	for {
+		st := s.Load()
+		if st&(flagInline|flagTaken|flagKilled) != flagInline {
+			return false
+		}
+		if s.CompareAndSwap(st, st|flagTaken) {
+			return true
+		}
+	}
+}
+
+// doneInline counts the inline message as done. The process becomes idle, and
+// is no longer the caller's, unless there is more for it.
+func (s *state) doneInline() (idle bool) {
+	for {
+		st := s.Load()
+		next := st + oneDone
+		if st&(flagMore|flagClosed|flagKilled) == 0 {
+			next &^= flagBusy | flagInline | flagTaken
+		} else {
+			next &^= flagInline | flagTaken
+		}
+		if s.CompareAndSwap(st, next) {
+			return next&flagBusy == 0
+		}
+	}
+}
+
+// keepBusy tells the worker of a busy process to look behind the lock before it
+// goes, which the caller must hold. It reports false if the process was idle,
+// and then has claimed it.
+func (s *state) keepBusy() bool {
+	for {
+		st := s.Load()
+		switch {
+		case st&flagBusy == 0:
+			if s.claim() {
+				return false
+			}
+		case st&flagMore != 0, s.CompareAndSwap(st, st|flagMore):
+			return true
+		}
+	}
+}
+
+// done returns how many messages the process is done with.
+func done(st uint64) uint64 { return st >> doneShift }
+
+// progress is how far a worker has come with the messages in hand: the number
+// done with, above two flags. Only the worker moves it, on a line of its own, but
+// for the flag that stops it.
+type progress struct{ atomic.Uint64 }
+
+const (
+	progressTaken   uint64 = 1 // a message is being handled
+	progressStopped uint64 = 2 // no more will be
+	progressOne     uint64 = 4
+)
+
+// take marks the next message as being handled, unless that was stopped.
+func (p *progress) take() bool {
+	if p.Add(progressTaken)&progressStopped == 0 {
+		return true
+	}
+	p.Add(^uint64(0)) // One less.
+	return false
+}
+
+// finish counts the message being handled as done with.
+func (p *progress) finish() { p.Add(progressOne - progressTaken) }
+
+// done returns how many messages are done with.
+func (p *progress) done() uint64 { return p.Load() / progressOne }

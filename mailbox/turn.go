@@ -1,0 +1,225 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"runtime/debug"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// turnLength is how many messages a process may handle before others have
+// their turn.
+const turnLength = 64
+
+// turn handles messages until there are none left, the process has ended, or
+// its turn is over. Only in the last case it reports true, and the process
+// remains the caller's.
+func (p *process[M]) turn() (again bool) {
+	for range turnLength {
+		s, held := p.next()
+		if !held {
+			return false
+		}
+		inline := p.state.Load()&flagInline != 0
+		settled := p.handle(&s)
+		switch {
+		case settled:
+		case inline:
+			if p.state.doneInline() {
+				return false
+			}
+		default:
+			p.doneInHand()
+		}
+	}
+	return true
+}
+
+// next takes the next message in hand. It reports false if the process has
+// become idle or has ended, and is no longer the caller's.
+func (p *process[M]) next() (s slot[M], held bool) {
+	for {
+		if p.state.takeInline() {
+			s, p.slot = p.slot, slot[M]{}
+			return s, true
+		}
+		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
+			return c.hand.pop(), true
+		}
+		if !p.takeBatch() {
+			return s, false
+		}
+	}
+}
+
+// doneInHand counts a message from the batch in hand as done.
+func (p *process[M]) doneInHand() {
+	c := p.cold.Load()
+	c.progress.finish()
+	if p.state.Load()&flagWaiters != 0 {
+		c.mu.Lock()
+		p.letInLocked(c)
+		c.mu.Unlock()
+	}
+}
+
+// takeBatch takes what is in the box in hand. It reports false if the process
+// has become idle or has ended.
+func (p *process[M]) takeBatch() (held bool) {
+	c := p.lock()
+	p.letInLocked(c)
+	st := p.state.Load()
+	if st&flagKilled != 0 || st&flagClosed != 0 && c.box.len == 0 {
+		fatal := c.fatal
+		c.mu.Unlock()
+		p.end(fatal)
+		return false
+	}
+	c.before, c.batch = c.progress.done(), 0
+	if c.box.len == 0 {
+		c.hand.trim(&p.kind.rooms)
+		c.box.trim(&p.kind.rooms)
+		p.state.And(^(flagBusy | flagMore)) // Idle, in one step.
+		c.mu.Unlock()
+		return false
+	}
+	if p.kind.overflow == DropOldest {
+		c.hand.push(c.box.pop(), &p.kind.rooms) // What is in hand cannot be dropped any more.
+	} else {
+		c.hand, c.box = c.box, c.hand
+	}
+	c.batch = uint64(c.hand.len) //nolint:gosec // A length.
+	p.letInLocked(c)
+	c.mu.Unlock()
+	return true
+}
+
+// handling is one message being handled.
+type handling struct {
+	span     trace.Span // nil if it is not traced
+	err      error
+	panicked bool // or did not return at all
+}
+
+// handle runs the handler on s. It reports whether the message is accounted for
+// already: when it was not handled, or that went wrong. Whatever the handler
+// does, what begin began is concluded.
+func (p *process[M]) handle(s *slot[M]) (settled bool) {
+	if s.call != nil && s.call.expired() {
+		p.settle(nil, deadExpired)
+		p.bury(*s, deadExpired)
+		return true
+	}
+	var h handling
+	ctx := p.begin(s, &h)
+	returned := false
+	defer func() {
+		if !returned { // A panic, or Goexit, for which recover returns nil.
+			h.panicked, h.err = true, ErrExit
+			if recovered := recover(); recovered != nil {
+				h.err = &PanicError{Value: recovered, Stack: debug.Stack()}
+			}
+		}
+		if h.err != nil || h.span != nil || s.call != nil {
+			settled = p.conclude(s, &h)
+		}
+	}()
+	h.err = p.handler(ctx, s.message)
+	returned = true
+	return false
+}
+
+// begin makes the handler's context, and starts the span if there is to be one.
+func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
+	var ctx context.Context = p
+	if s.call != nil {
+		ctx = s.call.bind(ctx)
+	}
+	root := p.kind.roots && undecided(s.header)
+	if s.header == nil && !root {
+		return ctx
+	}
+	ctx = s.header.Context(ctx)
+	if s.header.Sampled() || root {
+		ctx, h.span = p.startHandling(ctx, s)
+	}
+	return ctx
+}
+
+// conclude ends what begin began, and accounts for a failure.
+func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
+	if s.call != nil {
+		if h.err != nil {
+			s.call.fail(h.err)
+		} else {
+			p.keepOpen(s.call)
+		}
+		s.call.leave()
+	}
+	if h.span != nil {
+		endSpan(h.span, h.err, h.panicked)
+	}
+	if h.err == nil {
+		return false
+	}
+	policy := p.kind.onError
+	if h.panicked {
+		policy = p.kind.onPanic
+	}
+	cause := h.err
+	if policy == Continue {
+		cause = nil
+	}
+	p.settle(cause, "")
+	return true
+}
+
+// keepOpen remembers a call that was left to be answered later.
+func (p *process[M]) keepOpen(call pending) {
+	if call.over() {
+		return // As most are.
+	}
+	c := p.lock()
+	if c.open == nil {
+		c.open = make(map[pending]struct{})
+	}
+	c.open[call] = struct{}{}
+	c.mu.Unlock()
+	if !call.keep(p) {
+		p.forget(call)
+	}
+}
+
+// forget implements keeper.
+func (p *process[M]) forget(call pending) {
+	c := p.lock()
+	defer c.mu.Unlock()
+	delete(c.open, call)
+}
+
+// settle accounts for the message in hand, which failed, or was lost for the
+// reason given. A cause that is not nil ends the process.
+func (p *process[M]) settle(cause error, lost deadReason) {
+	c := p.lock()
+	defer c.mu.Unlock()
+	if lost == "" {
+		c.failed++
+	} else {
+		lost.count(&c.dead)
+		c.lost++
+	}
+	if st := p.state.Load(); st&flagInline != 0 {
+		p.state.Add(oneDone)
+		p.state.And(^(flagInline | flagTaken))
+	} else {
+		c.progress.finish()
+	}
+	if p.state.Load()&flagKilled == 0 && cause != nil {
+		c.fatal = cause // Unless it was killed: then that ends it, whatever the handler says.
+		p.closeLocked(c, true)
+	}
+	p.letInLocked(c)
+}
