@@ -23,7 +23,7 @@ func panics(context.Context) error { panic(errSpilt) }
 func exits(context.Context) error  { runtime.Goexit(); return nil }
 func overruns(ctx context.Context) error {
 	lines := make([]string, runtime.NumGoroutine())
-	return fmt.Errorf("%w: %s", ctx.Err(), lines[len(lines)])
+	return fmt.Errorf("%w: %s", ctx.Err(), lines[len(lines)]) //nolint:gocritic // It is to panic.
 }
 func exitsPanicking(context.Context) error {
 	defer runtime.Goexit()
