@@ -192,21 +192,26 @@ func TestErrAndDoneAgreeAtTheEnd(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		contexts := make(chan context.Context, 1)
 		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-			if round%2 == 0 {
-				_ = ctx.Done()
-			}
 			contexts <- ctx
 			return nil
 		}))
 		ctx := await(t, contexts)
+		var early <-chan struct{} // Asked for before the end, in every other round.
+		if round%2 == 0 {
+			early = ctx.Done()
+		}
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
 				for ctx.Err() == nil {
 					runtime.Gosched()
 				}
+				done := early
+				if done == nil {
+					done = ctx.Done()
+				}
 				select {
-				case <-ctx.Done():
+				case <-done:
 				default:
 					assert.Fail(t, "an error, and not done")
 				}

@@ -19,7 +19,7 @@ import (
 type cargo struct{ _ [1 << 12]byte }
 
 // collected reports whether nothing keeps what p points to.
-func collected(p weak.Pointer[cargo]) bool {
+func collected[T any](p weak.Pointer[T]) bool {
 	for range 10 {
 		runtime.GC()
 		if p.Value() == nil {
@@ -149,6 +149,22 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 	}
 }
 
+func TestIdleProcessKeepsNotTheLastMessageEither(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		ref := spawn(t, sys, "truck", carryOut)
+		kept := func() weak.Pointer[cargo] {
+			c := new(cargo)
+			require.NoError(t, ref.Send(t.Context(), freight{cargo: c}))
+			return weak.Make(c)
+		}()
+		settle()
+		assert.True(t, collected(kept), "the message is kept")
+		drain(t, sys)
+		runtime.KeepAlive(ref)
+	})
+}
+
 // The control: what is in the mailbox is kept, of course.
 func TestMailboxKeepsWhatWaits(t *testing.T) {
 	sys := newSystem(t)
@@ -214,11 +230,54 @@ func TestDeadProcessIsCollectable(t *testing.T) {
 				test.end(t, ref)
 				return weak.Make(c)
 			}()
-			after := spawn(t, sys, "truck", carryOut) // The system's list closes over the gap.
-			require.NoError(t, group.Join(after))
+			spawn(t, sys, "truck", carryOut) // The system's list closes over the gap.
 			assert.Equal(t, test.keep, !collected(state))
 			drain(t, sys)
 			runtime.KeepAlive(group)
 		})
+	}
+}
+
+// A Ref to a process that has ended keeps that one, and not those that were
+// spawned before and after it.
+func TestDeadProcessKeepsNotItsNeighbours(t *testing.T) {
+	sys := newSystem(t)
+	var states []weak.Pointer[cargo]
+	var refs []mailbox.Ref[freight]
+	for range 3 {
+		c := new(cargo)
+		refs = append(refs, spawn(t, sys, "truck", func(context.Context, freight) error {
+			runtime.KeepAlive(c)
+			return nil
+		}))
+		states = append(states, weak.Make(c))
+	}
+	for _, i := range []int{1, 0, 2} {
+		require.NoError(t, refs[i].Stop(t.Context()))
+	}
+	refs[0], refs[2] = mailbox.Ref[freight]{}, mailbox.Ref[freight]{}
+	assert.True(t, collected(states[0]))
+	assert.True(t, collected(states[2]))
+	assert.False(t, collected(states[1]), "the control")
+	runtime.KeepAlive(refs)
+}
+
+// A process that left a group, however often it had joined, does not keep it.
+func TestGroupThatWasLeftIsCollectable(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		sys := newSystem(t)
+		ref := spawn(t, sys, "truck", carryOut)
+		kept := func() weak.Pointer[mailbox.Group[freight]] {
+			group := mailbox.NewGroup[freight](sys, "fleet")
+			for range 3 {
+				require.NoError(t, group.Join(ref))
+			}
+			if left {
+				require.True(t, group.Leave(ref))
+			}
+			return weak.Make(group)
+		}()
+		assert.Equal(t, left, collected(kept))
+		drain(t, sys)
 	}
 }

@@ -61,6 +61,34 @@ func TestWaitMakesTheSenderWait(t *testing.T) {
 	})
 }
 
+func TestOneMessageHandledIsRoomForOneSender(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(3))
+		first, entered, releaseFirst := hold()
+		second, enteredSecond, releaseSecond := hold()
+		require.NoError(t, ref.Send(t.Context(), first))
+		await(t, entered)
+		for _, j := range []job{second, nothing, nothing} {
+			require.NoError(t, ref.Send(t.Context(), j))
+		}
+		sent := later(func() error { return ref.Send(t.Context(), nothing) })
+		other := later(func() error { return ref.Send(t.Context(), nothing) })
+		settle()
+		require.EqualValues(t, 2, sys.Stats().Waiting)
+		releaseFirst()
+		await(t, enteredSecond)
+		settle()
+		assert.EqualValues(t, 1, sys.Stats().Waiting)
+		assert.Equal(t, 1, len(sent)+len(other))
+		releaseSecond()
+		settle()
+		assert.Equal(t, 2, len(sent)+len(other))
+		drain(t, sys)
+		assert.EqualValues(t, 6, sys.Stats().Handled)
+	})
+}
+
 func TestWaitEndsWithTheSendersContext(t *testing.T) {
 	for _, test := range []struct {
 		name string

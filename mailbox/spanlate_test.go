@@ -127,6 +127,24 @@ func TestMessageNeverHandledLeavesASpan(t *testing.T) {
 	}
 }
 
+// The span's times are those that its attribute was made from, to the
+// nanosecond, however long it took to make the span.
+func TestTimesOfALateSpanAreExplicit(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	ref := spawn(t, sys, "worker", do)
+	require.NoError(t, ref.Stop(t.Context()))
+	ctx, root := rec.start()
+	for range 20 {
+		require.ErrorIs(t, ref.Send(ctx, nothing), mailbox.ErrStopped)
+	}
+	root.End()
+	for _, span := range rec.all("worker job") {
+		require.Equal(t, span.EndTime.Sub(span.StartTime).Seconds(), attributes(t, span)[mailbox.QueueDurationKey])
+	}
+	require.Len(t, rec.all("worker job"), 20)
+}
+
 func TestExpiredCallLeavesASpan(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)

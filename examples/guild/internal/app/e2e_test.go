@@ -177,7 +177,7 @@ func (e *example) listen(guild string) *listener {
 	ctx, cancel := context.WithTimeout(e.t.Context(), patience)
 	e.t.Cleanup(cancel)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	conn, _, err := websocket.Dial(ctx, e.ws+"?guild="+guild, &websocket.DialOptions{HTTPClient: client})
+	conn, _, err := websocket.Dial(ctx, e.ws+"?guild="+guild, &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // Dial does.
 	require.NoError(e.t, err)
 	l := &listener{e.t, ctx, conn}
 	var ready chat.Ready
