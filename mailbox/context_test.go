@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // inHandler runs f with the handler's context of a message sent with ctx to a
@@ -63,6 +64,49 @@ func TestUntracedMessagesShareTheProcessesContext(t *testing.T) {
 		assert.Equal(t, envelope.Sentinel(), trace.SpanContextFromContext(ctx))
 	}
 	assert.Empty(t, rec.names())
+}
+
+// So do those whom a fan-out skipped, and all of an untraced one.
+func TestSkippedRecipientsShareTheProcessesContext(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	group := mailbox.NewGroup[job](sys, "workers",
+		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 1}))
+	own := make(map[context.Context]int) // How often which process's own context was seen.
+	for range 5 {
+		ref := spawn(t, sys, "worker", do)
+		require.NoError(t, group.Join(ref))
+		require.NoError(t, ref.Send(context.Background(), func(ctx context.Context) error {
+			own[ctx] = 0
+			return nil
+		}))
+		pass(t, ref)
+	}
+	sampled, root := rec.start()
+	defer root.End()
+	for _, ctx := range []context.Context{
+		sampled, context.Background(), envelope.Untraced(context.Background()),
+		trace.ContextWithSpanContext(context.Background(), unsampled),
+	} {
+		contexts := make(chan context.Context, 5)
+		d := group.Broadcast(ctx, func(ctx context.Context) error {
+			contexts <- ctx
+			return nil
+		})
+		require.Equal(t, 5, d.Delivered)
+		for range 5 {
+			if ctx := await(t, contexts); !trace.SpanContextFromContext(ctx).IsSampled() {
+				assert.Contains(t, own, ctx, "another context, and an allocation")
+				own[ctx]++
+			}
+		}
+	}
+	drain(t, sys)
+	seen := 0
+	for _, n := range own {
+		seen += n
+	}
+	assert.Equal(t, 4+3*5, seen)
 }
 
 func TestProcessesHaveContextsOfTheirOwn(t *testing.T) {
