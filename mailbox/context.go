@@ -34,6 +34,10 @@ func processOf(ctx context.Context) owner {
 	return p
 }
 
+// String names the context's process. Without it, printing the context would
+// read the process while it works.
+func (p *process[M]) String() string { return "mailbox.Context(" + p.kind.name + " " + p.id + ")" }
+
 // Deadline implements context.Context: there is none.
 func (*process[M]) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 

@@ -16,6 +16,14 @@ const tick = time.Millisecond
 // another although all processors are busy.
 const longTurn = 10
 
+const (
+	// surgeGrowth is how much more workers are let in from tick to tick while
+	// those let in before have got stuck too.
+	surgeGrowth = 8
+	// maxAdmitted bounds how many are let in at one tick.
+	maxAdmitted = 1024
+)
+
 // watchLocked starts the monitor, which runs as long as processes wait for
 // workers: to let more workers in if those that there are have got stuck in
 // handlers, as the Go runtime does with threads in system calls.
@@ -61,50 +69,54 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 		waiting += w.chunk.rest()
 	}
 	if waiting == 0 && s.active <= s.procs {
-		s.watching = false
+		s.watching, s.surge = false, 0
 		select {
 		case <-s.poke: // Not for the next one.
 		default:
 		}
 		return nil, false
 	}
-	stuck, getsOn := s.stuckLocked()
-	n := 0
-	for _, w := range stuck {
+	deposed := 0
+	for _, w := range s.stuckLocked() {
 		// With all processors busy it may just be computing, and one more would
 		// only take turns with it. But then it has had a long turn.
 		if spare > 0 || w.stuck >= longTurn {
 			s.deposeLocked(w)
-			n++
+			deposed++
 		}
 	}
-	if spare > 0 && !getsOn {
-		// If all are stuck, those that wait will probably get stuck as well: let
-		// in all, or each tick would free only a few.
-		n = s.queue.len
+	// Where handlers block, those that wait will probably block as well: letting
+	// in one for one would free only a few at a tick.
+	switch {
+	case deposed == 0:
+	case spare > 0:
+		s.surge = min(surgeGrowth*max(s.surge, deposed), maxAdmitted)
+	default:
+		s.surge = min(2*max(s.surge, deposed), maxAdmitted) //nolint:mnd // Slower.
 	}
-	for ; n > 0 && s.queue.len > 0; n-- {
-		admitted = append(admitted, s.admitLocked(s.queue.popOne()))
+	for n := 0; deposed > 0 && n < s.surge && s.queue.len > 0; n++ {
+		w := s.admitLocked(s.queue.popOne())
+		w.seen = w.begun() // Where it is at the next tick, if it gets stuck at once.
+		admitted = append(admitted, w)
 	}
 	return admitted, true
 }
 
 // stuckLocked returns the workers that count and have not moved since the last
-// tick, and whether any has.
-func (s *scheduler) stuckLocked() (stuck []*worker, getsOn bool) {
+// tick.
+func (s *scheduler) stuckLocked() (stuck []*worker) {
 	for _, w := range s.workers {
 		if w.deposed {
 			continue
 		}
 		if now := w.position(); now != w.seen {
 			w.seen, w.stuck = now, 0
-			getsOn = true
 			continue
 		}
 		w.stuck++
 		stuck = append(stuck, w)
 	}
-	return stuck, getsOn
+	return stuck
 }
 
 // position tells how far the worker has come. The scheduler's lock must be held.
@@ -115,6 +127,10 @@ func (w *worker) position() position {
 	}
 	return p
 }
+
+// begun is the position of a worker that has claimed the first process of its
+// chunk.
+func (w *worker) begun() position { return position{chunk: w.chunk, claimed: 1, turns: w.turns.Load()} }
 
 // load reads how busy the processors are.
 type load struct{ samples [2]metrics.Sample }

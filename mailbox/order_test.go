@@ -48,34 +48,41 @@ func (o *orderly) handle(_ context.Context, m numbered) error {
 }
 
 func TestOrderOfEachSenderHolds(t *testing.T) {
-	const senders, each = 8, 600
+	const senders, each = 8, 500
 	for _, overflow := range []mailbox.Overflow{mailbox.Wait, mailbox.Refuse, mailbox.DropOldest} {
 		for _, capacity := range []int{1, 7, 2 * senders * each} {
-			t.Run(fmt.Sprintf("overflow %d capacity %d", overflow, capacity), func(t *testing.T) {
-				sys := newSystem(t)
-				o := &orderly{last: make(map[int]int)}
-				ref := spawn(t, sys, "orderly", o.handle,
-					mailbox.WithCapacity(capacity), mailbox.WithOverflow(overflow))
-				group := mailbox.NewGroup[numbered](sys, "orderly")
-				require.NoError(t, group.Join(ref))
-
-				var wg sync.WaitGroup
-				for sender := range senders {
-					wg.Go(func() { sendInTurn(t, ref, group, sender, each) })
-				}
-				wg.Wait()
-				drain(t, sys)
-
-				assert.Empty(t, o.swapped)
-				assert.Zero(t, o.overlap.Load(), "two messages at a time")
-				s := sys.Stats()
-				requireAtRest(t, s)
-				assert.EqualValues(t, o.seen, s.Handled)
-				if capacity > senders*each {
-					assert.Equal(t, senders*each, o.seen, "nothing may be refused")
-				}
+			opts := []mailbox.KindOption{mailbox.WithCapacity(capacity), mailbox.WithOverflow(overflow)}
+			name := fmt.Sprintf("overflow %d capacity %d", overflow, capacity)
+			t.Run(name, func(t *testing.T) { orderHolds(t, senders, each, capacity > senders*each, opts...) })
+			t.Run(name+" own goroutine", func(t *testing.T) {
+				orderHolds(t, senders, each, capacity > senders*each, append(opts, mailbox.WithOwnGoroutine())...)
 			})
 		}
+	}
+}
+
+func orderHolds(t *testing.T, senders, each int, roomForAll bool, opts ...mailbox.KindOption) {
+	t.Helper()
+	sys := newSystem(t)
+	o := &orderly{last: make(map[int]int)}
+	ref := spawn(t, sys, "orderly", o.handle, opts...)
+	group := mailbox.NewGroup[numbered](sys, "orderly")
+	require.NoError(t, group.Join(ref))
+
+	var wg sync.WaitGroup
+	for sender := range senders {
+		wg.Go(func() { sendInTurn(t, ref, group, sender, each) })
+	}
+	wg.Wait()
+	drain(t, sys)
+
+	assert.Empty(t, o.swapped)
+	assert.Zero(t, o.overlap.Load(), "two messages at a time")
+	s := sys.Stats()
+	requireAtRest(t, s)
+	assert.EqualValues(t, o.seen, s.Handled)
+	if roomForAll {
+		assert.Equal(t, senders*each, o.seen, "nothing may be refused")
 	}
 }
 

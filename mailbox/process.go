@@ -80,8 +80,9 @@ func (p *process[M]) lock() *cold[M] {
 }
 
 func (p *process[M]) counts() Stats {
-	if p.cold.Load() == nil { // Then all is in one word, but for what happens just now.
-		return countsOf(p.state.Load())
+	st := p.state.Load()
+	if p.cold.Load() == nil { // Then all was in that one word: in this order only.
+		return countsOf(st)
 	}
 	c := p.lock()
 	defer c.mu.Unlock()

@@ -27,6 +27,7 @@ type scheduler struct {
 	watching bool          // the monitor runs
 	retiring bool          // parked workers will be looked at
 	parkings int           // how often a worker has parked
+	surge    int           // workers that the monitor last let in at a tick
 	closed   bool          // workers leave when there is nothing to do
 	poke     chan struct{} // holds one; has the monitor look, for it may leave
 }

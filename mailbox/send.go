@@ -119,6 +119,7 @@ func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], self owner, s 
 	w := &waiter[M]{slot: s, result: make(chan error, 1)}
 	place := c.waiters.PushBack(w)
 	p.state.Or(flagWaiters)
+	p.letInLocked(c) // The worker may have made room just before it could see the flag.
 	c.mu.Unlock()
 
 	var timeout <-chan time.Time

@@ -36,6 +36,7 @@ type storm struct {
 	slots    [stormProcesses]atomic.Pointer[mailbox.Ref[flake]]
 	own      tally
 	messages atomic.Int64
+	late     sync.WaitGroup // who answers after the handler
 	log      []entry
 }
 
@@ -74,11 +75,16 @@ func newStorm(t *testing.T, seed uint64, pause func(time.Duration)) *storm {
 // respawn puts a new process, of settings by chance, into slot i.
 func (s *storm) respawn(t *testing.T, i int, random *rand.Rand) {
 	t.Helper()
-	ref, err := mailbox.Spawn(s.sys, "storm", s.handle,
-		mailbox.WithCapacity(1+random.IntN(8)),
+	opts := []mailbox.KindOption{
+		mailbox.WithCapacity(1 + random.IntN(8)),
 		mailbox.WithOverflow(mailbox.Overflow(random.IntN(3))),
-		mailbox.WithErrorPolicy(mailbox.FailurePolicy(random.IntN(10)/9)),
-		mailbox.WithPanicPolicy(mailbox.FailurePolicy(random.IntN(2))))
+		mailbox.WithErrorPolicy(mailbox.FailurePolicy(random.IntN(10) / 9)),
+		mailbox.WithPanicPolicy(mailbox.FailurePolicy(random.IntN(2))),
+	}
+	if random.IntN(3) == 0 {
+		opts = append(opts, mailbox.WithOwnGoroutine())
+	}
+	ref, err := mailbox.Spawn(s.sys, "storm", s.handle, opts...)
 	if assert.NoError(t, err) {
 		s.slots[i].Store(&ref)
 		_ = s.group.Join(ref) // It may have been killed meanwhile.
@@ -103,8 +109,14 @@ func (s *storm) handle(ctx context.Context, m flake) (err error) {
 	if m.hops > 0 && random.IntN(3) == 0 {
 		s.send(ctx, random, m.hops-1)
 	}
-	if random.IntN(2) == 0 {
+	switch random.IntN(8) {
+	case 0, 1, 2, 3:
 		m.reply.Answer(m.id)
+	case 4: // Later, by somebody else.
+		s.late.Go(func() {
+			s.pause(100 * time.Microsecond)
+			m.reply.Answer(m.id)
+		})
 	}
 	switch n := random.IntN(200); {
 	case n < 10:
@@ -252,6 +264,7 @@ func (s *storm) sample(t *testing.T) {
 // end shuts the system down, at once or in peace, and returns its last counts.
 func (s *storm) end(t *testing.T) mailbox.Stats {
 	t.Helper()
+	defer s.late.Wait()
 	if s.seed%3 > 0 {
 		drain(t, s.sys)
 		return s.sys.Stats()

@@ -1,0 +1,143 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// goroutines counts those of all systems' workers and monitors.
+func goroutines() int {
+	stacks := make([]byte, 16<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("mailbox.(*worker).run(")) + bytes.Count(stacks, []byte("mailbox.(*scheduler).watch("))
+}
+
+// Handlers that block hold nobody else back for long, and the workers that are
+// let in for the others are gone when it is over.
+func TestOthersGetPastBlockedHandlers(t *testing.T) {
+	const (
+		blocked = 1000
+		// In the bubble's time, whose ticks find a processor busy with the bubble
+		// itself: the slower of the monitor's two ways.
+		bound = 150 * time.Millisecond
+	)
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		entered := make(chan struct{}, blocked)
+		release := make(chan struct{})
+		block := func(context.Context) error {
+			entered <- struct{}{}
+			<-release
+			return nil
+		}
+		elapsed := stopwatch()
+		for range blocked {
+			require.NoError(t, spawn(t, sys, "blocked", do).Send(t.Context(), block))
+		}
+		pass(t, spawn(t, sys, "other", do))
+		assert.Less(t, elapsed(), bound)
+		for range blocked {
+			<-entered
+		}
+		assert.Less(t, elapsed(), bound, "all are in their handlers")
+
+		// Once it is known who is blocked, nobody waits for them any more.
+		time.Sleep(bound)
+		elapsed = stopwatch()
+		pass(t, spawn(t, sys, "other", do))
+		assert.Zero(t, elapsed())
+
+		assert.GreaterOrEqual(t, goroutines(), blocked)
+		close(release)
+		time.Sleep(time.Second)
+		settle()
+		assert.EqualValues(t, blocked+2, sys.Stats().Handled)
+		assert.Zero(t, goroutines(), "an idle system has none")
+		drain(t, sys)
+	})
+}
+
+// A handler that calls another process gives up its worker at once: a chain of
+// calls longer than there are workers needs no monitor.
+func TestNestedCallsGiveUpTheirWorkers(t *testing.T) {
+	type call = mailbox.Reply[int]
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		depth := 10 * runtime.GOMAXPROCS(0)
+		last := spawn(t, sys, "last", func(_ context.Context, r call) error {
+			r.Answer(0)
+			return nil
+		})
+		for range depth {
+			next := last
+			last = spawn(t, sys, "link", func(ctx context.Context, r call) error {
+				n, err := mailbox.Call(ctx, next, func(r call) call { return r })
+				r.Answer(n + 1)
+				return err
+			})
+		}
+		elapsed := stopwatch()
+		n, err := mailbox.Call(t.Context(), last, func(r call) call { return r })
+		require.NoError(t, err)
+		assert.Equal(t, depth, n)
+		assert.Zero(t, elapsed(), "nobody waited for the monitor")
+		drain(t, sys)
+	})
+}
+
+// A kind with goroutines of its own needs neither.
+func TestOwnGoroutinesWaitForNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		release := make(chan struct{})
+		elapsed := stopwatch()
+		for range 100 {
+			require.NoError(t, spawn(t, sys, "blocked", do, mailbox.WithOwnGoroutine()).Send(t.Context(),
+				func(context.Context) error { <-release; return nil }))
+		}
+		pass(t, spawn(t, sys, "other", do))
+		assert.Zero(t, elapsed())
+		close(release)
+		drain(t, sys)
+		assert.EqualValues(t, 101, sys.Stats().Handled)
+	})
+}
+
+// A process that is never out of messages does not keep the only worker.
+func TestStreamsTakeTurns(t *testing.T) {
+	sys := newSystem(t)
+	stop := make(chan struct{})
+	var streams []mailbox.Ref[job]
+	for range 4 * runtime.GOMAXPROCS(0) {
+		var self mailbox.Ref[job]
+		self = spawn(t, sys, "stream", do)
+		var again job
+		again = func(ctx context.Context) error {
+			select {
+			case <-stop:
+				return nil
+			default:
+				return self.Send(ctx, again)
+			}
+		}
+		require.NoError(t, self.Send(t.Context(), again))
+		streams = append(streams, self)
+	}
+	for _, s := range streams {
+		pass(t, s) // Each gets on, and so does a new one.
+	}
+	pass(t, spawn(t, sys, "other", do))
+	close(stop)
+	drain(t, sys)
+}
