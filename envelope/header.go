@@ -72,6 +72,18 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 	return &next
 }
 
+// WithSentAt returns a copy of h that was sent at t, for a message that is sent
+// later than its header was made. A header without a sampled trace has no time
+// of sending, and is returned as it is.
+func (h *Header) WithSentAt(t time.Time) *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.sentAt = t
+	return &next
+}
+
 // Context returns parent with h's span context and baggage on top. It takes
 // neither away from parent: begin with [Untraced] where parent may hold those
 // of another trace, which puts the [Sentinel] there as well. Cancellation and

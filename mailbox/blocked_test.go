@@ -120,19 +120,19 @@ func TestStreamsTakeTurns(t *testing.T) {
 	stop := make(chan struct{})
 	var streams []mailbox.Ref[job]
 	for range 4 * runtime.GOMAXPROCS(0) {
-		var self mailbox.Ref[job]
-		self = spawn(t, sys, "stream", do)
 		var again job
 		again = func(ctx context.Context) error {
 			select {
 			case <-stop:
 				return nil
 			default:
+				self, _ := mailbox.Self[job](ctx)
 				return self.Send(ctx, again)
 			}
 		}
-		require.NoError(t, self.Send(t.Context(), again))
-		streams = append(streams, self)
+		stream := spawn(t, sys, "stream", do)
+		require.NoError(t, stream.Send(t.Context(), again))
+		streams = append(streams, stream)
 	}
 	for _, s := range streams {
 		pass(t, s) // Each gets on, and so does a new one.

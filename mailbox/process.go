@@ -44,7 +44,8 @@ type cold[M any] struct {
 	err     error  // what has ended it
 	done    chan struct{}
 	groups  []leaver[M]
-	open    map[pending]struct{} // calls left to be answered later
+	open    map[pending]struct{}   // calls left to be answered later
+	timers  map[*timer[M]]struct{} // that have not ended
 
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
@@ -180,13 +181,16 @@ func (p *process[M]) end(cause error) {
 		reason.count(&c.dead)
 	}
 	c.err = cause
-	groups, open := c.groups, c.open
-	c.groups, c.open = nil, nil
+	groups, open, timers := c.groups, c.open, c.timers
+	c.groups, c.open, c.timers = nil, nil, nil
 	sys.removeLocked(p, c.countsLocked(p.state.Load()))
 	c.mu.Unlock()
 	sys.mu.Unlock()
 
 	p.catchUp()
+	for t := range timers {
+		t.cancel()
+	}
 	for _, g := range groups {
 		g.drop(p)
 	}

@@ -1,0 +1,133 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Timer sends a message later, once or again and again. It ends with its
+// process. It holds no goroutine.
+type Timer struct{ stop func() bool }
+
+// Stop keeps the timer from sending any more. It reports whether there was
+// anything left to send. It does not block, and may be called again.
+func (t *Timer) Stop() bool { return t.stop() }
+
+// SendAfter sends message to the process after d, as [Ref.TrySend] would: a full
+// mailbox refuses it. The message carries what the default for the system takes
+// from ctx now, and counts as sent when d is over. ctx does not bound the timer.
+func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Timer {
+	if r.p == nil {
+		return &Timer{stop: func() bool { return false }}
+	}
+	return r.p.newTimer(r.p.slotFor(ctx, message), d, 0)
+}
+
+// SendEvery sends message to the process every d, at first after d, as
+// [Ref.TrySend] would. The times do not drift; those that were missed, because
+// the program was suspended or the processors were busy for longer than d, are
+// left out. The messages belong to no trace. It panics if d is not positive.
+func (r Ref[M]) SendEvery(d time.Duration, message M) *Timer {
+	if d <= 0 {
+		panic("mailbox: SendEvery with an interval that is not positive")
+	}
+	if r.p == nil {
+		return &Timer{stop: func() bool { return false }}
+	}
+	return r.p.newTimer(r.p.slotFor(r.p.kind.sys.base, message), d, d)
+}
+
+// timer is a Timer's other half.
+type timer[M any] struct {
+	p     *process[M]
+	slot  slot[M]
+	every time.Duration // 0 for once
+
+	mu    sync.Mutex // before the process's
+	timer *time.Timer
+	due   time.Time
+	over  bool
+}
+
+func (p *process[M]) newTimer(s slot[M], after, every time.Duration) *Timer {
+	t := &timer[M]{p: p, slot: s, every: every, due: time.Now().Add(after)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.hold(t) {
+		t.timer = time.AfterFunc(after, t.fire)
+	} else {
+		t.over = true // The process has ended.
+	}
+	return &Timer{stop: t.stop}
+}
+
+// fire sends the message, and waits for the next time if there is one.
+func (t *timer[M]) fire() {
+	t.mu.Lock()
+	if t.over {
+		t.mu.Unlock()
+		return
+	}
+	s := t.slot
+	s.header = s.header.WithSentAt(t.due)
+	if t.every == 0 {
+		t.over = true
+	} else {
+		late := time.Since(t.due)
+		t.due = t.due.Add(t.every + late - late%t.every)
+		t.timer.Reset(time.Until(t.due))
+	}
+	over := t.over
+	t.mu.Unlock()
+	if over {
+		t.p.release(t)
+	}
+	if claimed, _ := t.p.offer(s); claimed { // A refusal is counted there.
+		t.p.schedule()
+	}
+}
+
+func (t *timer[M]) stop() bool {
+	if !t.cancel() {
+		return false
+	}
+	t.p.release(t)
+	return true
+}
+
+// cancel ends the timer, and reports whether it had not ended yet.
+func (t *timer[M]) cancel() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false
+	}
+	t.over = true
+	t.timer.Stop()
+	return true
+}
+
+// hold has t end with the process. It reports false if that has ended.
+func (p *process[M]) hold(t *timer[M]) bool {
+	c := p.lock()
+	defer c.mu.Unlock()
+	if p.state.Load()&flagEnded != 0 {
+		return false
+	}
+	if c.timers == nil {
+		c.timers = make(map[*timer[M]]struct{})
+	}
+	c.timers[t] = struct{}{}
+	return true
+}
+
+// release forgets t, which has ended.
+func (p *process[M]) release(t *timer[M]) {
+	c := p.lock()
+	defer c.mu.Unlock()
+	delete(c.timers, t)
+}
