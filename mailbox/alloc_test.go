@@ -44,16 +44,18 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
+		opts []mailbox.KindOption
 	}{
-		{"no trace", context.Background()},
-		{"unsampled trace", trace.ContextWithSpanContext(context.Background(), unsampled)},
-		{"cancellable", cancellable},
-		{"from a handler", nil},
+		{"no trace", context.Background(), nil},
+		{"unsampled trace", trace.ContextWithSpanContext(context.Background(), unsampled), nil},
+		{"cancellable", cancellable, nil},
+		{"from a handler", nil, nil},
+		{"from a handler to an entry point", nil, []mailbox.KindOption{mailbox.WithRoots()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const runs = 500
 			sys := newSystem(t)
-			ref, release := busy(t, sys, runs+1)
+			ref, release := busy(t, sys, runs+1, test.opts...)
 			if test.ctx == nil {
 				inHandler(t, t.Context(), func(ctx context.Context) { test.ctx = ctx })
 			}

@@ -56,7 +56,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	ctx, span := p.startCall(ctx, message)
 	s := p.slotFor(ctx, message)
 	s.call = c
-	result, err := none, p.send(ctx, s)
+	result, err := none, p.send(ctx, &s)
 	if err == nil {
 		if self != nil {
 			self.yield() // Until the handler returns: it waits for others now.

@@ -76,6 +76,30 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 			})
 			require.NoError(t, err)
 		}},
+		{"answered later", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+			t.Helper()
+			left := make(chan mailbox.Reply[*cargo], 1)
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) freight {
+					return freight{cargo: c, do: func(context.Context) error {
+						left <- r
+						return nil
+					}}
+				})
+				assert.NoError(t, err)
+			}()
+			reply := await(t, left)
+			passed := make(chan struct{}) // The handler has returned.
+			require.NoError(t, ref.Send(t.Context(), freight{do: func(context.Context) error {
+				close(passed)
+				return nil
+			}}))
+			await(t, passed)
+			assert.True(t, reply.Answer(c))
+			await(t, answered)
+		}},
 		{"waited and gave up", []mailbox.KindOption{mailbox.WithCapacity(1)},
 			func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
 				t.Helper()

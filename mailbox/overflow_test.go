@@ -205,6 +205,35 @@ func TestDropOldestDropsWhatWaitedLongest(t *testing.T) {
 	requireAtRest(t, s)
 }
 
+// What waited longest is what goes, whatever the process has handled before.
+func TestDropOldestDropsTheOldestLaterOnToo(t *testing.T) {
+	sys := newSystem(t)
+	ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(3), mailbox.WithOverflow(mailbox.DropOldest))
+	var handled []int
+	note := func(i int) job {
+		return func(context.Context) error {
+			handled = append(handled, i)
+			return nil
+		}
+	}
+	first, entered, releaseFirst := hold()
+	second, enteredSecond, releaseSecond := hold()
+	require.NoError(t, ref.Send(t.Context(), first))
+	await(t, entered)
+	for _, j := range []job{second, note(1), note(2)} {
+		require.NoError(t, ref.Send(t.Context(), j))
+	}
+	releaseFirst()
+	await(t, enteredSecond)
+	for i := 3; i <= 5; i++ {
+		require.NoError(t, ref.Send(t.Context(), note(i)))
+	}
+	releaseSecond()
+	drain(t, sys)
+	assert.Equal(t, []int{3, 4, 5}, handled)
+	assert.Equal(t, mailbox.DeadLetters{Dropped: 2}, sys.Stats().DeadLetters)
+}
+
 func TestCapacityIsBesideTheMessageInHand(t *testing.T) {
 	for _, capacity := range []int{1, 2, 3, 4, 5, 63, 64, 65} {
 		t.Run(fmt.Sprint(capacity), func(t *testing.T) {

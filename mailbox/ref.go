@@ -25,7 +25,8 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	return r.p.send(ctx, r.p.slotFor(ctx, message))
+	s := r.p.slotFor(ctx, message)
+	return r.p.send(ctx, &s)
 }
 
 // TrySend is Send for a sender that must not wait: where Send would, it
@@ -34,7 +35,8 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	claimed, err := r.p.offer(r.p.slotFor(ctx, message))
+	s := r.p.slotFor(ctx, message)
+	claimed, err := r.p.offer(&s)
 	if claimed {
 		r.p.schedule()
 	}

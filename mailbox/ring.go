@@ -45,11 +45,11 @@ func (p *ringPool) pool(n int) *sync.Pool {
 	return &p[class]
 }
 
-func (r *ring[M]) push(s slot[M], rooms *ringPool) {
+func (r *ring[M]) push(s *slot[M], rooms *ringPool) {
 	if r.len == len(r.slots) {
 		r.grow(rooms)
 	}
-	r.slots[(r.head+r.len)&(len(r.slots)-1)] = s
+	r.slots[(r.head+r.len)&(len(r.slots)-1)] = *s
 	r.len++
 }
 

@@ -10,19 +10,24 @@ import (
 )
 
 // send delivers s, waiting for room if the kind says so.
-func (p *process[M]) send(ctx context.Context, s slot[M]) error {
+func (p *process[M]) send(ctx context.Context, s *slot[M]) error {
 	if p.state.claim() {
-		p.slot = s
+		p.slot = *s
 		p.schedule()
 		return nil
 	}
 	c := p.lock()
-	if p.kind.overflow == Wait && c.fullLocked(p.kind.capacity) && p.state.Load()&flagClosed == 0 {
-		if self := processOf(ctx); self != owner(p) {
-			return p.waitForRoom(ctx, c, self, s) // Unlocks.
-		}
+	st := p.state.Load()
+	claimed, err := false, error(nil)
+	switch {
+	case st&(flagClosed|flagWaiters) == 0 && c.roomLocked(p.kind.capacity):
+		claimed = p.admitLocked(c, s)
+		c.mu.Unlock()
+	case st&flagClosed == 0 && p.kind.overflow == Wait && processOf(ctx) != owner(p):
+		return p.waitForRoom(ctx, c, s) // Unlocks.
+	default:
+		claimed, err = p.refuseLocked(c, s, st) // Unlocks.
 	}
-	claimed, err := p.admitLocked(c, s) // Unlocks.
 	if claimed {
 		p.schedule()
 	}
@@ -31,12 +36,20 @@ func (p *process[M]) send(ctx context.Context, s slot[M]) error {
 
 // offer delivers s without waiting. It reports whether it made the process busy
 // with it, so that the caller must schedule it.
-func (p *process[M]) offer(s slot[M]) (claimed bool, err error) {
+func (p *process[M]) offer(s *slot[M]) (claimed bool, err error) {
 	if p.state.claim() {
-		p.slot = s
+		p.slot = *s
 		return true, nil
 	}
-	return p.admitLocked(p.lock(), s) // Unlocks.
+	c := p.lock()
+	st := p.state.Load()
+	// Where senders wait for room, they were first.
+	if st&(flagClosed|flagWaiters) != 0 || !c.roomLocked(p.kind.capacity) {
+		return p.refuseLocked(c, s, st) // Unlocks.
+	}
+	claimed = p.admitLocked(c, s)
+	c.mu.Unlock()
+	return claimed, nil
 }
 
 // schedule has the process run, which the caller has made busy.
@@ -61,12 +74,8 @@ func runAlone(r runnable) {
 	over = true
 }
 
-// fullLocked reports whether there is no room for one more message. What is
-// inline does not count, nor the message being handled.
-func (c *cold[M]) fullLocked(capacity int) bool {
-	return c.waiters.Len() > 0 || !c.roomLocked(capacity) // Those who wait were first.
-}
-
+// roomLocked reports whether fewer than capacity messages wait. What is inline
+// does not count, nor the message being handled.
 func (c *cold[M]) roomLocked(capacity int) bool {
 	if uint64(c.box.len)+c.batch < uint64(capacity) { //nolint:gosec // Never negative.
 		return true // Without a look at what the worker is writing all the time.
@@ -75,55 +84,53 @@ func (c *cold[M]) roomLocked(capacity int) bool {
 	return c.box.len+max(inHand-1, 0) < capacity
 }
 
-// admitLocked takes s in or refuses it, and unlocks c.mu. It reports whether it
-// made the process busy with it.
-func (p *process[M]) admitLocked(c *cold[M], s slot[M]) (claimed bool, err error) {
-	st := p.state.Load()
-	var dropped slot[M]
-	drops := false
-	switch {
-	case st&flagClosed != 0:
-		if st&flagEnded != 0 { // Its counts are with the system already.
-			p.kind.sys.refusedAfter.Add(1)
-		} else {
-			c.refused.Stopped++
-		}
-		c.mu.Unlock()
-		p.refused(s, ErrStopped)
-		return false, ErrStopped
-	case !c.fullLocked(p.kind.capacity):
-	case p.kind.overflow == DropOldest && c.box.len > 0:
-		dropped, drops = c.box.pop(), true
-		deadDropped.count(&c.dead)
-	default:
-		c.refused.Full++
-		c.mu.Unlock()
-		p.refused(s, ErrFull)
-		return false, ErrFull
-	}
-	if claimed = !p.state.keepBusy(); claimed {
-		p.slot = s // It has become idle on the way.
-	} else {
+// admitLocked takes s in. It reports whether it made the process busy with it.
+func (p *process[M]) admitLocked(c *cold[M], s *slot[M]) (claimed bool) {
+	if p.state.keepBusy() {
 		c.box.push(s, &p.kind.rooms)
+		return false
 	}
-	c.mu.Unlock()
-	if drops {
-		p.bury(dropped, deadDropped)
-	}
-	return claimed, nil
+	p.slot = *s // It has become idle on the way.
+	return true
 }
 
-// waitForRoom queues the sender, whose process is self if it is a handler,
-// behind a full box. c.mu must be held; it is unlocked here.
-func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], self owner, s slot[M]) error {
-	w := &waiter[M]{slot: s, result: make(chan error, 1)}
+// refuseLocked refuses s, for which there is no room or no process, or makes
+// room for it by dropping another; and unlocks c.mu.
+func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bool, err error) {
+	switch {
+	case st&flagEnded != 0: // Its counts are with the system already.
+		p.kind.sys.refusedAfter.Add(1)
+		err = ErrStopped
+	case st&flagClosed != 0:
+		c.refused.Stopped++
+		err = ErrStopped
+	case p.kind.overflow == DropOldest && c.box.len > 0:
+		dropped := c.box.pop()
+		deadDropped.count(&c.dead)
+		claimed = p.admitLocked(c, s)
+		c.mu.Unlock()
+		p.bury(dropped, deadDropped)
+		return claimed, nil
+	default:
+		c.refused.Full++
+		err = ErrFull
+	}
+	c.mu.Unlock()
+	p.refused(*s, err)
+	return false, err
+}
+
+// waitForRoom queues the sender behind a full box. c.mu must be held; it is
+// unlocked here.
+func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], s *slot[M]) error {
+	w := &waiter[M]{slot: *s, result: make(chan error, 1)}
 	place := c.waiters.PushBack(w)
 	p.state.Or(flagWaiters)
 	p.letInLocked(c) // The worker may have made room just before it could see the flag.
 	c.mu.Unlock()
 
 	var timeout <-chan time.Time
-	if self != nil {
+	if self := processOf(ctx); self != nil {
 		self.yield()
 		timer := time.NewTimer(p.kind.sys.handlerWait)
 		defer timer.Stop()
@@ -138,7 +145,7 @@ func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], self owner, s 
 		err = p.giveUp(w, place, ErrFull)
 	}
 	if err != nil {
-		p.refused(s, err)
+		p.refused(*s, err)
 	}
 	return err
 }
@@ -172,7 +179,7 @@ func (p *process[M]) letInLocked(c *cold[M]) {
 	}
 	for c.waiters.Len() > 0 && c.roomLocked(p.kind.capacity) {
 		w := c.waiters.Remove(c.waiters.Front()).(*waiter[M]) //nolint:forcetypeassert // The list holds nothing else.
-		c.box.push(w.slot, &p.kind.rooms)
+		c.box.push(&w.slot, &p.kind.rooms)
 		w.result <- nil
 	}
 	if c.waiters.Len() == 0 {

@@ -86,7 +86,7 @@ func (t *timer[M]) fire() {
 	if over {
 		t.p.release(t)
 	}
-	if claimed, _ := t.p.offer(s); claimed { // A refusal is counted there.
+	if claimed, _ := t.p.offer(&s); claimed { // A refusal is counted there.
 		t.p.schedule()
 	}
 }

@@ -87,7 +87,8 @@ func (p *process[M]) takeBatch() (held bool) {
 		return false
 	}
 	if p.kind.overflow == DropOldest {
-		c.hand.push(c.box.pop(), &p.kind.rooms) // What is in hand cannot be dropped any more.
+		s := c.box.pop()
+		c.hand.push(&s, &p.kind.rooms) // What is in hand cannot be dropped any more.
 	} else {
 		c.hand, c.box = c.box, c.hand
 	}
