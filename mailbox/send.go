@@ -18,7 +18,8 @@ func (p *process[M]) send(ctx context.Context, s *slot[M]) error {
 	}
 	c := p.lock()
 	st := p.state.Load()
-	claimed, err := false, error(nil)
+	var claimed bool
+	var err error
 	switch {
 	case st&(flagClosed|flagWaiters) == 0 && c.roomLocked(p.kind.capacity):
 		claimed = p.admitLocked(c, s)
