@@ -101,29 +101,24 @@ const (
 )
 
 type call[R any] struct {
-	caller context.Context //nolint:containedctx // It bounds the handling, as an argument would.
+	ctx    callContext
 	sys    *System
 	keeper atomic.Pointer[keeper]
 	ready  chan struct{} // holds one; sent to when the answer is there
 	value  R
 	err    error
 	state  atomic.Uint32
-
-	// The handler's context is given up when both the handler has returned and
-	// the call is over: a handler may leave the answer to somebody else, and may
-	// go on after it answered.
-	parties atomic.Int32
-	release context.CancelFunc // written before the handler's party leaves
 }
 
 func newCall[R any](caller context.Context, sys *System) *call[R] {
-	c := &call[R]{caller: caller, sys: sys}
+	c := &call[R]{sys: sys}
+	c.ctx.caller = caller
 	if ready, ok := sys.readies.Get().(chan struct{}); ok {
 		c.ready = ready
 	} else {
 		c.ready = make(chan struct{}, 1)
 	}
-	c.parties.Store(2)
+	c.ctx.parties.Store(2) // The handler and the call.
 	return c
 }
 
@@ -146,11 +141,7 @@ func (c *call[R]) keep(k keeper) bool {
 	return !c.over()
 }
 
-func (c *call[R]) leave() {
-	if c.parties.Add(-1) == 0 && c.release != nil {
-		c.release()
-	}
-}
+func (c *call[R]) leave() { c.ctx.leave() }
 
 // settle gives the caller its answer, the first that comes.
 func (c *call[R]) settle(value R, err error) bool {
@@ -184,7 +175,7 @@ func (c *call[R]) abandoned() bool { return c.state.Load() == callAbandoned }
 // yet, so that it is gone from here on.
 func (c *call[R]) expired() bool {
 	var none R
-	if err := c.caller.Err(); err != nil && c.settle(none, err) {
+	if err := c.ctx.caller.Err(); err != nil && c.settle(none, err) {
 		return true
 	}
 	return c.abandoned()
@@ -192,7 +183,7 @@ func (c *call[R]) expired() bool {
 
 // wait waits for the answer, as long as the caller does.
 func (c *call[R]) wait() (R, error) {
-	if done := c.caller.Done(); done == nil {
+	if done := c.ctx.caller.Done(); done == nil {
 		<-c.ready
 	} else {
 		select {
@@ -200,7 +191,7 @@ func (c *call[R]) wait() (R, error) {
 		case <-done:
 			if c.end(callAbandoned) {
 				var none R
-				return none, c.caller.Err()
+				return none, c.ctx.caller.Err()
 			}
 			<-c.ready // The answer was faster after all.
 		}
@@ -208,26 +199,4 @@ func (c *call[R]) wait() (R, error) {
 	return c.value, c.err
 }
 
-func (c *call[R]) bind(ctx context.Context) context.Context {
-	if c.caller.Done() == nil {
-		return ctx
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	deadline, timed := c.caller.Deadline()
-	stop := context.AfterFunc(c.caller, func() {
-		if timed && errors.Is(c.caller.Err(), context.DeadlineExceeded) {
-			return // Our own timer does it, and not with context.Canceled.
-		}
-		cancel(context.Cause(c.caller))
-	})
-	expire := context.CancelFunc(func() {})
-	if timed {
-		ctx, expire = context.WithDeadline(ctx, deadline)
-	}
-	c.release = func() {
-		stop()
-		expire()
-		cancel(nil)
-	}
-	return ctx
-}
+func (c *call[R]) bind(process context.Context) context.Context { return c.ctx.bind(process) }
