@@ -22,7 +22,9 @@ type chunk struct {
 	items   [chunkSize]runnable
 	n       int32        // items filled
 	claimed atomic.Int32 // items claimed, or more after the last
-	next    *chunk       // in a queue or the free list
+	rescued bool         // the rest was taken away, after begun items were claimed
+	begun   int32
+	next    *chunk // in a queue or the free list
 }
 
 func (c *chunk) add(r runnable) {
@@ -52,13 +54,20 @@ func (c *chunk) rest() int {
 	return int(max(c.n-c.claimed.Load(), 0))
 }
 
-// rescue takes away all items that are not claimed yet.
-func (c *chunk) rescue() []runnable {
+// rescue takes away all items that are not claimed yet, and hands each to take.
+func (c *chunk) rescue(take func(runnable)) {
 	if c.rest() == 0 {
-		return nil
+		return
 	}
-	i := c.claimed.Swap(c.n)
-	return c.items[min(i, c.n):c.n]
+	begun := min(c.claimed.Swap(c.n), c.n)
+	if begun == c.n {
+		return
+	}
+	c.rescued, c.begun = true, begun
+	for i := begun; i < c.n; i++ {
+		take(c.items[i])
+		c.items[i] = nil // Its worker may be stuck for long.
+	}
 }
 
 // current returns the item claimed last.
@@ -66,11 +75,14 @@ func (c *chunk) current() runnable {
 	if c == nil {
 		return nil
 	}
-	i := min(c.claimed.Load(), c.n) - 1
-	if i < 0 {
+	begun := min(c.claimed.Load(), c.n)
+	if c.rescued {
+		begun = c.begun
+	}
+	if begun == 0 {
 		return nil
 	}
-	return c.items[i]
+	return c.items[begun-1]
 }
 
 // chunkQueue is a first-in first-out queue of processes, and the chunks kept to
@@ -153,7 +165,7 @@ func (q *chunkQueue) put(c *chunk) {
 		return
 	}
 	clear(c.items[:c.n])
-	c.n = 0
+	c.n, c.rescued = 0, false
 	c.claimed.Store(0)
 	c.next, q.free = q.free, c
 	q.freed++

@@ -21,12 +21,13 @@
 // Those with something to do share a few workers, as many as there are
 // processors. A handler may block for as long as it likes: a [Call] or a waiting
 // Send gives up its worker at once, and where other handlers block while
-// processes wait, more workers are let in within a millisecond or two;
+// processes wait, more workers are let in, within a millisecond or two if a
+// processor is free;
 // [WithOwnGoroutine] is for kinds that always block. A process that is never out
 // of messages lets others have their turn every 64.
 //
 // Mailboxes are bounded; [Overflow] says what a full one does. While a process
-// has not begun with the first of its messages it may hold one more.
+// waits for its turn it may hold one message more.
 //
 // # Traces
 //
@@ -62,7 +63,8 @@
 // Without a trace in the context, or with an unsampled one, a message to an idle
 // process allocates nothing, and a broadcast to many costs a few atomic
 // operations for each. A system holds no goroutine after it has been idle for a
-// tenth of a second; one that is given up should be shut down all the same.
+// tenth of a second; one that is given up should be shut down all the same, and
+// one in a testing/synctest bubble must be before the test ends.
 //
 // # Concurrency and ownership
 //

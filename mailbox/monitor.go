@@ -68,13 +68,16 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 	for _, w := range s.workers {
 		waiting += w.chunk.rest()
 	}
-	if waiting == 0 && s.active <= s.procs {
+	if waiting == 0 && len(s.workers) <= s.procs {
 		s.watching, s.surge = false, 0
 		select {
 		case <-s.poke: // Not for the next one.
 		default:
 		}
 		return nil, false
+	}
+	if spare > 0 && len(s.workers) < s.procs {
+		admitted = append(admitted, s.admitLocked(s.queue.pop())) // It takes from the others if need be.
 	}
 	deposed := 0
 	for _, w := range s.stuckLocked() {
@@ -106,9 +109,6 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 // tick.
 func (s *scheduler) stuckLocked() (stuck []*worker) {
 	for _, w := range s.workers {
-		if w.deposed {
-			continue
-		}
 		if now := w.position(); now != w.seen {
 			w.seen, w.stuck = now, 0
 			continue

@@ -167,15 +167,14 @@ func (p *process[M]) closeLocked(c *cold[M], kill bool) (before, progress uint64
 }
 
 // end retires a process that the caller has made busy and closed. What is left
-// becomes dead letters.
+// becomes dead letters. Its system lets go of it only when everybody knows: a
+// shutdown waits for that.
 func (p *process[M]) end(cause error) {
-	sys := p.kind.sys
-	sys.mu.Lock()
-	c := p.lock()
 	reason := deadStopped
 	if cause != nil {
 		reason = deadFailed
 	}
+	c := p.lock()
 	left := p.takeAllLocked(c)
 	for range left {
 		reason.count(&c.dead)
@@ -183,9 +182,8 @@ func (p *process[M]) end(cause error) {
 	c.err = cause
 	groups, open, timers := c.groups, c.open, c.timers
 	c.groups, c.open, c.timers = nil, nil, nil
-	sys.removeLocked(p, c.countsLocked(p.state.Load()))
+	counts := c.countsLocked(p.state.Load()) // Nothing adds to them after the end.
 	c.mu.Unlock()
-	sys.mu.Unlock()
 
 	p.catchUp()
 	for t := range timers {
@@ -200,6 +198,7 @@ func (p *process[M]) end(cause error) {
 	for call := range open {
 		call.fail(ErrStopped)
 	}
+	p.kind.sys.remove(p, counts)
 	close(p.doneChannel())
 }
 

@@ -21,12 +21,11 @@ type scheduler struct {
 
 	mu       sync.Mutex
 	queue    chunkQueue
-	active   int       // workers that count against procs
-	workers  []*worker // all that are not parked, deposed ones included
+	workers  []*worker // those that count against procs
 	parked   []*worker
 	watching bool          // the monitor runs
 	retiring bool          // parked workers will be looked at
-	parkings int           // how often a worker has parked
+	parkings int           // how often a worker has left
 	surge    int           // workers that the monitor last let in at a tick
 	closed   bool          // workers leave when there is nothing to do
 	poke     chan struct{} // holds one; has the monitor look, for it may leave
@@ -72,7 +71,7 @@ func (s *scheduler) schedule(r runnable) {
 // to do if anything is queued. It returns nil if there are enough already; then
 // the monitor looks whether they get on.
 func (s *scheduler) summonLocked() *worker {
-	if s.active >= s.procs {
+	if len(s.workers) >= s.procs {
 		s.watchLocked()
 		s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
 		return nil
@@ -90,12 +89,25 @@ func (s *scheduler) admitLocked(c *chunk) *worker {
 	} else {
 		w = &worker{s: s, wake: make(chan struct{}, 1), fresh: true}
 	}
-	s.active++
+	s.countLocked(w)
+	s.giveLocked(w, c)
+	return w
+}
+
+// countLocked has w count against procs.
+func (s *scheduler) countLocked(w *worker) {
 	w.deposed = false
 	w.place = len(s.workers)
 	s.workers = append(s.workers, w)
-	s.giveLocked(w, c)
-	return w
+}
+
+// discountLocked has w count no more.
+func (s *scheduler) discountLocked(w *worker) {
+	last := len(s.workers) - 1
+	moved := s.workers[last]
+	s.workers[w.place], moved.place = moved, w.place
+	s.workers[last] = nil
+	s.workers = s.workers[:last]
 }
 
 // giveLocked hands c to w. What is behind its first process might have to wait
@@ -177,7 +189,7 @@ func (w *worker) refill() bool {
 	}
 	s.giveLocked(w, c)
 	var another *worker
-	if s.active < s.procs && (s.queue.len > 0 || c.rest() > 1) {
+	if len(s.workers) < s.procs && (s.queue.len > 0 || c.rest() > 1) {
 		another = s.summonLocked()
 	}
 	s.mu.Unlock()
@@ -189,14 +201,13 @@ func (w *worker) refill() bool {
 // if there is nothing, it returns nil.
 func (s *scheduler) nextLocked(w *worker) *chunk {
 	switch {
-	case !w.deposed && s.active > s.procs, w.deposed && s.active >= s.procs:
+	case !w.deposed && len(s.workers) > s.procs, w.deposed && len(s.workers) >= s.procs:
 		if s.queue.len > 0 {
 			s.watchLocked() // Those who stay may be stuck.
 		}
 		return nil
 	case w.deposed:
-		w.deposed = false
-		s.active++
+		s.countLocked(w)
 	}
 	if c := s.queue.pop(); c != nil {
 		return c
@@ -211,19 +222,22 @@ func (s *scheduler) stealLocked(thief *worker) *chunk {
 		if w == thief {
 			continue
 		}
-		rest := w.chunk.rescue()
-		if len(rest) == 0 {
+		if w.chunk.rest() == 0 {
 			continue
 		}
 		c := s.queue.get()
-		for i, r := range rest {
-			if i%2 == 0 {
+		mine := false
+		w.chunk.rescue(func(r runnable) {
+			if mine = !mine; mine {
 				c.add(r)
 			} else {
 				s.queue.push(r)
 			}
+		})
+		if c.n > 0 {
+			return c
 		}
-		return c
+		s.queue.put(c) // The worker was faster.
 	}
 	return nil
 }
@@ -231,41 +245,36 @@ func (s *scheduler) stealLocked(thief *worker) *chunk {
 // leaveLocked takes w out and reports whether it is parked, to be used again.
 func (s *scheduler) leaveLocked(w *worker) (parked bool) {
 	if !w.deposed {
-		s.active--
+		s.discountLocked(w)
 	}
-	last := len(s.workers) - 1
-	moved := s.workers[last]
-	s.workers[w.place], moved.place = moved, w.place
-	s.workers[last] = nil
-	s.workers = s.workers[:last]
 	s.queue.put(w.chunk)
 	w.chunk = nil
 	if s.closed {
 		s.pokeLocked()
-	}
-	if s.closed || len(s.parked) >= s.procs {
 		return false
 	}
-	s.parked = append(s.parked, w)
+	if parked = len(s.parked) < s.procs; parked {
+		s.parked = append(s.parked, w)
+	}
 	s.parkings++
 	if !s.retiring {
 		s.retiring = true
 		now := s.parkings
 		time.AfterFunc(parkedFor, func() { s.retire(now) })
 	}
-	return true
+	return parked
 }
 
 // parkedFor is how long workers stay parked at least while nothing happens.
 const parkedFor = 100 * time.Millisecond
 
-// retire lets the parked workers go if there has been nothing to do since a
-// worker was the parkings-th to park. An idle system holds no goroutine.
+// retire lets the parked workers go if there has been nothing to do since the
+// parkings-th time that a worker left. An idle system holds no goroutine.
 func (s *scheduler) retire(parkings int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.active > 0: // The next to park sees to it.
+	case len(s.workers) > 0: // The next to leave sees to it.
 		s.retiring = false
 	case s.parkings != parkings:
 		now := s.parkings
@@ -312,7 +321,7 @@ func (s *scheduler) yield(r runnable) {
 	s.mu.Lock()
 	var another *worker
 	for _, w := range s.workers {
-		if w.deposed || w.chunk.current() != r {
+		if w.chunk.current() != r {
 			continue
 		}
 		s.deposeLocked(w)
@@ -327,10 +336,8 @@ func (s *scheduler) yield(r runnable) {
 
 // deposeLocked takes w out of the count until its handler returns.
 func (s *scheduler) deposeLocked(w *worker) {
+	s.discountLocked(w)
 	w.deposed = true
-	s.active--
-	for _, r := range w.chunk.rescue() {
-		s.queue.push(r)
-	}
+	w.chunk.rescue(s.queue.push)
 	s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
 }

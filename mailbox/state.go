@@ -99,11 +99,15 @@ const (
 
 // take marks the next message as being handled, unless that was stopped.
 func (p *progress) take() bool {
-	if p.Add(progressTaken)&progressStopped == 0 {
-		return true
+	for {
+		now := p.Load()
+		if now&progressStopped != 0 {
+			return false
+		}
+		if p.CompareAndSwap(now, now|progressTaken) {
+			return true
+		}
 	}
-	p.Add(^uint64(0)) // One less.
-	return false
 }
 
 // finish counts the message being handled as done with.

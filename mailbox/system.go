@@ -144,8 +144,10 @@ func (s *System) add(m member) error {
 	return nil
 }
 
-// removeLocked takes m out and keeps its counts. s.mu must be held.
-func (s *System) removeLocked(m member, counts Stats) {
+// remove takes m out and keeps its counts.
+func (s *System) remove(m member, counts Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	l := m.links()
 	if l.newer == nil {
 		s.newest = l.older
