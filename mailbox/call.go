@@ -41,6 +41,10 @@ func (r Reply[R]) Fail(err error) bool {
 // [ErrSelfCall]. A handler that returns nil and leaves the reply to nobody makes
 // its caller wait for ctx. The handler's context has ctx's deadline and
 // cancellation; a call whose caller has gone is not handled at all.
+//
+// A caller that is a handler must pass its own context on: by that it is known,
+// and gives up its worker. Processes that call each other in a circle wait for
+// each other; a deadline frees them.
 func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
 	var none R
 	p := to.p

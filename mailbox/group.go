@@ -9,7 +9,7 @@ import (
 )
 
 // Group is a set of processes to broadcast to. Its members may be of several
-// kinds and systems. Make one with [NewGroup].
+// kinds and systems. Make one with [NewGroup]; the zero Group cannot be used.
 type Group[M any] struct {
 	sys      *System
 	name     string

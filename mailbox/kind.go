@@ -16,7 +16,7 @@ type Handler[M any] func(ctx context.Context, message M) error
 
 // Kind is what processes of the same sort share: a name, settings, and the
 // system they live in. Its name is in the names of spans, so there should be
-// few kinds.
+// few kinds. Make one with [NewKind]; the zero Kind cannot be used.
 type Kind[M any] struct {
 	settings
 

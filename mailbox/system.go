@@ -18,7 +18,8 @@ import (
 const scopeName = "github.com/waybill-go/waybill/mailbox"
 
 // System is a set of processes that share their telemetry and their end.
-// Make one with [NewSystem], usually one for each service.
+// Make one with [NewSystem], usually one for each service; the zero System cannot
+// be used.
 type System struct {
 	provider    trace.TracerProvider
 	tracer      trace.Tracer
