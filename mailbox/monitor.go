@@ -19,7 +19,7 @@ const longTurn = 10
 const (
 	// surgeGrowth is how much more workers are let in from tick to tick while
 	// those let in before have got stuck too.
-	surgeGrowth = 8
+	surgeGrowth = 64
 	// maxAdmitted bounds how many are let in at one tick.
 	maxAdmitted = 1024
 )
@@ -98,9 +98,7 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 		s.surge = min(2*max(s.surge, deposed), maxAdmitted) //nolint:mnd // Slower.
 	}
 	for n := 0; deposed > 0 && n < s.surge && s.queue.len > 0; n++ {
-		w := s.admitLocked(s.queue.popOne())
-		w.seen = w.begun() // Where it is at the next tick, if it gets stuck at once.
-		admitted = append(admitted, w)
+		admitted = append(admitted, s.admitLocked(s.queue.popOne()))
 	}
 	return admitted, true
 }
@@ -119,18 +117,16 @@ func (s *scheduler) stuckLocked() (stuck []*worker) {
 	return stuck
 }
 
-// position tells how far the worker has come. The scheduler's lock must be held.
+// position tells how far the worker has come: with a new chunk, as far as the
+// first process, where it is at the next tick if it gets stuck at once. The
+// scheduler's lock must be held.
 func (w *worker) position() position {
 	p := position{chunk: w.chunk, turns: w.turns.Load()}
 	if w.chunk != nil {
-		p.claimed = w.chunk.claimed.Load()
+		p.claimed = max(w.chunk.claimed.Load(), 1)
 	}
 	return p
 }
-
-// begun is the position of a worker that has claimed the first process of its
-// chunk.
-func (w *worker) begun() position { return position{chunk: w.chunk, claimed: 1, turns: w.turns.Load()} }
 
 // load reads how busy the processors are.
 type load struct{ samples [2]metrics.Sample }

@@ -115,7 +115,7 @@ func (s *scheduler) discountLocked(w *worker) {
 func (s *scheduler) giveLocked(w *worker, c *chunk) {
 	s.queue.put(w.chunk)
 	w.chunk = c
-	w.seen, w.stuck = position{}, 0
+	w.seen, w.stuck = w.position(), 0
 	s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
 	if c.rest() > 1 {
 		s.watchLocked()
