@@ -67,7 +67,8 @@ func NewSystem(opts ...SystemOption) *System {
 }
 
 // Stats returns the counts of all processes that are or were in the system.
-// The equations of the package documentation hold in every result.
+// The equations of the package documentation hold in every result. It takes time
+// in proportion to the number of processes, and holds up spawning meanwhile.
 func (s *System) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
