@@ -76,9 +76,6 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 		}
 		return nil, false
 	}
-	if spare > 0 && len(s.workers) < s.procs {
-		admitted = append(admitted, s.admitLocked(s.queue.pop())) // It takes from the others if need be.
-	}
 	deposed := 0
 	for _, w := range s.stuckLocked() {
 		// With all processors busy it may just be computing, and one more would
@@ -99,6 +96,9 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 	}
 	for n := 0; deposed > 0 && n < s.surge && s.queue.len > 0; n++ {
 		admitted = append(admitted, s.admitLocked(s.queue.popOne()))
+	}
+	if spare > 0 && len(s.workers) < s.procs {
+		admitted = append(admitted, s.admitLocked(s.queue.pop())) // It takes from the others if need be.
 	}
 	return admitted, true
 }

@@ -219,10 +219,7 @@ func (s *scheduler) nextLocked(w *worker) *chunk {
 // other half for the queue, where its worker finds it again.
 func (s *scheduler) stealLocked(thief *worker) *chunk {
 	for _, w := range s.workers {
-		if w == thief {
-			continue
-		}
-		if w.chunk.rest() == 0 {
+		if w == thief || w.chunk.rest() == 0 {
 			continue
 		}
 		c := s.queue.get()
