@@ -35,7 +35,7 @@ func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 	}
 	if !traced(ctx) {
 		d := Delivery{Size: len(members)}
-		deliver(&d, members, newParcel(ctx, message, g.sys.carry.Header(ctx)))
+		deliver(&d, members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
 		return d
 	}
 	return g.broadcastTraced(ctx, message, members)
@@ -49,12 +49,12 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 	d := Delivery{Size: len(members)}
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		deliver(&d, members, newParcel(ctx, message, header))
+		deliver(&d, members, newParcel(ctx, g.sys, message, header))
 		return d
 	}
 	plan := g.settings.sampling.Plan(len(members), nil)
-	chosen := newParcel(ctx, message, chosenHeader(header, parent.Recipient(plan)))
-	skipped := newParcel(ctx, message, skippedHeader(header, g.sys.carry))
+	chosen := newParcel(ctx, g.sys, message, chosenHeader(header, parent.Recipient(plan)))
+	skipped := newParcel(ctx, g.sys, message, skippedHeader(header, g.sys.carry))
 	rest := 0
 	for _, i := range plan.Chosen {
 		deliver(&d, members[rest:i], skipped)
@@ -86,13 +86,16 @@ func skippedHeader(h *envelope.Header, carry envelope.Carry) *envelope.Header {
 // decided whether to trace it.
 type parcel[M any] struct{ plain, decided slot[M] }
 
-func newParcel[M any](ctx context.Context, message M, h *envelope.Header) *parcel[M] {
-	return &parcel[M]{slot[M]{message: message, header: h}, slot[M]{message: message, header: withDecision(ctx, h)}}
+func newParcel[M any](ctx context.Context, sys *System, message M, h *envelope.Header) parcel[M] {
+	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
+	decided := s
+	decided.header = withDecision(ctx, h)
+	return parcel[M]{s, decided}
 }
 
 // deliver gives s to each of members and counts how it went. Those that it
 // wakes are scheduled a chunk at a time.
-func deliver[M any](d *Delivery, members []*process[M], s *parcel[M]) {
+func deliver[M any](d *Delivery, members []*process[M], s parcel[M]) {
 	var woken wakeup
 	for _, p := range members {
 		offered := &s.plain

@@ -23,6 +23,9 @@ type cancellable struct {
 type owner interface {
 	// yield lets others have the handler's worker while the handler waits.
 	yield()
+	// sentAt is when the message in hand was sent, by the clocks.
+	sentAt() int64
+	system() *System
 }
 
 // processKey is the key under which a handler's context holds its process.

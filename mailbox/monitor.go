@@ -24,14 +24,15 @@ const (
 	maxAdmitted = 1024
 )
 
-// watchLocked starts the monitor, which runs as long as processes wait for
-// workers: to let more workers in if those that there are have got stuck in
+// watchLocked starts the monitor, which runs as long as workers get on or
+// processes wait for them: to keep the clock going, and to let more workers in if those that there are have got stuck in
 // handlers, as the Go runtime does with threads in system calls.
 func (s *scheduler) watchLocked() {
 	if s.watching {
 		return
 	}
 	s.watching = true
+	s.clock.coarse.Store(exactly())
 	for _, w := range s.workers {
 		w.seen, w.stuck = w.position(), 0
 	}
@@ -64,12 +65,15 @@ func (s *scheduler) watch() {
 func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clock.coarse.Store(exactly())
 	waiting := s.queue.len
 	for _, w := range s.workers {
 		waiting += w.chunk.rest()
 	}
-	if waiting == 0 && len(s.workers) <= s.procs {
+	stuck := s.stuckLocked()
+	if waiting == 0 && len(s.workers) <= s.procs && len(stuck) == len(s.workers) {
 		s.watching, s.surge = false, 0
+		s.clock.coarse.Store(0)
 		select {
 		case <-s.poke: // Not for the next one.
 		default:
@@ -77,7 +81,7 @@ func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
 		return nil, false
 	}
 	deposed := 0
-	for _, w := range s.stuckLocked() {
+	for _, w := range stuck {
 		// With all processors busy it may just be computing, and one more would
 		// only take turns with it. But then it has had a long turn.
 		if spare > 0 || w.stuck >= longTurn {

@@ -16,10 +16,10 @@ import (
 //
 // It is also the context that its handler gets (context.go).
 type process[M any] struct {
-	kind    *Kind[M]
-	id      string
-	handler Handler[M]
-	system  memberLinks // guarded by the system's mu
+	kind       *Kind[M]
+	id         string
+	handler    Handler[M]
+	neighbours memberLinks // guarded by the system's mu
 
 	state state
 	slot  slot[M] // of whoever made the process busy, then of its worker
@@ -50,6 +50,7 @@ type cold[M any] struct {
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
 	hand     ring[M]  // taken from the box
+	sent     int64    // when the message in hand was sent
 	progress progress // with the messages in hand
 }
 
@@ -62,7 +63,7 @@ type waiter[M any] struct {
 // leaver is a group that must hear of a member's end.
 type leaver[M any] interface{ drop(p *process[M]) }
 
-func (p *process[M]) links() *memberLinks { return &p.system }
+func (p *process[M]) links() *memberLinks { return &p.neighbours }
 
 // behind returns p.cold, making it if need be.
 func (p *process[M]) behind() *cold[M] {

@@ -48,7 +48,7 @@ func (p *process[M]) slotFor(ctx context.Context, message M) slot[M] {
 	if p.kind.roots {
 		header = withDecision(ctx, header)
 	}
-	return slot[M]{message: message, header: header}
+	return slot[M]{message: message, header: header, sent: p.kind.sys.stamp(header)}
 }
 
 // Stop stops the process gracefully: from now on it refuses messages, and it

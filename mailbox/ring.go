@@ -15,6 +15,7 @@ type slot[M any] struct {
 	message M
 	header  *envelope.Header
 	call    pending // nil for a send
+	sent    int64   // by the system's clock
 }
 
 // ring is a first-in first-out queue that grows fourfold when it is full. What

@@ -16,6 +16,7 @@ import (
 // it is taken once for each chunk.
 type scheduler struct {
 	procs int // workers that run without blocking
+	clock clock
 	// queued mirrors queue.len for those who only want to know whether to go on.
 	queued atomic.Int32
 
@@ -55,7 +56,10 @@ type position struct {
 }
 
 func newScheduler() *scheduler {
-	return &scheduler{procs: runtime.GOMAXPROCS(0), poke: make(chan struct{}, 1)}
+	return &scheduler{
+		procs: runtime.GOMAXPROCS(0),
+		poke:  make(chan struct{}, 1),
+	}
 }
 
 // schedule queues one process.
@@ -188,6 +192,7 @@ func (w *worker) refill() bool {
 		return stay && !w.gone
 	}
 	s.giveLocked(w, c)
+	s.advanceLocked()
 	var another *worker
 	if len(s.workers) < s.procs && (s.queue.len > 0 || c.rest() > 1) {
 		another = s.summonLocked()

@@ -66,6 +66,15 @@ func NewSystem(opts ...SystemOption) *System {
 	return s
 }
 
+// stamp returns the time of sending of a message with that header, which is sent
+// now.
+func (s *System) stamp(h *envelope.Header) int64 {
+	if h.Sampled() {
+		return sinceEpoch(h.SentAt())
+	}
+	return s.sched.now()
+}
+
 // Stats returns the counts of all processes that are or were in the system.
 // The equations of the package documentation hold in every result. It takes time
 // in proportion to the number of processes, and holds up spawning meanwhile.

@@ -73,7 +73,7 @@ func (t *timer[M]) fire() {
 		return
 	}
 	s := t.slot
-	s.header = s.header.WithSentAt(t.due)
+	s.header, s.sent = s.header.WithSentAt(t.due), sinceEpoch(t.due)
 	if t.every == 0 {
 		t.over = true
 	} else {

@@ -43,11 +43,13 @@ func (p *process[M]) turn() (again bool) {
 func (p *process[M]) next() (s slot[M], held bool) {
 	for {
 		if p.state.takeInline() {
-			s, p.slot = p.slot, slot[M]{}
+			s, p.slot = p.slot, slot[M]{sent: p.slot.sent}
 			return s, true
 		}
 		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
-			return c.hand.pop(), true
+			s = c.hand.pop()
+			c.sent = s.sent
+			return s, true
 		}
 		if !p.takeBatch() {
 			return s, false

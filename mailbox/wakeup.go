@@ -31,6 +31,7 @@ func (w *wakeup) flush() {
 // chunk if one is wanted.
 func (s *scheduler) exchange(c *chunk, want bool) (empty *chunk) {
 	s.mu.Lock()
+	s.advanceLocked()
 	var w *worker
 	switch {
 	case c == nil:

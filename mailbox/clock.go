@@ -1,0 +1,75 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// epoch is when clocks begin.
+var epoch = time.Now()
+
+// clock tells the time since epoch. To read it costs a load while it is kept
+// going: by the monitor at every tick, and by broadcasts and workers on their
+// way, for the monitor comes late when all processors are busy. While nobody
+// keeps it going it is read exactly, which costs some 25 ns.
+type clock struct {
+	_ [64]byte // Senders read what follows all the time.
+
+	coarse atomic.Int64  // ns since epoch; 0 while nobody keeps it going
+	exact  atomic.Uint32 // how often it was read exactly
+
+	_ [64 - 12]byte
+}
+
+// exactPerTick is after how many exact readings the clock is kept going, for
+// at least one tick.
+const exactPerTick = 64
+
+// clockStep is how far the coarse time lags before somebody on his way sets it:
+// to write it takes it away from all who read it.
+const clockStep = 100 * time.Microsecond
+
+// exactly returns the exact time. It is never 0, but may be below: simulated
+// clocks begin in the past.
+func exactly() int64 {
+	if now := int64(time.Since(epoch)); now != 0 {
+		return now
+	}
+	return 1
+}
+
+// now returns the time, within a tick if the processors are not all busy.
+func (s *scheduler) now() int64 {
+	if now := s.clock.coarse.Load(); now != 0 {
+		return now
+	}
+	if s.clock.exact.Add(1)%exactPerTick == 0 {
+		s.mu.Lock()
+		s.watchLocked()
+		s.mu.Unlock()
+	}
+	return exactly()
+}
+
+// advanceLocked sets the clock if it is kept going.
+func (s *scheduler) advanceLocked() {
+	if !s.watching {
+		return
+	}
+	if now := exactly(); now-s.clock.coarse.Load() > int64(clockStep) {
+		s.clock.coarse.Store(now)
+	}
+}
+
+// sinceEpoch returns what clocks show at t.
+func sinceEpoch(t time.Time) int64 { return int64(t.Sub(epoch)) }
+
+// timeOf returns when clocks showed that. Wall clock and monotonic reading are
+// those of the present, moved back.
+func timeOf(reading int64) time.Time {
+	now := time.Now()
+	return now.Add(time.Duration(reading - sinceEpoch(now)))
+}
