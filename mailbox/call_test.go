@@ -273,7 +273,7 @@ func TestCallInHandOfAKilledProcess(t *testing.T) {
 				ref.Kill()
 				require.ErrorIs(t, await(t, result), test.err)
 				await(t, ref.Done())
-				require.NoError(t, ref.Err(), "it was killed")
+				require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 			})
 		})
 	}

@@ -23,9 +23,9 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"negative capacity", mailbox.WithCapacity(-3), "capacity -3"},
 		{"overflow", mailbox.WithOverflow(3), "overflow 3"},
 		{"negative overflow", mailbox.WithOverflow(-1), "overflow -1"},
-		{"error policy", mailbox.WithErrorPolicy(2), "failure policy"},
+		{"error policy", mailbox.WithErrorPolicy(3), "failure policy"},
 		{"negative error policy", mailbox.WithErrorPolicy(-1), "failure policy"},
-		{"panic policy", mailbox.WithPanicPolicy(2), "failure policy"},
+		{"panic policy", mailbox.WithPanicPolicy(3), "failure policy"},
 		{"negative panic policy", mailbox.WithPanicPolicy(-1), "failure policy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -37,6 +37,9 @@ func processOf(ctx context.Context) owner {
 	return p
 }
 
+// isOwner reports whether ctx is that of p's handler.
+func (p *process[M]) isOwner(ctx context.Context) bool { return processOf(ctx) == owner(p) }
+
 // String names the context's process. Without it, printing the context would
 // read the process while it works.
 func (p *process[M]) String() string { return "mailbox.Context(" + p.kind.name + " " + p.id + ")" }

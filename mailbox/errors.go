@@ -22,6 +22,12 @@ var (
 	ErrSelfCall = errors.New("mailbox: a process cannot call itself")
 	// ErrExit means that a handler ended its goroutine with runtime.Goexit.
 	ErrExit = errors.New("mailbox: handler called runtime.Goexit")
+	// ErrKilled means that the process was killed.
+	ErrKilled = errors.New("mailbox: killed")
+	// ErrGivenUp means that the process failed too often to be restarted again.
+	ErrGivenUp = errors.New("mailbox: failed too often")
+	// ErrLinked means that the process ended because one that it was linked to did.
+	ErrLinked = errors.New("mailbox: ended with a linked process")
 	// ErrConfig means that an option's value makes no sense.
 	ErrConfig = errors.New("mailbox: invalid configuration")
 )

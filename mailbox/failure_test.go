@@ -226,7 +226,7 @@ func TestKilledProcessDidNotFail(t *testing.T) {
 	require.NoError(t, ref.Send(t.Context(), nothing))
 	ref.Kill()
 	await(t, ref.Done())
-	require.NoError(t, ref.Err())
+	require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 	s := sys.Stats()
 	assert.EqualValues(t, 1, s.Failed)
 	assert.Equal(t, mailbox.DeadLetters{Stopped: 1}, s.DeadLetters)

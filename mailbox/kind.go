@@ -24,6 +24,9 @@ type Kind[M any] struct {
 	name  string
 	names nameCache
 	rooms ringPool
+
+	registry registry[M]
+	sweeper  sweeper[M]
 }
 
 // NewKind makes a kind called name. An error wraps [ErrConfig] and says which
@@ -44,12 +47,19 @@ func (k *Kind[M]) Name() string { return k.name }
 
 // Spawn starts a process. Its ID is for spans and logs, need not be unique, and
 // may be empty. The error wraps [ErrStopped] after the system's shutdown began,
-// and [ErrConfig] without a handler.
+// and [ErrConfig] without a handler, or if the kind is to [Restart] processes:
+// use [Kind.SpawnFrom] for that.
 func (k *Kind[M]) Spawn(id string, handler Handler[M]) (Ref[M], error) {
 	if handler == nil {
 		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a handler", ErrConfig, k.name)
 	}
-	p := &process[M]{kind: k, id: id, handler: handler}
+	if k.onError == Restart || k.onPanic == Restart {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q restarts, but has a handler and no Start to do it with", ErrConfig, k.name)
+	}
+	return k.spawn(&process[M]{kind: k, id: id, handler: handler})
+}
+
+func (k *Kind[M]) spawn(p *process[M]) (Ref[M], error) {
 	if err := k.sys.add(p); err != nil {
 		return Ref[M]{}, err
 	}

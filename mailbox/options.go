@@ -36,6 +36,12 @@ const (
 	Continue FailurePolicy = iota
 	// Stop ends the process; what was waiting becomes dead letters.
 	Stop
+	// Restart drops the process's state and goes on with a fresh one, after a
+	// while ([WithRestarts]); if it has failed too often, it ends with
+	// [ErrGivenUp]. Calls that it left to be answered later fail, and timers that
+	// it had set for itself stop; what waits in the mailbox stays there. It is for
+	// processes that were spawned with a [Start].
+	Restart
 )
 
 // SystemOption configures [NewSystem].
@@ -78,6 +84,8 @@ type settings struct {
 	overflow Overflow
 	onError  FailurePolicy
 	onPanic  FailurePolicy
+	restarts Restarts
+	idle     time.Duration // after which a process is put away
 	roots    bool
 	own      bool
 }
@@ -92,10 +100,12 @@ func newSettings(opts []KindOption) (settings, error) {
 		return s, fmt.Errorf("%w: capacity %d is below 1", ErrConfig, s.capacity)
 	case s.overflow < Wait || s.overflow > DropOldest:
 		return s, fmt.Errorf("%w: unknown overflow %d", ErrConfig, s.overflow)
-	case s.onError < Continue || s.onError > Stop, s.onPanic < Continue || s.onPanic > Stop:
+	case s.onError < Continue || s.onError > Restart, s.onPanic < Continue || s.onPanic > Restart:
 		return s, fmt.Errorf("%w: unknown failure policy", ErrConfig)
 	}
-	return s, nil
+	var err error
+	s.restarts, err = s.restarts.withDefaults()
+	return s, err
 }
 
 // WithCapacity sets how many messages a mailbox holds, beside the one being
@@ -120,6 +130,19 @@ func WithErrorPolicy(policy FailurePolicy) KindOption {
 // half changed.
 func WithPanicPolicy(policy FailurePolicy) KindOption {
 	return kindOption(func(s *settings) { s.onPanic = policy })
+}
+
+// WithRestarts sets how often and when processes are restarted, where a policy
+// says [Restart].
+func WithRestarts(restarts Restarts) KindOption {
+	return kindOption(func(s *settings) { s.restarts = restarts })
+}
+
+// WithPutAway has processes put away, as [Ref.PutAway] does, when their last
+// message was sent longer ago than that and they are idle: at the latest half as
+// long again after that. It concerns those that were spawned with a [Start].
+func WithPutAway(idle time.Duration) KindOption {
+	return kindOption(func(s *settings) { s.idle = idle })
 }
 
 // WithRoots makes a message without a trace start one, if the sampler agrees.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // process is a mailbox and who empties it. It is small, for there may be a
@@ -18,8 +19,10 @@ import (
 type process[M any] struct {
 	kind       *Kind[M]
 	id         string
-	handler    Handler[M]
-	neighbours memberLinks // guarded by the system's mu
+	handler    Handler[M]                  // nil without an incarnation; the worker's
+	save       func(context.Context) error // of the incarnation
+	start      Start[M]                    // nil if it was spawned with its handler
+	neighbours memberLinks                 // guarded by the system's mu
 
 	state state
 	slot  slot[M] // of whoever made the process busy, then of its worker
@@ -39,18 +42,23 @@ type cold[M any] struct {
 	failed  uint64
 	refused Refused
 	dead    DeadLetters
-	lost    uint64 // messages done with that are dead letters
-	fatal   error  // the failure that is to end the process
-	err     error  // what has ended it
+	lost    uint64     // messages done with that are dead letters
+	fatal   error      // the failure that is to end the process
+	reason  deadReason // what that makes of the messages left
+	err     error      // what has ended it
 	done    chan struct{}
+	backoff *time.Timer // while the process is pausing
 	groups  []leaver[M]
 	open    map[pending]struct{}   // calls left to be answered later
 	timers  map[*timer[M]]struct{} // that have not ended
+	ties    map[*tie]struct{}
 
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
 	hand     ring[M]  // taken from the box
 	sent     int64    // when the message in hand was sent
+	mishaps  *mishaps // nil while there were none
+	pause    time.Duration
 	progress progress // with the messages in hand
 }
 
@@ -134,12 +142,16 @@ func (p *process[M]) close(kill bool) (handling bool, waiting int) {
 	if st&(flagInline|flagTaken) == flagInline {
 		waiting++
 	}
+	pausing := c.endPauseLocked()
 	c.mu.Unlock()
 	if kill {
 		p.catchUp()
 	}
-	if st&(flagBusy|flagEnded) == 0 {
-		p.end(nil)
+	switch {
+	case pausing:
+		p.schedule()
+	case st&(flagBusy|flagEnded) == 0:
+		p.end()
 	}
 	return handling, waiting
 }
@@ -170,19 +182,21 @@ func (p *process[M]) closeLocked(c *cold[M], kill bool) (before, progress uint64
 // end retires a process that the caller has made busy and closed. What is left
 // becomes dead letters. Its system lets go of it only when everybody knows: a
 // shutdown waits for that.
-func (p *process[M]) end(cause error) {
-	reason := deadStopped
-	if cause != nil {
-		reason = deadFailed
-	}
+func (p *process[M]) end() {
 	c := p.lock()
 	left := p.takeAllLocked(c)
+	reason := deadStopped
+	switch c.err = c.fatal; {
+	case c.err != nil:
+		reason = c.reason
+	case p.state.Load()&flagKilled != 0:
+		c.err = ErrKilled
+	}
 	for range left {
 		reason.count(&c.dead)
 	}
-	c.err = cause
-	groups, open, timers := c.groups, c.open, c.timers
-	c.groups, c.open, c.timers = nil, nil, nil
+	groups, open, timers, ties := c.groups, c.open, c.timers, c.ties
+	c.groups, c.open, c.timers, c.ties = nil, nil, nil, nil
 	counts := c.countsLocked(p.state.Load()) // Nothing adds to them after the end.
 	c.mu.Unlock()
 
@@ -199,6 +213,8 @@ func (p *process[M]) end(cause error) {
 	for call := range open {
 		call.fail(ErrStopped)
 	}
+	p.kind.unregister(p)
+	p.tell(ties)
 	p.kind.sys.remove(p, counts)
 	close(p.doneChannel())
 }
@@ -238,4 +254,5 @@ var (
 	_ member          = (*process[int])(nil)
 	_ owner           = (*process[int])(nil)
 	_ runnable        = (*process[int])(nil)
+	_ tied            = (*process[int])(nil)
 )

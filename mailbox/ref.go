@@ -18,6 +18,14 @@ func (r Ref[M]) ID() string {
 	return r.p.id
 }
 
+// Kind returns the name of the process's kind.
+func (r Ref[M]) Kind() string {
+	if r.p == nil {
+		return ""
+	}
+	return r.p.kind.name
+}
+
 // Send sends message to the process. It blocks only while the mailbox is full
 // and the process's kind says [Wait]. It returns nil once the mailbox has
 // taken the message, [ErrFull], [ErrStopped], or ctx.Err().
@@ -60,7 +68,7 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 		return nil
 	}
 	r.p.close(false)
-	if processOf(ctx) == owner(r.p) {
+	if r.p.isOwner(ctx) {
 		return nil
 	}
 	select {
@@ -88,9 +96,10 @@ func (r Ref[M]) Done() <-chan struct{} {
 	return r.p.doneChannel()
 }
 
-// Err returns the failure that ended the process: the handler's error, a
-// [*PanicError], or [ErrExit]. It is nil while the process lives and after it
-// was stopped or killed, also if the handler of a killed one then failed.
+// Err returns what ended the process: the handler's error, a [*PanicError], or
+// [ErrExit]; [ErrGivenUp] with one of those; [ErrKilled], also if the handler then
+// failed; or [ErrLinked] with the cause. It is nil while the process lives and
+// after it was stopped gracefully.
 func (r Ref[M]) Err() error {
 	if r.p == nil {
 		return nil

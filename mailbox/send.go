@@ -24,7 +24,7 @@ func (p *process[M]) send(ctx context.Context, s *slot[M]) error {
 	case st&(flagClosed|flagWaiters) == 0 && c.roomLocked(p.kind.capacity):
 		claimed = p.admitLocked(c, s)
 		c.mu.Unlock()
-	case st&flagClosed == 0 && p.kind.overflow == Wait && processOf(ctx) != owner(p):
+	case st&flagClosed == 0 && p.kind.overflow == Wait && !p.isOwner(ctx):
 		return p.waitForRoom(ctx, c, s) // Unlocks.
 	default:
 		claimed, err = p.refuseLocked(c, s, st) // Unlocks.
@@ -51,6 +51,21 @@ func (p *process[M]) offer(s *slot[M]) (claimed bool, err error) {
 	claimed = p.admitLocked(c, s)
 	c.mu.Unlock()
 	return claimed, nil
+}
+
+// force delivers s even to a full mailbox.
+func (p *process[M]) force(s *slot[M]) {
+	c := p.lock()
+	st := p.state.Load()
+	if st&flagClosed != 0 {
+		_, _ = p.refuseLocked(c, s, st) // Unlocks.
+		return
+	}
+	claimed := p.admitLocked(c, s)
+	c.mu.Unlock()
+	if claimed {
+		p.schedule()
+	}
 }
 
 // schedule has the process run, which the caller has made busy.

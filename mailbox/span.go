@@ -33,6 +33,9 @@ const (
 	// refused_full, refused_stopped, refused_cancelled, dead_letter_stopped,
 	// dead_letter_failed, dead_letter_dropped or dead_letter_expired.
 	LateReasonKey = attribute.Key("waybill.late.reason")
+	// LinkReasonKey is, on a link, what it is about: restart, on the first span
+	// after a restart, to the handling that had failed; a string.
+	LinkReasonKey = attribute.Key("waybill.link.reason")
 	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
 	FanoutSampledKey = attribute.Key("waybill.fanout.sampled")
 	// FanoutMethodKey is how those were chosen: all, or uniform; a string.
@@ -42,6 +45,8 @@ const (
 	// FanoutRefusedKey is how many mailboxes refused the broadcast; an int.
 	FanoutRefusedKey = attribute.Key("waybill.fanout.refused")
 )
+
+var restartLink = []attribute.KeyValue{LinkReasonKey.String("restart")}
 
 // traced reports whether ctx is in a sampled trace.
 func traced(ctx context.Context) bool {
@@ -93,12 +98,16 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	now := time.Now()
 	names := p.kind.namesOf(s.message)
 	attrs := p.attributesFor(names.message, s.header.SpanContext())
-	options := [4]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
+	options := [5]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
 	n := 2
 	if s.header.Sampled() {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	} else {
 		options[n] = trace.WithNewRoot()
+		n++
+	}
+	if failed := p.failedSpan(); failed.IsValid() {
+		options[n] = trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink})
 		n++
 	}
 	options[n] = trace.WithAttributes(attrs...)

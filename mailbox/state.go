@@ -9,8 +9,8 @@ import "sync/atomic"
 // that it is done with, but for those from the batch in hand. So the end of a handling, the count of it and the step to
 // idleness are one atomic operation.
 //
-// Only a sender or a closer moves an idle process, by compare-and-swap. All
-// other flags are changed by whoever runs the process or holds its lock; those
+// Only a sender, a closer or who puts it away moves an idle process, by
+// compare-and-swap. All other flags are changed by whoever runs the process or holds its lock; those
 // marked L need both, or the lock while nobody runs it.
 const (
 	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
@@ -21,10 +21,14 @@ const (
 	flagClosed                     // takes no more messages (set under the lock)
 	flagKilled                     // handles no more (set under the lock)
 	flagEnded                      // L
+	flagRest                       // is to be put away when it has nothing to do (by compare-and-swap, from anywhere)
+	flagListed                     // its kind looks now and then whether it is idle
+	flagNamed                      // its kind finds it by its ID (from the beginning)
 
-	doneShift = 8
+	doneShift = 12
 	oneDone   = 1 << doneShift
 	flags     = oneDone - 1
+	idleFlags = flagListed | flagNamed // that an idle process may have
 )
 
 type state struct{ atomic.Uint64 }
@@ -32,7 +36,7 @@ type state struct{ atomic.Uint64 }
 // claim makes an idle process busy, with a message inline.
 func (s *state) claim() bool {
 	st := s.Load()
-	return st&flags == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
+	return st&(flags&^idleFlags) == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
 }
 
 // takeInline takes the inline message in hand if there is one, unless the
@@ -55,13 +59,27 @@ func (s *state) doneInline() (idle bool) {
 	for {
 		st := s.Load()
 		next := st + oneDone
-		if st&(flagMore|flagClosed|flagKilled) == 0 {
+		if st&(flagMore|flagClosed|flagKilled|flagRest) == 0 {
 			next &^= flagBusy | flagInline | flagTaken
 		} else {
 			next &^= flagInline | flagTaken
 		}
 		if s.CompareAndSwap(st, next) {
 			return next&flagBusy == 0
+		}
+	}
+}
+
+// release makes a process idle that is busy with nothing in hand, and is no
+// longer the caller's then; unless there is more for it.
+func (s *state) release() (idle bool) {
+	for {
+		st := s.Load()
+		if st&(flagMore|flagClosed|flagKilled|flagRest) != 0 {
+			return false
+		}
+		if s.CompareAndSwap(st, st&^flagBusy) {
+			return true
 		}
 	}
 }

@@ -14,6 +14,9 @@ type Stats struct {
 	Failed      uint64      // handler returned an error, panicked or called Goexit
 	DeadLetters DeadLetters // accepted and never handled
 	LateReplies uint64      // answers to calls whose caller had gone
+	Restarts    uint64      // of processes after a failure
+	PutAway     uint64      // processes put away
+	NotSaved    uint64      // processes not put away, because their Save failed
 }
 
 // Refused counts the messages that were not taken in, by reason.
@@ -37,7 +40,7 @@ type DeadLetters struct {
 // Total returns the sum over all reasons.
 func (d DeadLetters) Total() uint64 { return d.Stopped + d.Failed + d.Dropped + d.Expired }
 
-// add adds all of o but the number of processes.
+// add adds what o says of messages in mailboxes.
 func (s *Stats) add(o Stats) {
 	s.Accepted += o.Accepted
 	s.Refused.Full += o.Refused.Full
@@ -51,5 +54,4 @@ func (s *Stats) add(o Stats) {
 	s.DeadLetters.Failed += o.DeadLetters.Failed
 	s.DeadLetters.Dropped += o.DeadLetters.Dropped
 	s.DeadLetters.Expired += o.DeadLetters.Expired
-	s.LateReplies += o.LateReplies
 }

@@ -145,7 +145,7 @@ func TestKillLeavesTheRest(t *testing.T) {
 		assert.Equal(t, time.Second, elapsed())
 		assert.Equal(t, context.Canceled, err)
 		assert.Equal(t, context.Canceled, cause)
-		require.NoError(t, ref.Err())
+		require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 		s := sys.Stats()
 		assert.EqualValues(t, 1, s.Handled)
 		assert.Equal(t, mailbox.DeadLetters{Stopped: 3}, s.DeadLetters)
@@ -248,7 +248,11 @@ func TestRefAfterTheEnd(t *testing.T) {
 		require.NoError(t, r.Stop(t.Context()))
 		r.Kill()
 		await(t, r.Done())
-		require.NoError(t, r.Err())
+		if r == ref {
+			require.ErrorIs(t, r.Err(), mailbox.ErrKilled)
+		} else {
+			require.NoError(t, r.Err())
+		}
 		group := mailbox.NewGroup[job](sys, "workers")
 		require.ErrorIs(t, group.Join(r), mailbox.ErrStopped)
 		assert.False(t, group.Leave(r))

@@ -34,6 +34,9 @@ type System struct {
 
 	lateReplies  atomic.Uint64
 	refusedAfter atomic.Uint64 // refused by processes that had ended
+	restarts     atomic.Uint64
+	putAway      atomic.Uint64
+	notSaved     atomic.Uint64
 
 	mu      sync.Mutex // before any process's
 	closed  bool
@@ -87,7 +90,10 @@ func (s *System) Stats() Stats {
 	}
 	total.Processes = s.alive
 	total.Refused.Stopped += s.refusedAfter.Load()
-	total.LateReplies += s.lateReplies.Load()
+	total.LateReplies = s.lateReplies.Load()
+	total.Restarts = s.restarts.Load()
+	total.PutAway = s.putAway.Load()
+	total.NotSaved = s.notSaved.Load()
 	return total
 }
 

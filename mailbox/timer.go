@@ -19,26 +19,29 @@ func (t *Timer) Stop() bool { return t.stop() }
 
 // SendAfter sends message to the process after d, as [Ref.TrySend] would: a full
 // mailbox refuses it. The message carries what the default for the system takes
-// from ctx now, and counts as sent when d is over. ctx does not bound the timer.
+// from ctx now, and counts as sent when d is over. ctx does not bound the timer;
+// but one that a process sets for itself, with its handler's context, ends when
+// the process is restarted.
 func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Timer {
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
 	}
-	return r.p.newTimer(r.p.slotFor(ctx, message), d, 0)
+	return r.p.newTimer(r.p.slotFor(ctx, message), r.p.isOwner(ctx), d, 0)
 }
 
 // SendEvery sends message to the process every d, at first after d, as
 // [Ref.TrySend] would. The times do not drift; those that were missed, because
 // the program was suspended or the processors were busy for longer than d, are
-// left out. The messages belong to no trace. It panics if d is not positive.
-func (r Ref[M]) SendEvery(d time.Duration, message M) *Timer {
+// left out. The messages carry nothing from ctx, which only tells, as with
+// SendAfter, who sets the timer. It panics if d is not positive.
+func (r Ref[M]) SendEvery(ctx context.Context, d time.Duration, message M) *Timer {
 	if d <= 0 {
 		panic("mailbox: SendEvery with an interval that is not positive")
 	}
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
 	}
-	return r.p.newTimer(r.p.slotFor(r.p.kind.sys.base, message), d, d)
+	return r.p.newTimer(r.p.slotFor(r.p.kind.sys.base, message), r.p.isOwner(ctx), d, d)
 }
 
 // timer is a Timer's other half.
@@ -46,6 +49,7 @@ type timer[M any] struct {
 	p     *process[M]
 	slot  slot[M]
 	every time.Duration // 0 for once
+	own   bool          // set by the incarnation, and ends with it
 
 	mu    sync.Mutex // before the process's
 	timer *time.Timer
@@ -53,8 +57,8 @@ type timer[M any] struct {
 	over  bool
 }
 
-func (p *process[M]) newTimer(s slot[M], after, every time.Duration) *Timer {
-	t := &timer[M]{p: p, slot: s, every: every, due: time.Now().Add(after)}
+func (p *process[M]) newTimer(s slot[M], own bool, after, every time.Duration) *Timer {
+	t := &timer[M]{p: p, slot: s, every: every, own: own, due: time.Now().Add(after)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p.hold(t) {

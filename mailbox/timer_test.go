@@ -46,7 +46,7 @@ func TestSendEveryDoesNotDrift(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		var at []time.Duration
 		note := times(&at)
-		timer := ref.SendEvery(time.Second, func(ctx context.Context) error {
+		timer := ref.SendEvery(t.Context(), time.Second, func(ctx context.Context) error {
 			err := note(ctx)
 			if len(at) == 2 {
 				time.Sleep(2500 * time.Millisecond) // The ticks meanwhile wait in the mailbox.
@@ -75,15 +75,15 @@ func TestTimersEndWithTheirProcess(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
-		once, again := ref.SendAfter(t.Context(), time.Minute, nothing), ref.SendEvery(time.Minute, nothing)
+		once, again := ref.SendAfter(t.Context(), time.Minute, nothing), ref.SendEvery(t.Context(), time.Minute, nothing)
 		require.NoError(t, ref.Stop(t.Context()))
 		assert.False(t, once.Stop())
 		assert.False(t, again.Stop())
 		assert.False(t, ref.SendAfter(t.Context(), time.Minute, nothing).Stop(), "nor does a new one start")
-		assert.False(t, mailbox.Ref[job]{}.SendEvery(time.Minute, nothing).Stop())
+		assert.False(t, mailbox.Ref[job]{}.SendEvery(t.Context(), time.Minute, nothing).Stop())
 		time.Sleep(time.Hour)
 		assert.Zero(t, sys.Stats().Refused, "nothing was sent to the dead")
-		assert.Panics(t, func() { ref.SendEvery(0, nothing) })
+		assert.Panics(t, func() { ref.SendEvery(t.Context(), 0, nothing) })
 	})
 }
 
@@ -122,7 +122,7 @@ func TestTimersCarryTheTraceOnlyOnce(t *testing.T) {
 			self, ok := mailbox.Self[job](ctx)
 			assert.True(t, ok)
 			self.SendAfter(ctx, time.Minute, nothing)
-			self.SendEvery(time.Second, nothing)
+			self.SendEvery(ctx, time.Second, nothing)
 			return nil
 		}))
 		root.End()

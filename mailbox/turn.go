@@ -18,6 +18,9 @@ const turnLength = 64
 // its turn is over. Only in the last case it reports true, and the process
 // remains the caller's.
 func (p *process[M]) turn() (again bool) {
+	if p.pausing() {
+		return false
+	}
 	for range turnLength {
 		s, held := p.next()
 		if !held {
@@ -27,6 +30,9 @@ func (p *process[M]) turn() (again bool) {
 		settled := p.handle(&s)
 		switch {
 		case settled:
+			if p.pausing() {
+				return false
+			}
 		case inline:
 			if p.state.doneInline() {
 				return false
@@ -51,7 +57,7 @@ func (p *process[M]) next() (s slot[M], held bool) {
 			c.sent = s.sent
 			return s, true
 		}
-		if !p.takeBatch() {
+		if p.rest(); !p.takeBatch() {
 			return s, false
 		}
 	}
@@ -71,22 +77,25 @@ func (p *process[M]) doneInHand() {
 // takeBatch takes what is in the box in hand. It reports false if the process
 // has become idle or has ended.
 func (p *process[M]) takeBatch() (held bool) {
+	if p.cold.Load() == nil && p.state.release() {
+		return false
+	}
 	c := p.lock()
 	p.letInLocked(c)
 	st := p.state.Load()
 	if st&flagKilled != 0 || st&flagClosed != 0 && c.box.len == 0 {
-		fatal := c.fatal
 		c.mu.Unlock()
-		p.end(fatal)
+		p.end()
 		return false
 	}
 	c.before, c.batch = c.progress.done(), 0
 	if c.box.len == 0 {
 		c.hand.trim(&p.kind.rooms)
 		c.box.trim(&p.kind.rooms)
-		p.state.And(^(flagBusy | flagMore)) // Idle, in one step.
+		p.state.And(^flagMore)
+		idle := p.state.release()
 		c.mu.Unlock()
-		return false
+		return !idle
 	}
 	if p.kind.overflow == DropOldest {
 		s := c.box.pop()
@@ -130,7 +139,12 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 			settled = p.conclude(s, &h)
 		}
 	}()
-	h.err = p.handler(ctx, s.message)
+	if p.handler == nil {
+		h.err = p.incarnate(ctx, s)
+	}
+	if h.err == nil {
+		h.err = p.handler(ctx, s.message)
+	}
 	returned = true
 	return false
 }
@@ -172,9 +186,12 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	if h.panicked {
 		policy = p.kind.onPanic
 	}
-	cause := h.err
-	if policy == Continue {
-		cause = nil
+	var cause error
+	switch {
+	case policy == Stop:
+		cause = h.err
+	case policy == Restart && p.state.Load()&flagKilled == 0:
+		cause = p.restart(h)
 	}
 	p.settle(cause, "")
 	return true
@@ -221,7 +238,7 @@ func (p *process[M]) settle(cause error, lost deadReason) {
 		c.progress.finish()
 	}
 	if p.state.Load()&flagKilled == 0 && cause != nil {
-		c.fatal = cause // Unless it was killed: then that ends it, whatever the handler says.
+		c.fatal, c.reason = cause, deadFailed // Unless it was killed: then that ends it, whatever the handler says.
 		p.closeLocked(c, true)
 	}
 	p.letInLocked(c)

@@ -1,0 +1,155 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"sync"
+	"time"
+)
+
+// PutAway asks the process to give up its state as soon as it has nothing to
+// do: it saves it ([Incarnation]), and starts again with the next message. It
+// reports whether the process can: it must have been made from a [Start], and
+// take messages. PutAway does not block. A process is not put away while timers
+// run that it has set for itself.
+func (r Ref[M]) PutAway() bool {
+	p := r.p
+	if p == nil || p.start == nil {
+		return false
+	}
+	for {
+		st := p.state.Load()
+		switch {
+		case st&flagClosed != 0:
+			return false
+		case !p.state.CompareAndSwap(st, st|flagBusy|flagRest):
+		default:
+			if st&flagBusy == 0 {
+				p.schedule()
+			}
+			return true
+		}
+	}
+}
+
+// rest puts the process away, which is the caller's, if it was asked to and
+// there is nothing else to do.
+func (p *process[M]) rest() {
+	st := p.state.Load()
+	if st&flagRest == 0 || st&(flagMore|flagClosed|flagKilled) != 0 {
+		return
+	}
+	p.state.And(^flagRest)
+	if p.handler == nil || p.setsTimers() {
+		return
+	}
+	saved := p.save == nil
+	defer func() {
+		if !saved {
+			_ = recover() // It goes on with the state it has.
+		}
+		if saved {
+			p.kind.sys.putAway.Add(1)
+			p.handler, p.save = nil, nil
+		} else {
+			p.kind.sys.notSaved.Add(1)
+		}
+	}()
+	if !saved {
+		saved = p.save(p) == nil
+	}
+}
+
+// setsTimers reports whether there are timers that the process has set itself.
+func (p *process[M]) setsTimers() bool {
+	if p.cold.Load() == nil {
+		return false
+	}
+	c := p.lock()
+	defer c.mu.Unlock()
+	for t := range c.timers {
+		if t.own {
+			return true
+		}
+	}
+	return false
+}
+
+// sweeper looks for idle processes of a kind.
+type sweeper[M any] struct {
+	mu    sync.Mutex
+	awake []*process[M] // those that have an incarnation, and some that had
+	armed bool
+}
+
+// list has the process, which is the caller's, looked at now and then.
+func (k *Kind[M]) list(p *process[M]) {
+	if k.idle <= 0 || p.state.Load()&flagListed != 0 {
+		return
+	}
+	p.state.Or(flagListed)
+	w := &k.sweeper
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.awake = append(w.awake, p)
+	k.armLocked()
+}
+
+func (k *Kind[M]) armLocked() {
+	if w := &k.sweeper; !w.armed && len(w.awake) > 0 {
+		w.armed = true
+		time.AfterFunc(max(k.idle/2, tick), k.sweep)
+	}
+}
+
+// sweep has those put away that have been idle for long.
+func (k *Kind[M]) sweep() {
+	w := &k.sweeper
+	w.mu.Lock()
+	awake := w.awake
+	w.awake = nil
+	w.mu.Unlock()
+
+	before := exactly() - int64(k.idle)
+	still := awake[:0]
+	for _, p := range awake {
+		if p.tire(before) {
+			still = append(still, p)
+		}
+	}
+	clear(awake[len(still):])
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.awake = append(still, w.awake...)
+	w.armed = false
+	k.armLocked()
+}
+
+// tire has an idle process put away whose last message was sent before that.
+// It reports whether to look at it again.
+func (p *process[M]) tire(before int64) (again bool) {
+	st := p.state.Load()
+	switch {
+	case st&flagEnded != 0:
+		return false
+	case st&(flags&^idleFlags) != 0, !p.state.CompareAndSwap(st, st|flagBusy):
+		return true // It has something to do.
+	}
+	again = p.handler != nil
+	last := p.slot.sent
+	if c := p.cold.Load(); c != nil {
+		last = max(last, c.sent)
+	}
+	switch {
+	case !again:
+		p.state.And(^flagListed)
+	case last < before:
+		p.state.Or(flagRest)
+	}
+	if !p.state.release() {
+		p.schedule()
+	}
+	return again
+}

@@ -1,0 +1,66 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"fmt"
+	"sync"
+)
+
+// registry finds the processes of a kind by their IDs.
+type registry[M any] struct {
+	mu   sync.RWMutex
+	byID map[string]*process[M]
+}
+
+// GetOrSpawn returns the kind's registered process of that ID, and starts one
+// with [Kind.SpawnFrom] if there is none: one, whoever asks at the same time.
+// Processes that were spawned otherwise are not registered. A process is
+// registered until it has ended; one that is just being stopped refuses
+// messages, and there is a new one to be had once it is Done.
+func (k *Kind[M]) GetOrSpawn(id string, start Start[M]) (Ref[M], error) {
+	if ref, ok := k.Lookup(id); ok {
+		return ref, nil
+	}
+	if start == nil {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Start", ErrConfig, k.name)
+	}
+	r := &k.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p, ok := r.byID[id]; ok {
+		return Ref[M]{p}, nil
+	}
+	p := &process[M]{kind: k, id: id, start: start}
+	p.state.Store(flagNamed)
+	ref, err := k.spawn(p)
+	if err != nil {
+		return ref, err
+	}
+	if r.byID == nil {
+		r.byID = make(map[string]*process[M])
+	}
+	r.byID[id] = p
+	return ref, nil
+}
+
+// Lookup returns the kind's registered process of that ID, if there is one.
+func (k *Kind[M]) Lookup(id string) (Ref[M], bool) {
+	r := &k.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p, ok := r.byID[id]
+	return Ref[M]{p}, ok
+}
+
+// unregister forgets the process, which has ended.
+func (k *Kind[M]) unregister(p *process[M]) {
+	if p.state.Load()&flagNamed == 0 {
+		return
+	}
+	r := &k.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byID, p.id)
+}

@@ -1,0 +1,144 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Restarts says how a process is restarted that fails ([Restart]). The zero
+// value of a field means its default.
+//
+// Failures are counted with a decay, as the supervisors of thejerf/suture do:
+// each counts 1 when it happens and less as time goes by, 1/e after Decay. A
+// process whose count exceeds Limit is given up. Until then it waits before its
+// next message, twice as long for each failure in the count, beginning with
+// MinBackoff and up to MaxBackoff, and each time between a half and one and a
+// half of that, by chance, so that processes that failed together do not come
+// back together.
+type Restarts struct {
+	Limit      float64       // 5
+	Decay      time.Duration // 30 s
+	MinBackoff time.Duration // 100 ms
+	MaxBackoff time.Duration // 15 s
+}
+
+func (r Restarts) withDefaults() (Restarts, error) {
+	if r.Limit < 0 || math.IsNaN(r.Limit) || r.Decay < 0 || r.MinBackoff < 0 || r.MaxBackoff < 0 {
+		return r, fmt.Errorf("%w: restarts with a negative value: %+v", ErrConfig, r)
+	}
+	if r.Limit == 0 {
+		r.Limit = 5
+	}
+	if r.Decay == 0 {
+		r.Decay = 30 * time.Second
+	}
+	if r.MaxBackoff == 0 {
+		r.MaxBackoff = max(15*time.Second, r.MinBackoff)
+	}
+	if r.MinBackoff == 0 {
+		r.MinBackoff = min(100*time.Millisecond, r.MaxBackoff)
+	}
+	if r.MinBackoff > r.MaxBackoff {
+		return r, fmt.Errorf("%w: restarts after at least %v and at most %v", ErrConfig, r.MinBackoff, r.MaxBackoff)
+	}
+	return r, nil
+}
+
+// mishaps is what a process remembers of its failures.
+type mishaps struct {
+	count float64 // as it was at last
+	last  time.Time
+	link  trace.SpanContext // of the handling that failed last, until a span links to it
+}
+
+// add counts one more failure, and returns how long to wait now, or that it was
+// one too many.
+func (m *mishaps) add(now time.Time, r Restarts) (backoff time.Duration, tooMany bool) {
+	m.count = m.count*math.Exp(-now.Sub(m.last).Seconds()/r.Decay.Seconds()) + 1
+	m.last = now
+	if m.count > r.Limit {
+		return 0, true
+	}
+	longest := math.Min(float64(r.MinBackoff)*math.Exp2(m.count-1), float64(r.MaxBackoff))
+	return time.Duration(longest * (0.5 + rand.Float64())), false
+}
+
+// restart ends the incarnation that failed with h and has the next one wait. It
+// returns an error if the process is to be given up instead.
+func (p *process[M]) restart(h *handling) error {
+	p.disincarnate()
+	c := p.behind()
+	if c.mishaps == nil {
+		c.mishaps = new(mishaps)
+	}
+	c.mishaps.link = trace.SpanContext{}
+	if h.span != nil {
+		c.mishaps.link = h.span.SpanContext()
+	}
+	backoff, tooMany := c.mishaps.add(time.Now(), p.kind.restarts)
+	if tooMany {
+		return fmt.Errorf("%w: %w", ErrGivenUp, h.err)
+	}
+	c.pause = backoff
+	p.kind.sys.restarts.Add(1)
+	c.mu.Lock()
+	open := c.open
+	c.open = nil
+	c.mu.Unlock()
+	for call := range open {
+		call.fail(h.err) // Whoever was to answer it has gone.
+	}
+	return nil
+}
+
+// failedSpan returns the span to which the next one should link, once.
+func (p *process[M]) failedSpan() (link trace.SpanContext) {
+	if c := p.cold.Load(); c != nil && c.mishaps != nil {
+		link, c.mishaps.link = c.mishaps.link, trace.SpanContext{}
+	}
+	return link
+}
+
+// pausing reports whether the process has to wait before it goes on. Then it
+// is no longer the caller's: it is scheduled when the time is over, or when it
+// is closed.
+func (p *process[M]) pausing() bool {
+	c := p.cold.Load()
+	if c == nil || c.pause == 0 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	backoff := c.pause
+	c.pause = 0
+	if p.state.Load()&flagClosed != 0 {
+		return false // It comes to its end without delay.
+	}
+	c.backoff = time.AfterFunc(backoff, func() {
+		c.mu.Lock()
+		mine := c.endPauseLocked()
+		c.mu.Unlock()
+		if mine {
+			p.schedule()
+		}
+	})
+	return true
+}
+
+// endPauseLocked reports whether the process has been pausing; then it is the
+// caller's, to be scheduled.
+func (c *cold[M]) endPauseLocked() bool {
+	if c.backoff == nil {
+		return false
+	}
+	c.backoff.Stop()
+	c.backoff = nil
+	return true
+}

@@ -1,0 +1,144 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import "fmt"
+
+// Ended tells of the end of a process.
+type Ended struct {
+	Kind, ID string
+	Err      error // as of [Ref.Err]
+}
+
+// Watch has the watcher learn of the other process's end: it is sent what build
+// makes of it, even if its mailbox is full. If the other has ended already, that
+// is at once. build must not block. The watch ends with either process, or by
+// unwatch, which reports whether it came in time.
+func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
+	p := watcher.p
+	if p == nil {
+		return untied
+	}
+	return tieUp(p, other, func(e Ended) {
+		s := slot[M]{message: build(e), sent: p.kind.sys.sched.now()}
+		p.force(&s)
+	})
+}
+
+// Link has the process end with the other one: it is stopped gracefully if that
+// was, and killed if that was killed or failed; then its Err wraps [ErrLinked]
+// and the other's. If the other has ended already, that is at once. The link ends
+// with either process, or by unlink, which reports whether it came in time. To
+// have two processes end with each other, link both ways.
+func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
+	if process.p == nil {
+		return untied
+	}
+	return tieUp(process.p, other, process.p.endWith)
+}
+
+// tie has one process learn of another's end. Both know it, so that neither
+// keeps it when the other has ended.
+type tie struct {
+	process, other tied
+	act            func(Ended) // must not block
+}
+
+// tied is a process as ties see it.
+type tied interface {
+	// tie adds t, unless the process has ended.
+	tie(t *tie) bool
+	// untie reports whether t was there.
+	untie(t *tie) bool
+	ending() Ended
+}
+
+func tieUp[N any](p tied, other Ref[N], act func(Ended)) (undo func() bool) {
+	if other.p == nil {
+		act(Ended{})
+		return untied
+	}
+	t := &tie{process: p, other: other.p, act: act}
+	if !p.tie(t) {
+		return untied
+	}
+	if !other.p.tie(t) {
+		p.untie(t)
+		act(other.p.ending())
+		return untied
+	}
+	if p.tie(t) { // Still.
+		return t.undo
+	}
+	t.undo()
+	return untied
+}
+
+func untied() bool { return false }
+
+func (t *tie) undo() bool {
+	t.process.untie(t)
+	return t.other.untie(t)
+}
+
+// tie implements tied.
+func (p *process[M]) tie(t *tie) bool {
+	c := p.lock()
+	defer c.mu.Unlock()
+	if p.state.Load()&flagEnded != 0 {
+		return false
+	}
+	if c.ties == nil {
+		c.ties = make(map[*tie]struct{})
+	}
+	c.ties[t] = struct{}{}
+	return true
+}
+
+// untie implements tied.
+func (p *process[M]) untie(t *tie) bool {
+	c := p.lock()
+	defer c.mu.Unlock()
+	_, was := c.ties[t]
+	delete(c.ties, t)
+	return was
+}
+
+// ending implements tied.
+func (p *process[M]) ending() Ended {
+	c := p.lock()
+	defer c.mu.Unlock()
+	return Ended{Kind: p.kind.name, ID: p.id, Err: c.err}
+}
+
+// tell tells those who are tied to the process, which has ended.
+func (p *process[M]) tell(ties map[*tie]struct{}) {
+	for t := range ties {
+		if t.other != tied(p) {
+			t.other.untie(t)
+			continue
+		}
+		t.process.untie(t)
+		t.act(p.ending())
+	}
+}
+
+// endWith ends the process because the one that e tells of has ended. It leaves
+// the end itself to others: links may make long chains.
+func (p *process[M]) endWith(e Ended) {
+	kill := e.Err != nil
+	c := p.lock()
+	if kill && p.state.Load()&(flagKilled|flagEnded) == 0 {
+		c.fatal, c.reason = fmt.Errorf("%w: %s %s: %w", ErrLinked, e.Kind, e.ID, e.Err), deadStopped
+	}
+	before, _ := p.closeLocked(c, kill)
+	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0
+	c.mu.Unlock()
+	if kill {
+		p.catchUp()
+	}
+	if orphan {
+		p.schedule()
+	}
+}
