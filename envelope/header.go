@@ -18,7 +18,14 @@ type Header struct {
 	spanContext trace.SpanContext
 	baggage     baggage.Baggage
 	sentAt      time.Time
+	// Of a sampled message: where it is in the chain of messages of its trace.
+	hops int
+	age  time.Duration
 }
+
+// chainKey is the key under which the context made from a sampled header holds
+// that header, so that those of the next messages can count on.
+type chainKey struct{}
 
 // SpanContext returns the sender's span context. It is not valid if the
 // message carries no trace.
@@ -49,6 +56,25 @@ func (h *Header) SentAt() time.Time {
 	return h.sentAt
 }
 
+// Hops returns how many messages, this one included, have handed the trace on one
+// after the other within this operating system process: 1 for the first. It is 0
+// for a message without a sampled trace.
+func (h *Header) Hops() int {
+	if h == nil {
+		return 0
+	}
+	return h.hops
+}
+
+// Age returns how long ago, when this message was sent, the first of those that
+// Hops counts had been sent.
+func (h *Header) Age() time.Duration {
+	if h == nil {
+		return 0
+	}
+	return h.age
+}
+
 func (h *Header) empty() bool {
 	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0
 }
@@ -68,6 +94,9 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 		if next.sentAt = h.SentAt(); next.sentAt.IsZero() {
 			next.sentAt = time.Now()
 		}
+		if next.hops = 1; h.Sampled() && h.spanContext.TraceID() == sc.TraceID() {
+			next.hops, next.age = h.hops, h.age
+		}
 	}
 	return &next
 }
@@ -81,6 +110,7 @@ func (h *Header) WithSentAt(t time.Time) *Header {
 	}
 	next := *h
 	next.sentAt = t
+	next.age += t.Sub(h.sentAt)
 	return &next
 }
 
@@ -94,11 +124,25 @@ func (h *Header) Context(parent context.Context) context.Context {
 	}
 	if h.spanContext.IsValid() && !IsSentinel(h.spanContext) {
 		parent = trace.ContextWithSpanContext(parent, h.spanContext)
+		if h.hops > 0 {
+			parent = context.WithValue(parent, chainKey{}, h)
+		}
 	}
 	if h.baggage.Len() > 0 {
 		parent = baggage.ContextWithBaggage(parent, h.baggage)
 	}
 	return parent
+}
+
+// newSampled returns the header of a message that is sent now from ctx.
+func newSampled(ctx context.Context, sc trace.SpanContext) *Header {
+	h := &Header{spanContext: sc, baggage: baggage.FromContext(ctx), sentAt: time.Now(), hops: 1}
+	last, ok := ctx.Value(chainKey{}).(*Header)
+	if ok && last.spanContext.TraceID() == sc.TraceID() {
+		h.hops = last.hops + 1
+		h.age = last.age + h.sentAt.Sub(last.sentAt)
+	}
+	return h
 }
 
 // Carry says what a message takes along from its sender's context. The zero
@@ -118,7 +162,7 @@ type Carry struct {
 func (c Carry) Header(ctx context.Context) *Header {
 	sc := trace.SpanContextFromContext(ctx)
 	if sc.IsSampled() && sc.IsValid() {
-		return &Header{spanContext: sc, baggage: baggage.FromContext(ctx), sentAt: time.Now()}
+		return newSampled(ctx, sc)
 	}
 	if !c.Unsampled || !sc.IsValid() || IsSentinel(sc) {
 		sc = trace.SpanContext{}

@@ -17,7 +17,9 @@ import (
 type Delivery struct {
 	Size      int // members when the broadcast began
 	Delivered int // mailboxes that took the message
-	Rejected  int // mailboxes that refused it, being full or stopped
+	Rejected  int // mailboxes that refused it, for one of these reasons:
+	Full      int // there was no room
+	Stopped   int // the process takes no more
 	Traced    int // recipients chosen to keep the trace, refused ones included
 }
 
@@ -29,42 +31,51 @@ type Delivery struct {
 // says how many recipients it stands for. For all others it costs what it would
 // without a trace. Members are not in the order they joined.
 func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
-	members := g.snapshot()
-	if len(members) == 0 {
-		return Delivery{}
-	}
-	if !traced(ctx) {
-		d := Delivery{Size: len(members)}
-		deliver(&d, members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
-		return d
-	}
-	return g.broadcastTraced(ctx, message, members)
+	return g.BroadcastFunc(ctx, message, nil)
 }
 
-func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*process[M]) Delivery {
+// BroadcastFunc is Broadcast, and tells refused of every member that did not take
+// the message, and whether that is [ErrFull] or [ErrStopped]. refused is called
+// before BroadcastFunc returns and holds up the members behind, so it should be
+// quick; it may be nil.
+func (g *Group[M]) BroadcastFunc(
+	ctx context.Context, message M, refused func(member Ref[M], err error),
+) Delivery {
+	d := delivery[M]{refused: refused}
+	members := g.snapshot()
+	d.Size = len(members)
+	switch {
+	case d.Size == 0:
+	case traced(ctx):
+		g.broadcastTraced(ctx, message, members, &d)
+	default:
+		d.deliver(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
+	}
+	return d.Delivery
+}
+
+func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*process[M], d *delivery[M]) {
 	parent := sampling.FanoutFrom(trace.SpanContextFromContext(ctx).TraceState())
 	ctx, span := g.sys.tracer.Start(ctx, "broadcast "+g.name, trace.WithSpanKind(trace.SpanKindProducer))
 	defer span.End()
 
-	d := Delivery{Size: len(members)}
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		deliver(&d, members, newParcel(ctx, g.sys, message, header))
-		return d
+		d.deliver(members, newParcel(ctx, g.sys, message, header))
+		return
 	}
 	plan := g.settings.sampling.Plan(len(members), nil)
 	chosen := newParcel(ctx, g.sys, message, chosenHeader(header, parent.Recipient(plan)))
 	skipped := newParcel(ctx, g.sys, message, skippedHeader(header, g.sys.carry))
 	rest := 0
 	for _, i := range plan.Chosen {
-		deliver(&d, members[rest:i], skipped)
-		deliver(&d, members[i:i+1], chosen)
+		d.deliver(members[rest:i], skipped)
+		d.deliver(members[i:i+1], chosen)
 		rest = i + 1
 	}
-	deliver(&d, members[rest:], skipped)
+	d.deliver(members[rest:], skipped)
 	d.Traced = len(plan.Chosen)
 	span.SetAttributes(d.attributes(parent)...)
-	return d
 }
 
 // chosenHeader is what all recipients share that keep the trace.
@@ -93,9 +104,16 @@ func newParcel[M any](ctx context.Context, sys *System, message M, h *envelope.H
 	return parcel[M]{s, decided}
 }
 
+// delivery is a broadcast on its way.
+type delivery[M any] struct {
+	Delivery
+
+	refused func(member Ref[M], err error) // may be nil
+}
+
 // deliver gives s to each of members and counts how it went. Those that it
 // wakes are scheduled a chunk at a time.
-func deliver[M any](d *Delivery, members []*process[M], s parcel[M]) {
+func (d *delivery[M]) deliver(members []*process[M], s parcel[M]) {
 	var woken wakeup
 	for _, p := range members {
 		offered := &s.plain
@@ -104,7 +122,7 @@ func deliver[M any](d *Delivery, members []*process[M], s parcel[M]) {
 		}
 		claimed, err := p.offer(offered)
 		if err != nil {
-			d.Rejected++
+			d.reject(p, err)
 			continue
 		}
 		d.Delivered++
@@ -117,6 +135,18 @@ func deliver[M any](d *Delivery, members []*process[M], s parcel[M]) {
 		}
 	}
 	woken.flush()
+}
+
+func (d *delivery[M]) reject(p *process[M], err error) {
+	d.Rejected++
+	if err == ErrFull { //nolint:errorlint // Our own, never wrapped.
+		d.Full++
+	} else {
+		d.Stopped++
+	}
+	if d.refused != nil {
+		d.refused(Ref[M]{p}, err)
+	}
 }
 
 // attributes describes the broadcast on its span. Its size is its own; weight,

@@ -32,9 +32,13 @@ func TestBroadcastNeverWaits(t *testing.T) {
 		settle()
 
 		elapsed := stopwatch()
-		d := group.Broadcast(t.Context(), nothing)
+		refused := make(map[mailbox.Ref[job]]error)
+		d := group.BroadcastFunc(t.Context(), nothing, func(member mailbox.Ref[job], err error) {
+			refused[member] = err
+		})
 		assert.Zero(t, elapsed())
-		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 2, Rejected: 2}, d)
+		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 2, Rejected: 2, Full: 1, Stopped: 1}, d)
+		assert.Equal(t, map[mailbox.Ref[job]]error{full: mailbox.ErrFull, stopping: mailbox.ErrStopped}, refused)
 		s := sys.Stats()
 		assert.Equal(t, mailbox.Refused{Full: 1, Stopped: 1}, s.Refused)
 		assert.Equal(t, mailbox.DeadLetters{Dropped: 1}, s.DeadLetters)
@@ -63,7 +67,7 @@ func TestBroadcastFromAHandlerNeverWaits(t *testing.T) {
 			assert.Zero(t, elapsed())
 			return nil
 		}))
-		assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 1, Rejected: 1}, await(t, result))
+		assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 1, Rejected: 1, Full: 1}, await(t, result))
 		release()
 		drain(t, sys)
 	})

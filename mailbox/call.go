@@ -19,7 +19,8 @@ type Reply[R any] struct{ c *call[R] }
 
 // Answer gives the caller its result. It does not block. It reports whether
 // the caller will see it: not if the call was answered before, or if the
-// caller has gone, in which case the reply is counted as late.
+// caller has gone, in which case the reply is counted as late, and leaves a span
+// in the caller's trace.
 func (r Reply[R]) Answer(result R) bool { return r.c != nil && r.c.answer(result, nil) }
 
 // Fail gives the caller an error instead of a result, and is like Answer
@@ -60,6 +61,10 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	ctx, span := p.startCall(ctx, message)
 	s := p.slotFor(ctx, message)
 	s.call = c
+	if span != nil {
+		names, header := p.kind.namesOf(message), s.header
+		c.late = func() { p.lateReply(names, header) }
+	}
 	result, err := none, p.send(ctx, &s)
 	if err == nil {
 		if self != nil {
@@ -111,6 +116,7 @@ type call[R any] struct {
 	ready  chan struct{} // holds one; sent to when the answer is there
 	value  R
 	err    error
+	late   func() // tells the caller's trace of a late answer; nil without one
 	state  atomic.Uint32
 }
 
@@ -164,6 +170,9 @@ func (c *call[R]) answer(value R, err error) bool {
 	}
 	if c.abandoned() {
 		c.sys.lateReplies.Add(1)
+		if c.late != nil {
+			c.late()
+		}
 	}
 	return false
 }

@@ -14,6 +14,7 @@ type messageNames struct {
 	message  string // the type's name, without its package
 	handling string
 	calling  string
+	replying string
 }
 
 // nameCache holds messageNames by the message's type.
@@ -33,6 +34,7 @@ func (k *Kind[M]) namesOf(message M) *messageNames {
 		message:  name,
 		handling: k.name + " " + name,
 		calling:  "call " + k.name + " " + name,
+		replying: "reply " + k.name + " " + name,
 	})
 	return names.(*messageNames) //nolint:forcetypeassert // The map holds nothing else.
 }

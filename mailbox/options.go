@@ -71,6 +71,17 @@ func WithHandlerWait(d time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.handlerWait = max(d, 0) })
 }
 
+// WithChainLimit bounds the traces that processes make by sending on and on: a
+// message that is more than hops handings-over away from the one that brought the
+// trace into a mailbox, or was sent more than age after that, is handled in a new
+// trace, with a link to the old one. The defaults are 256 and 30 minutes; zero or
+// less means no limit. The new trace's ID keeps the last 8 bytes of the old one's:
+// samplers that decide by those decide the same. One that samples no roots ends
+// the chain.
+func WithChainLimit(hops int, age time.Duration) SystemOption {
+	return systemOption(func(s *System) { s.chain = chainLimit{hops, age} })
+}
+
 // KindOption configures [NewKind] and [Spawn].
 type KindOption interface{ applyKind(*settings) }
 

@@ -31,10 +31,12 @@ const (
 	QueueDurationKey = attribute.Key("waybill.queue.duration")
 	// LateReasonKey is why the message of a span was never handled:
 	// refused_full, refused_stopped, refused_cancelled, dead_letter_stopped,
-	// dead_letter_failed, dead_letter_dropped or dead_letter_expired.
+	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; or, on a span
+	// that stands for an answer, late_reply; a string.
 	LateReasonKey = attribute.Key("waybill.late.reason")
-	// LinkReasonKey is, on a link, what it is about: restart, on the first span
-	// after a restart, to the handling that had failed; a string.
+	// LinkReasonKey is what a link is about; a string. Those called restart lead
+	// from the first span after a restart to the handling that had failed, those
+	// called chain from a trace to the one that it goes on from ([WithChainLimit]).
 	LinkReasonKey = attribute.Key("waybill.link.reason")
 	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
 	FanoutSampledKey = attribute.Key("waybill.fanout.sampled")
@@ -46,13 +48,19 @@ const (
 	FanoutRefusedKey = attribute.Key("waybill.fanout.refused")
 )
 
-var restartLink = []attribute.KeyValue{LinkReasonKey.String("restart")}
+var (
+	restartLink = []attribute.KeyValue{LinkReasonKey.String("restart")}
+	chainLink   = []attribute.KeyValue{LinkReasonKey.String("chain")}
+)
 
 // traced reports whether ctx is in a sampled trace.
 func traced(ctx context.Context) bool {
 	sc := trace.SpanContextFromContext(ctx)
 	return sc.IsSampled() && sc.IsValid()
 }
+
+// lateReply is the reason of the span that stands for a late answer.
+const lateReply = "late_reply"
 
 // undecided is whether a root may be started for a message that carries h: not
 // if its sender is in a trace, sampled or not, or in a handling without one.
@@ -98,20 +106,26 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	now := time.Now()
 	names := p.kind.namesOf(s.message)
 	attrs := p.attributesFor(names.message, s.header.SpanContext())
-	options := [5]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
+	options := [6]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
 	n := 2
+	add := func(o trace.SpanStartOption) {
+		options[n] = o
+		n++
+	}
 	if s.header.Sampled() {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	} else {
-		options[n] = trace.WithNewRoot()
-		n++
+		add(trace.WithNewRoot())
+	}
+	if p.kind.sys.chain.exceeded(s.header) {
+		ctx = trace.ContextWithSpanContext(ctx, nextTrace(s.header.SpanContext()))
+		add(trace.WithLinks(trace.Link{SpanContext: s.header.SpanContext(), Attributes: chainLink}))
 	}
 	if failed := p.failedSpan(); failed.IsValid() {
-		options[n] = trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink})
-		n++
+		add(trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))
 	}
-	options[n] = trace.WithAttributes(attrs...)
-	return p.kind.sys.tracer.Start(ctx, names.handling, options[:n+1]...)
+	add(trace.WithAttributes(attrs...))
+	return p.kind.sys.tracer.Start(ctx, names.handling, options[:n]...)
 }
 
 // endSpan ends span with the status that err asks for. The stack of a panic is
@@ -137,21 +151,33 @@ func (p *process[M]) startCall(ctx context.Context, message M) (context.Context,
 		trace.WithAttributes(p.attributesFor(names.message, trace.SpanContextFromContext(ctx))...))
 }
 
+// lateReply stands in the trace of a call for an answer that nobody waited for
+// any more, from the call until now.
+func (p *process[M]) lateReply(names *messageNames, h *envelope.Header) {
+	if h.Sampled() {
+		p.late(h, names.replying, trace.SpanKindInternal, names.message, lateReply)
+	}
+}
+
 // lateSpan stands in the trace where the handling of s would, from its sending
 // until now.
 func (p *process[M]) lateSpan(s slot[M], reason string) {
 	if !s.header.Sampled() {
 		return
 	}
-	now := time.Now()
 	names := p.kind.namesOf(s.message)
-	attrs := append(p.attributesFor(names.message, s.header.SpanContext()),
-		LateReasonKey.String(reason),
-		QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
-	_, span := p.kind.sys.tracer.Start(s.header.Context(p.kind.sys.base), names.handling,
-		trace.WithSpanKind(s.spanKind()),
-		trace.WithTimestamp(s.header.SentAt()),
-		trace.WithAttributes(attrs...))
+	p.late(s.header, names.handling, s.spanKind(), names.message, reason)
+}
+
+// late makes a span below h's from its sending until now.
+func (p *process[M]) late(h *envelope.Header, name string, kind trace.SpanKind, message, reason string) {
+	now := time.Now()
+	attrs := append(p.attributesFor(message, h.SpanContext()), LateReasonKey.String(reason))
+	if reason != lateReply {
+		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
+	}
+	_, span := p.kind.sys.tracer.Start(h.Context(p.kind.sys.base), name,
+		trace.WithSpanKind(kind), trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
 	span.SetStatus(codes.Error, reason)
 	span.End(trace.WithTimestamp(now))
 }

@@ -111,7 +111,7 @@ func TestBroadcastSpanCountsRefusals(t *testing.T) {
 	d := group.Broadcast(ctx, nothing)
 	root.End()
 	pass(t, free)
-	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Rejected: 2, Traced: 3}, d)
+	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Rejected: 2, Full: 2, Traced: 3}, d)
 	span := rec.one("broadcast workers")
 	a := attributes(t, span)
 	assert.EqualValues(t, 1, a[mailbox.FanoutDeliveredKey])

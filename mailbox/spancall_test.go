@@ -169,3 +169,35 @@ func TestCallAnsweredLaterKeepsItsTrace(t *testing.T) {
 		assert.Equal(t, time.Second, rec.one("call oracle ask").EndTime.Sub(rec.one("oracle ask").EndTime))
 	})
 }
+
+// An answer that comes too late is in the caller's trace, as long as it took.
+func TestLateReplyLeavesASpan(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		ref := spawn(t, sys, "oracle", answerAsk)
+		ctx, root := rec.start()
+		defer root.End()
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		begun := time.Now()
+		_, err := call(short, ref, func(_ context.Context, r mailbox.Reply[int]) error {
+			time.Sleep(2 * time.Second)
+			assert.False(t, r.Answer(1))
+			assert.False(t, r.Answer(2), "late again")
+			return nil
+		})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		drain(t, sys)
+		late := rec.all("reply oracle ask")
+		require.Len(t, late, 2)
+		requireChild(t, rec.one("call oracle ask").SpanContext, late[0])
+		assert.Equal(t, trace.SpanKindInternal, late[0].SpanKind)
+		assert.Equal(t, codes.Error, late[0].Status.Code)
+		assert.True(t, begun.Equal(late[0].StartTime))
+		assert.True(t, begun.Add(2*time.Second).Equal(late[0].EndTime))
+		attrs := attributes(t, late[0])
+		assert.Equal(t, "late_reply", attrs[mailbox.LateReasonKey])
+		assert.NotContains(t, attrs, mailbox.QueueDurationKey)
+	})
+}

@@ -25,6 +25,7 @@ type System struct {
 	tracer      trace.Tracer
 	carry       envelope.Carry
 	handlerWait time.Duration
+	chain       chainLimit
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
 	sched *scheduler
@@ -57,7 +58,7 @@ type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second, sched: newScheduler()}
+	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler()}
 	for _, o := range opts {
 		o.applySystem(s)
 	}

@@ -1,0 +1,62 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+)
+
+// handOn returns the header of the message that a receiver of h sends, and the
+// context in which it does.
+func handOn(h *envelope.Header) (*envelope.Header, context.Context) {
+	ctx := h.Context(envelope.Untraced(context.Background()))
+	return envelope.Carry{}.Header(ctx), ctx
+}
+
+func TestHopsAndAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := envelope.Carry{}.Header(sampledContext(t))
+		assert.Equal(t, 1, first.Hops())
+		assert.Zero(t, first.Age())
+		time.Sleep(time.Minute)
+		second, ctx := handOn(first)
+		assert.Equal(t, 2, second.Hops())
+		assert.Equal(t, time.Minute, second.Age())
+		again := envelope.Carry{}.Header(ctx)
+		assert.Equal(t, 2, again.Hops(), "two messages of one receiver are equally far")
+		time.Sleep(time.Minute)
+		third, _ := handOn(second)
+		assert.Equal(t, 3, third.Hops())
+		assert.Equal(t, 2*time.Minute, third.Age())
+
+		later := second.WithSentAt(second.SentAt().Add(time.Hour))
+		assert.Equal(t, 2, later.Hops())
+		assert.Equal(t, time.Hour+time.Minute, later.Age())
+
+		sibling := second.WithSpanContext(second.SpanContext().WithSpanID(trace.SpanID{7}))
+		assert.Equal(t, 2, sibling.Hops(), "the same trace")
+		assert.Equal(t, time.Minute, sibling.Age())
+		other := second.WithSpanContext(second.SpanContext().WithTraceID(trace.TraceID{7}))
+		assert.Equal(t, 1, other.Hops(), "another trace")
+		assert.Zero(t, other.Age())
+
+		inOther := trace.ContextWithSpanContext(ctx, second.SpanContext().WithTraceID(trace.TraceID{7}))
+		assert.Equal(t, 1, envelope.Carry{}.Header(inOther).Hops(), "another trace")
+
+		unsampled := second.WithSpanContext(spanContext(0))
+		assert.Zero(t, unsampled.Hops())
+		assert.Zero(t, unsampled.Age())
+		var none *envelope.Header
+		assert.Zero(t, none.Hops())
+		assert.Zero(t, none.Age())
+	})
+}
