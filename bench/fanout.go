@@ -42,7 +42,7 @@ func fanoutRow(recipients int, ratios ...ratio) row {
 func perChosen(recipients int) ratio {
 	const target = 2500
 	share := sampling.DefaultCurve().Probability(recipients)
-	return ratio{"ns per chosen recipient", target, func(r round) float64 {
+	return ratio{name: "ns per chosen recipient", target: target, of: func(r round) float64 {
 		return (r[oursSampled].ns - r[oursUntraced].ns) / share
 	}}
 }

@@ -84,7 +84,7 @@ func (p plan) enter(r row) ([]*entrant, error) {
 		}
 		e := &entrant{contender: c, name: v.name, size: r.size, times: 1}
 		entrants = append(entrants, e)
-		if r.retained {
+		if r.once || r.memory != allotted {
 			continue
 		}
 		if err := p.calibrate(e); err != nil {
@@ -120,8 +120,8 @@ func (p plan) round(r row, entrants []*entrant) (round, error) {
 	for _, i := range rand.Perm(len(entrants)) {
 		e := entrants[i]
 		take := p.allocated
-		if r.retained {
-			take = p.retained
+		if r.memory != allotted {
+			take = func(e *entrant) (sample, error) { return p.inUse(e, r.memory) }
 		}
 		s, err := take(e)
 		if err != nil {
@@ -151,24 +151,28 @@ func (p plan) allocated(e *entrant) (sample, error) {
 		after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc), err
 }
 
-// retained measures one go: its time, and the heap and stacks that are in use
-// after it and were not before.
-func (p plan) retained(e *entrant) (sample, error) {
-	var before, after runtime.MemStats
+// inUse measures one go: its time, and the heap and stacks that are in use after
+// it and were not before.
+func (p plan) inUse(e *entrant, kind memory) (sample, error) {
+	var before, after, clean runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	took, err := p.goes(e, 1)
 	if err != nil {
 		return sample{}, err
 	}
-	mallocs := before.Mallocs
 	runtime.ReadMemStats(&after)
-	mallocs = after.Mallocs - mallocs
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	inUse := max(0, int64(after.HeapAlloc+after.StackInuse)-int64(before.HeapAlloc+before.StackInuse)) //nolint:gosec // Far from the end.
-	return perOperation(e.size, took, mallocs, uint64(inUse)), p.check(e)
+	bytes := growth(before.HeapInuse+before.StackInuse, after.HeapInuse+after.StackInuse)
+	if kind == retained {
+		runtime.GC()
+		runtime.ReadMemStats(&clean)
+		bytes = growth(before.HeapAlloc+before.StackInuse, clean.HeapAlloc+clean.StackInuse)
+	}
+	return perOperation(e.size, took, after.Mallocs-before.Mallocs, bytes), p.check(e)
 }
+
+// growth is by how much more after is, if it is.
+func growth(before, after uint64) uint64 { return max(before, after) - before }
 
 func perOperation(operations int, took time.Duration, allocs, bytes uint64) sample {
 	n := float64(operations)
@@ -187,6 +191,12 @@ func (p plan) batchOf(e *entrant, times int) (time.Duration, error) {
 // goes runs e a number of times.
 func (p plan) goes(e *entrant, times int) (took time.Duration, err error) {
 	err = p.guard(func() error {
+		if e.timed != nil {
+			before := e.timed()
+			err := e.run(times)
+			took = e.timed() - before
+			return err
+		}
 		start := time.Now()
 		err := e.run(times)
 		took = time.Since(start)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"errors"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -39,6 +40,34 @@ func TestTheWarmUpRoundDoesNotCount(t *testing.T) {
 	assert.Len(t, res.rounds, 2)
 	// One to calibrate, and in each of three rounds one before the clock and the batch.
 	assert.Equal(t, 1+3*2, goes)
+}
+
+func TestABatchOfARowThatSaysSoIsASingleGo(t *testing.T) {
+	c := honest(1)
+	run := c.run
+	c.run = func(times int) error {
+		assert.Equal(t, 1, times)
+		return run(times)
+	}
+	r := rowOf(c, 1)
+	r.once = true
+	p := tiny
+	p.batch = time.Second
+	_, err := p.measure(r)
+	require.NoError(t, err)
+}
+
+func TestOnlyWhatIsTimedCounts(t *testing.T) {
+	const each = 10 * time.Millisecond
+	c := honest(1)
+	goes := 0
+	run := c.run
+	c.run = func(times int) error { goes += times; return run(times) }
+	c.timed = func() time.Duration { return time.Duration(goes) * each }
+	res, err := tiny.measure(rowOf(c, 1))
+	require.NoError(t, err)
+	assert.InDelta(t, float64(each), res.summary(raw).median, 0)
+	assert.InDelta(t, float64(each), res.summary(raw).max, 0)
 }
 
 func TestALostMessageAbortsTheRun(t *testing.T) {
@@ -146,13 +175,13 @@ func TestAllocationsAreCounted(t *testing.T) {
 	assert.InDelta(t, 64_000, s.size, 16_000)
 }
 
-func TestRetainedMemoryIsWhatStays(t *testing.T) {
-	const size, each = 100, 64 << 10
+// hoarder keeps blocks and makes as much garbage.
+func hoarder(blocks, each int) *contender {
 	var kept [][]byte
 	n := 0
-	c := &contender{
+	return &contender{
 		run: func(times int) error {
-			for range times * size {
+			for range times * blocks {
 				kept = append(kept, make([]byte, each))
 				_ = append([]byte(nil), kept[len(kept)-1]...) // Garbage.
 			}
@@ -162,9 +191,28 @@ func TestRetainedMemoryIsWhatStays(t *testing.T) {
 		handled: func() int { return n },
 		tear:    func() error { return nil },
 	}
-	r := rowOf(c, size)
-	r.retained = true
+}
+
+func TestRetainedMemoryIsWhatStays(t *testing.T) {
+	const size, each = 100, 64 << 10
+	r := rowOf(hoarder(size, each), size)
+	r.memory = retained
 	res, err := tiny.measure(r)
 	require.NoError(t, err)
 	assert.InEpsilon(t, each, res.summary(raw).size, 0.25)
+}
+
+func TestTakenMemoryIsGarbageToo(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const size, each = 100, 64 << 10
+	r := rowOf(hoarder(size, each), size)
+	r.memory = taken
+	res, err := tiny.measure(r)
+	require.NoError(t, err)
+	assert.InEpsilon(t, 2*each, res.summary(raw).size, 0.25)
+}
+
+func TestGrowth(t *testing.T) {
+	assert.EqualValues(t, 2, growth(3, 5))
+	assert.Zero(t, growth(5, 3))
 }

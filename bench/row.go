@@ -3,6 +3,8 @@
 
 package main
 
+import "time"
+
 // row is one kind of work, done by several variants.
 type row struct {
 	name  string
@@ -12,16 +14,25 @@ type row struct {
 	// size is the number of operations in one go: the recipients of a fan-out,
 	// one for a send.
 	size int
-	// retained rows measure the memory that one go leaves in use, instead of
-	// what a batch of many allocates.
-	retained bool
+	// once makes a batch a single go, for what is to be seen one by one.
+	once     bool
+	memory   memory
 	variants []variant
 	ratios   []ratio
 }
 
+// memory is what a row says of it.
+type memory int
+
+const (
+	allotted memory = iota // what a batch allocates
+	retained               // what one go leaves in use, its garbage collected
+	taken                  // what is in use right after one go, garbage and all
+)
+
 // Names of the variants.
 const (
-	raw           = "raw"            // goroutines and channels, untraced
+	raw           = "raw"            // goroutines and channels, untraced, or as the row says
 	naive         = "naive"          // the same with OpenTelemetry in every message
 	ours          = "ours"           // where traces do not come in
 	oursUntraced  = "ours-untraced"  // no trace in the sender's context
@@ -58,6 +69,9 @@ type contender struct {
 	// run does the work a number of times and returns when its effect is
 	// complete. It is all that is timed.
 	run func(times int) error
+	// timed is how much time all runs so far have spent on what the row is about,
+	// where that is only a part of what they do. May be nil.
+	timed func() time.Duration
 	// verify makes sure of an effect that run cannot wait for. May be nil.
 	verify func() error
 	// handled is the number of messages handled so far: one for each operation.
@@ -75,11 +89,13 @@ type ratio struct {
 	name   string
 	target float64
 	of     func(round) float64
+	// worst makes the worst of the rounds count and not their median.
+	worst bool
 }
 
 // quotient compares the times of two variants.
 func quotient(over, under string, target float64) ratio {
-	return ratio{over + "/" + under, target, func(r round) float64 {
+	return ratio{name: over + "/" + under, target: target, of: func(r round) float64 {
 		return r[over].ns / r[under].ns
 	}}
 }

@@ -15,6 +15,8 @@ func allRows() []row {
 			quotient(oursSampled, oursUntraced, 1.05)),
 		callRow("call", "a call and its reply", false,
 			quotient(oursUntraced, raw, 1.5)),
+		sampledRow(quotient(oursSampled, raw, 1.15)),
+		blockedRow(100, 2),
 	}
 	for i := range rows {
 		rows[i].main = true
@@ -31,7 +33,11 @@ func allRows() []row {
 			quotient(oursSampled, oursUntraced, 1.05)),
 		callRow("call-deadline", "a call and its reply, by a deadline", true,
 			quotient(oursUntraced, raw, 1.75)),
-		spawnRow(quotient(ours, raw, 0.35)),
-		idleRow(100_000, bytesOf(ours, 288)),
+		blockedRow(1_000, 10),
+		spawnRow("spawn", bare, quotient(ours, raw, 0.1)),
+		spawnRow("spawn-closure", distinct, quotient(ours, raw, 0.35)),
+		idleRow("idle", bare, 100_000, bytesOf(ours, 192)),
+		idleRow("idle-closure", distinct, 100_000, bytesOf(ours, 288)),
+		millionRow(300, 2), // Last: the runtime keeps the descriptors of so many goroutines.
 	)
 }

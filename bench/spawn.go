@@ -7,73 +7,38 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// spawnRow measures the making of a process. That each works, by sending it a
-// message, is verified after the clock has stopped.
-func spawnRow(ratios ...ratio) row {
+// spawnRow measures the making of a process: bare, or with all that sets it
+// apart. That each works, by sending it a message, is verified after the clock
+// has stopped.
+func spawnRow(name string, how spawning, ratios ...ratio) row {
 	return row{
-		name: "spawn", about: "a new process, with an ID and in its system's registry",
+		name: name, about: "a new process in its system's registry, " + how.String(),
 		size: 1, ratios: ratios,
 		variants: []variant{
 			{raw, func(size int) (*contender, error) { return rawSpawn(size), nil }},
-			{ours, func(size int) (*contender, error) { return ourSpawn(size, false) }},
+			{ours, func(size int) (*contender, error) { return ourSpawn(size, how, false) }},
 		},
 	}
 }
 
-// oursUsed is a process that is idle again after its first message.
-const oursUsed = "ours-used"
+// spawning is how processes are made.
+type spawning int
 
-// idleRow measures the memory of processes that have nothing to do. The runtime
-// keeps the descriptors of dead goroutines for new ones: from its second round
-// on, raw looks some 0.4 KB better than it is.
-func idleRow(processes int, ratios ...ratio) row {
-	return row{
-		name: "idle", about: strconv.Itoa(processes) + " idle processes; B/op is the memory that each keeps in use",
-		size: processes, retained: true, ratios: ratios,
-		variants: []variant{
-			{raw, func(size int) (*contender, error) { return rawSpawn(size), nil }},
-			{ours, func(size int) (*contender, error) { return ourSpawn(size, false) }},
-			{oursUsed, func(size int) (*contender, error) { return ourSpawn(size, true) }},
-		},
+const (
+	bare     spawning = iota // no ID, one handler for all
+	distinct                 // each with an ID and a handler that is a closure
+)
+
+// String says it in words.
+func (s spawning) String() string {
+	if s == distinct {
+		return "with an ID and a closure of its own"
 	}
-}
-
-// bytesOf is what each operation of a variant leaves in use.
-func bytesOf(variant string, target float64) ratio {
-	return ratio{variant + " bytes", target, func(r round) float64 { return r[variant].bytes }}
-}
-
-// crowd counts the first message of each of many processes.
-type crowd struct {
-	count  atomic.Int64
-	joined sync.WaitGroup
-}
-
-func (c *crowd) take() {
-	c.count.Add(1)
-	c.joined.Done()
-}
-
-func (c *crowd) handled() int { return int(c.count.Load()) }
-
-// ballast parks goroutines until the returned function is called. The runtime
-// takes the mean use of all stacks for the size of new ones: with the harness
-// alone that gives each goroutine 4 KiB, among others of their kind 2.
-func ballast() (release func()) {
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 1000 {
-		wg.Go(func() { <-stop })
-	}
-	return func() {
-		close(stop)
-		wg.Wait()
-	}
+	return "without an ID, its handler shared"
 }
 
 // rawSpawn is done when the channels are there to be sent to: it need not wait
@@ -121,7 +86,7 @@ func rawSpawn(size int) *contender {
 
 // ourSpawn sends the message that proves a process to work at once if used is
 // set, and after everything is measured otherwise.
-func ourSpawn(size int, used bool) (*contender, error) {
+func ourSpawn(size int, how spawning, used bool) (*contender, error) {
 	c, otel := &crowd{}, newTelemetry(untraced)
 	var sys *mailbox.System
 	var kind *mailbox.Kind[message]
@@ -141,12 +106,21 @@ func ourSpawn(size int, used bool) (*contender, error) {
 		c.joined.Wait()
 		return nil
 	}
+	shared := func(context.Context, message) error {
+		c.take()
+		return nil
+	}
 	spawn := func(times int) error {
 		for i := range times * size {
-			p, err := kind.Spawn(strconv.Itoa(i), func(context.Context, message) error {
-				c.take()
-				return nil
-			})
+			id, handler := "", shared
+			if how == distinct {
+				id = strconv.Itoa(i)
+				handler = func(context.Context, message) error {
+					c.take()
+					return nil
+				}
+			}
+			p, err := kind.Spawn(id, handler)
 			if err != nil {
 				return err
 			}

@@ -52,7 +52,7 @@ func (r result) summary(variant string) summary {
 // toRaw compares a variant with raw: in bytes where the row is about them.
 func (r result) toRaw(variant string) float64 {
 	return median(r.over(func(this round) float64 {
-		if r.row.retained {
+		if r.row.memory != allotted {
 			return this[variant].bytes / this[raw].bytes
 		}
 		return this[variant].ns / this[raw].ns
@@ -66,12 +66,16 @@ type finding struct {
 	ok            bool
 }
 
-// findings are the medians of the row's ratios. Each is computed within the
-// rounds: what slows the machine for some of them slows both sides.
+// findings are the medians of the row's ratios, or the worst. Each is computed
+// within the rounds: what slows the machine for some of them slows both sides.
 func (r result) findings() []finding {
 	found := make([]finding, 0, len(r.row.ratios))
 	for _, q := range r.row.ratios {
-		value := median(r.over(q.of))
+		over := median
+		if q.worst {
+			over = slices.Max[[]float64]
+		}
+		value := over(r.over(q.of))
 		found = append(found, finding{r.row.name + " " + q.name, value, q.target, value <= q.target})
 	}
 	return found

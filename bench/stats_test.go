@@ -50,11 +50,26 @@ func TestRatiosAreTakenWithinRounds(t *testing.T) {
 	}, threeRounds().findings())
 }
 
+func TestTheWorstIsThatOfAllRounds(t *testing.T) {
+	r := threeRounds()
+	r.row.ratios = []ratio{worstDelay(ours, 0.0006), worstDelay(ours, 0.0005)}
+	assert.Equal(t, []finding{
+		{"work ours worst ms", 0.0006, 0.0006, true},
+		{"work ours worst ms", 0.0006, 0.0005, false},
+	}, r.findings())
+}
+
+func TestAllOperationsTogether(t *testing.T) {
+	r := round{ours: {ns: 70, bytes: 170}}
+	assert.InDelta(t, 340, allMB(ours, 2_000_000, 1).of(r), 1e-9)
+	assert.InDelta(t, 0.14, allSeconds(ours, 2_000_000, 1).of(r), 1e-9)
+}
+
 func TestToRaw(t *testing.T) {
 	r := threeRounds()
 	assert.InDelta(t, 1, r.toRaw(raw), 0)
 	assert.InDelta(t, 0.5, r.toRaw(ours), 0)
-	r.row.retained = true
+	r.row.memory = retained
 	assert.InDelta(t, 0.25, r.toRaw(ours), 0)
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"strconv"
+	"time"
 )
 
 // table prints the figures for people, row by row as they come. The first
@@ -36,14 +37,14 @@ func (t *table) row(r result) {
 	for _, v := range r.row.variants {
 		s := r.summary(v.name)
 		t.printf(tableLayout, r.row.name, s.name,
-			number(s.median), number(s.min)+".."+number(s.max), number(s.allocs), number(s.size),
+			nanoseconds(s.median), nanoseconds(s.min)+".."+nanoseconds(s.max), number(s.allocs), number(s.size),
 			number(r.toRaw(v.name)))
 	}
 }
 
 func (t *table) ratios(results []result) {
 	const layout = "%-42s %10s %10s   %s\n"
-	t.printf("\n"+layout, "ratio (median over the rounds)", "value", "target", "met")
+	t.printf("\n"+layout, "ratio or figure (median over the rounds)", "value", "target", "met")
 	for _, r := range results {
 		for _, f := range r.findings() {
 			met := "no"
@@ -53,6 +54,14 @@ func (t *table) ratios(results []result) {
 			t.printf(layout, f.name, number(f.value), "<= "+number(f.target), met)
 		}
 	}
+}
+
+// nanoseconds prints a time, in milliseconds from one on.
+func nanoseconds(v float64) string {
+	if v < float64(time.Millisecond) {
+		return number(v)
+	}
+	return number(v/float64(time.Millisecond)) + " ms"
 }
 
 // number prints three figures or all before the point, whichever is more.

@@ -28,7 +28,7 @@ work: some work (3 rounds)
 work           raw                   120            100..1000       1.00       64.0     1.00
 work           ours                  500            50.0..600       0.00       16.0    0.500
 
-ratio (median over the rounds)                  value     target   met
+ratio or figure (median over the rounds)        value     target   met
 work ours/raw                                   0.500   <= 0.500   yes
 work ours/raw                                   0.500   <= 0.490   no
 work ours bytes                                  16.0    <= 24.0   yes
@@ -43,6 +43,13 @@ func TestNumber(t *testing.T) {
 	} {
 		assert.Equal(t, want, number(v))
 	}
+}
+
+func TestNanoseconds(t *testing.T) {
+	assert.Equal(t, "1.50", nanoseconds(1.5))
+	assert.Equal(t, "999999", nanoseconds(999_999))
+	assert.Equal(t, "1.00 ms", nanoseconds(1e6))
+	assert.Equal(t, "12.3 ms", nanoseconds(12_345_678))
 }
 
 type full struct{}

@@ -160,6 +160,9 @@ type Carry struct {
 // Header returns what c takes from ctx: nil, and no allocation, if that is
 // nothing.
 func (c Carry) Header(ctx context.Context) *Header {
+	if ctx == context.Background() {
+		return nil // As the rest would find out, at a tenth of the time.
+	}
 	sc := trace.SpanContextFromContext(ctx)
 	if sc.IsSampled() && sc.IsValid() {
 		return newSampled(ctx, sc)

@@ -59,8 +59,8 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	c := newCall[R](ctx, p.kind.sys)
 	message := build(Reply[R]{c})
 	ctx, span := p.startCall(ctx, message)
-	s := p.slotFor(ctx, message)
-	s.call = c
+	s := slot[M]{message: message, call: c}
+	p.address(ctx, &s)
 	if span != nil {
 		names, header := p.kind.namesOf(message), s.header
 		c.late = func() { p.lateReply(names, header) }

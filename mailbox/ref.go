@@ -33,7 +33,8 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	s := r.p.slotFor(ctx, message)
+	s := slot[M]{message: message}
+	r.p.address(ctx, &s)
 	return r.p.send(ctx, &s)
 }
 
@@ -43,7 +44,8 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
-	s := r.p.slotFor(ctx, message)
+	s := slot[M]{message: message}
+	r.p.address(ctx, &s)
 	claimed, err := r.p.offer(&s)
 	if claimed {
 		r.p.schedule()
@@ -51,12 +53,14 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	return err
 }
 
-func (p *process[M]) slotFor(ctx context.Context, message M) slot[M] {
-	header := p.kind.sys.carry.Header(ctx)
-	if p.kind.roots {
-		header = withDecision(ctx, header)
+// address has s carry what a message does that is sent now from ctx.
+func (p *process[M]) address(ctx context.Context, s *slot[M]) {
+	k := p.kind
+	s.header = k.sys.carry.Header(ctx)
+	s.sent = k.sys.stamp(s.header)
+	if k.roots {
+		s.header = withDecision(ctx, s.header)
 	}
-	return slot[M]{message: message, header: header, sent: p.kind.sys.stamp(header)}
 }
 
 // Stop stops the process gracefully: from now on it refuses messages, and it

@@ -73,13 +73,12 @@ func (r *ring[M]) grow(rooms *ringPool) {
 	r.slots, r.block, r.head = *block, block, 0
 }
 
-// pop takes the oldest slot out. The ring must not be empty.
-func (r *ring[M]) pop() slot[M] {
-	s := r.slots[r.head]
-	r.slots[r.head] = slot[M]{}
+// pop moves the oldest slot to s. The ring must not be empty.
+func (r *ring[M]) pop(s *slot[M]) {
+	oldest := &r.slots[r.head]
+	*s, *oldest = *oldest, slot[M]{}
 	r.head = (r.head + 1) & (len(r.slots) - 1)
 	r.len--
-	return s
 }
 
 // trim gives back the room of an empty ring that had grown.
@@ -99,7 +98,8 @@ func (r *ring[M]) release(rooms *ringPool) {
 // drain takes everything out, oldest first, and appends it to dst.
 func (r *ring[M]) drain(dst []slot[M]) []slot[M] {
 	for r.len > 0 {
-		dst = append(dst, r.pop())
+		dst = append(dst, slot[M]{})
+		r.pop(&dst[len(dst)-1])
 	}
 	*r = ring[M]{}
 	return dst

@@ -121,7 +121,8 @@ func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bo
 		c.refused.Stopped++
 		err = ErrStopped
 	case p.kind.overflow == DropOldest && c.box.len > 0:
-		dropped := c.box.pop()
+		var dropped slot[M]
+		c.box.pop(&dropped)
 		deadDropped.count(&c.dead)
 		claimed = p.admitLocked(c, s)
 		c.mu.Unlock()

@@ -131,5 +131,14 @@ func (p *progress) take() bool {
 // finish counts the message being handled as done with.
 func (p *progress) finish() { p.Add(progressOne - progressTaken) }
 
+// advance is finish and take in one step.
+func (p *progress) advance() bool {
+	if p.Add(progressOne)&progressStopped == 0 {
+		return true
+	}
+	p.And(^progressTaken)
+	return false
+}
+
 // done returns how many messages are done with.
 func (p *progress) done() uint64 { return p.Load() / progressOne }

@@ -26,7 +26,7 @@ func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Time
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
 	}
-	return r.p.newTimer(r.p.slotFor(ctx, message), r.p.isOwner(ctx), d, 0)
+	return r.p.newTimer(ctx, message, r.p.isOwner(ctx), d, 0)
 }
 
 // SendEvery sends message to the process every d, at first after d, as
@@ -41,7 +41,7 @@ func (r Ref[M]) SendEvery(ctx context.Context, d time.Duration, message M) *Time
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
 	}
-	return r.p.newTimer(r.p.slotFor(r.p.kind.sys.base, message), r.p.isOwner(ctx), d, d)
+	return r.p.newTimer(r.p.kind.sys.base, message, r.p.isOwner(ctx), d, d)
 }
 
 // timer is a Timer's other half.
@@ -57,8 +57,9 @@ type timer[M any] struct {
 	over  bool
 }
 
-func (p *process[M]) newTimer(s slot[M], own bool, after, every time.Duration) *Timer {
-	t := &timer[M]{p: p, slot: s, every: every, own: own, due: time.Now().Add(after)}
+func (p *process[M]) newTimer(ctx context.Context, message M, own bool, after, every time.Duration) *Timer {
+	t := &timer[M]{p: p, slot: slot[M]{message: message}, every: every, own: own, due: time.Now().Add(after)}
+	p.address(ctx, &t.slot)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p.hold(t) {

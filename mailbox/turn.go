@@ -21,13 +21,11 @@ func (p *process[M]) turn() (again bool) {
 	if p.pausing() {
 		return false
 	}
-	for range turnLength {
-		s, held := p.next()
-		if !held {
-			return false
-		}
-		inline := p.state.Load()&flagInline != 0
+	var s slot[M]
+	inline, held := p.next(&s)
+	for n := 1; held; n++ {
 		settled := p.handle(&s)
+		more := n < turnLength
 		switch {
 		case settled:
 			if p.pausing() {
@@ -37,41 +35,56 @@ func (p *process[M]) turn() (again bool) {
 			if p.state.doneInline() {
 				return false
 			}
-		default:
-			p.doneInHand()
+		case p.advance(&s, more):
+			continue
 		}
+		if !more {
+			return true
+		}
+		inline, held = p.next(&s)
 	}
-	return true
+	return false
 }
 
-// next takes the next message in hand. It reports false if the process has
-// become idle or has ended, and is no longer the caller's.
-func (p *process[M]) next() (s slot[M], held bool) {
+// next takes the next message in hand, and tells whether it was inline. It
+// reports false if the process has become idle or has ended, and is no longer the
+// caller's.
+func (p *process[M]) next(s *slot[M]) (inline, held bool) {
 	for {
 		if p.state.takeInline() {
-			s, p.slot = p.slot, slot[M]{sent: p.slot.sent}
-			return s, true
+			*s, p.slot = p.slot, slot[M]{sent: p.slot.sent}
+			return true, true
 		}
 		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
-			s = c.hand.pop()
+			c.hand.pop(s)
 			c.sent = s.sent
-			return s, true
+			return false, true
 		}
 		if p.rest(); !p.takeBatch() {
-			return s, false
+			return false, false
 		}
 	}
 }
 
-// doneInHand counts a message from the batch in hand as done.
-func (p *process[M]) doneInHand() {
+// advance counts a message from the batch in hand as done. If the next one is
+// wanted, and there is one, it takes that in hand and reports true.
+func (p *process[M]) advance(s *slot[M], next bool) bool {
 	c := p.cold.Load()
-	c.progress.finish()
+	if next = next && c.hand.len > 0; next {
+		next = c.progress.advance()
+	} else {
+		c.progress.finish()
+	}
 	if p.state.Load()&flagWaiters != 0 {
 		c.mu.Lock()
 		p.letInLocked(c)
 		c.mu.Unlock()
 	}
+	if next {
+		c.hand.pop(s)
+		c.sent = s.sent
+	}
+	return next
 }
 
 // takeBatch takes what is in the box in hand. It reports false if the process
@@ -98,7 +111,8 @@ func (p *process[M]) takeBatch() (held bool) {
 		return !idle
 	}
 	if p.kind.overflow == DropOldest {
-		s := c.box.pop()
+		var s slot[M]
+		c.box.pop(&s)
 		c.hand.push(&s, &p.kind.rooms) // What is in hand cannot be dropped any more.
 	} else {
 		c.hand, c.box = c.box, c.hand

@@ -1,0 +1,37 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// crowd counts the first message of each of many processes.
+type crowd struct {
+	count  atomic.Int64
+	joined sync.WaitGroup
+}
+
+func (c *crowd) take() {
+	c.count.Add(1)
+	c.joined.Done()
+}
+
+func (c *crowd) handled() int { return int(c.count.Load()) }
+
+// ballast parks goroutines until the returned function is called. The runtime
+// takes the mean use of all stacks for the size of new ones: with the harness
+// alone that gives each goroutine 4 KiB, among others of their kind 2.
+func ballast() (release func()) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 1000 {
+		wg.Go(func() { <-stop })
+	}
+	return func() {
+		close(stop)
+		wg.Wait()
+	}
+}
