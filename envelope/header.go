@@ -23,9 +23,23 @@ type Header struct {
 	age  time.Duration
 }
 
-// chainKey is the key under which the context made from a sampled header holds
-// that header, so that those of the next messages can count on.
+// chained is a context made from a sampled header. It holds that header, so that
+// those of the next messages can count on.
+type chained struct {
+	context.Context //nolint:containedctx // It is a context itself.
+
+	header *Header
+}
+
 type chainKey struct{}
+
+// Value implements context.Context.
+func (c *chained) Value(key any) any {
+	if key == (chainKey{}) {
+		return c.header
+	}
+	return c.Context.Value(key)
+}
 
 // SpanContext returns the sender's span context. It is not valid if the
 // message carries no trace.
@@ -125,7 +139,7 @@ func (h *Header) Context(parent context.Context) context.Context {
 	if h.spanContext.IsValid() && !IsSentinel(h.spanContext) {
 		parent = trace.ContextWithSpanContext(parent, h.spanContext)
 		if h.hops > 0 {
-			parent = context.WithValue(parent, chainKey{}, h)
+			parent = &chained{parent, h}
 		}
 	}
 	if h.baggage.Len() > 0 {
@@ -167,15 +181,16 @@ func (c Carry) Header(ctx context.Context) *Header {
 	if sc.IsSampled() && sc.IsValid() {
 		return newSampled(ctx, sc)
 	}
-	if !c.Unsampled || !sc.IsValid() || IsSentinel(sc) {
-		sc = trace.SpanContext{}
-	}
 	var bag baggage.Baggage
 	if !c.DropUnsampledBaggage {
 		bag = baggage.FromContext(ctx)
 	}
-	if !sc.IsValid() && bag.Len() == 0 {
+	switch {
+	case c.Unsampled && sc.IsValid() && !IsSentinel(sc):
+		return &Header{spanContext: sc, baggage: bag}
+	case bag.Len() > 0:
+		return &Header{baggage: bag}
+	default:
 		return nil
 	}
-	return &Header{spanContext: sc, baggage: bag}
 }

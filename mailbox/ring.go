@@ -18,6 +18,9 @@ type slot[M any] struct {
 	sent    int64   // by the system's clock
 }
 
+// clear forgets the message.
+func (s *slot[M]) clear() { *s = slot[M]{sent: s.sent} }
+
 // ring is a first-in first-out queue that grows fourfold when it is full. What
 // was taken out of it is cleared.
 type ring[M any] struct {
@@ -93,6 +96,15 @@ func (r *ring[M]) release(rooms *ringPool) {
 		pool.Put(r.block)
 	}
 	*r = ring[M]{}
+}
+
+// skip takes the oldest slot out, to be used where it is until the next push.
+// The ring must not be empty.
+func (r *ring[M]) skip() *slot[M] {
+	s := &r.slots[r.head]
+	r.head = (r.head + 1) & (len(r.slots) - 1)
+	r.len--
+	return s
 }
 
 // drain takes everything out, oldest first, and appends it to dst.

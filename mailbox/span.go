@@ -82,50 +82,56 @@ func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
 	return h.WithSpanContext(envelope.Sentinel())
 }
 
-// attributesFor describes a message to p, with room for a few more.
+// attributesFor describes a message to p, with room for two more.
 func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attribute.KeyValue {
-	attrs := make([]attribute.KeyValue, 0, 9)
+	fanout, room := sampling.FanoutFrom(sc.TraceState()), 5
+	if fanout != (sampling.Fanout{}) {
+		room = 9
+	}
+	attrs := make([]attribute.KeyValue, 0, room)
 	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
 	if p.id != "" {
 		attrs = append(attrs, ProcessIDKey.String(p.id))
 	}
-	return sampling.FanoutFrom(sc.TraceState()).Attributes(attrs)
+	return fanout.Attributes(attrs)
 }
 
 // spanKind returns the kind of s's span: the handling that a caller waits for is
 // INTERNAL; CONSUMER means that nobody waits.
-func (s *slot[M]) spanKind() trace.SpanKind {
+func (s *slot[M]) spanKind() trace.SpanStartOption {
 	if s.call != nil {
-		return trace.SpanKindInternal
+		return internalKind
 	}
-	return trace.SpanKindConsumer
+	return consumerKind
 }
+
+var (
+	internalKind = trace.WithSpanKind(trace.SpanKindInternal)
+	consumerKind = trace.WithSpanKind(trace.SpanKindConsumer)
+)
 
 // startHandling starts the span of handling s below whatever ctx holds.
 func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
 	now := time.Now()
 	names := p.kind.namesOf(s.message)
 	attrs := p.attributesFor(names.message, s.header.SpanContext())
-	options := [6]trace.SpanStartOption{trace.WithSpanKind(s.spanKind()), trace.WithTimestamp(now)}
-	n := 2
-	add := func(o trace.SpanStartOption) {
-		options[n] = o
-		n++
-	}
+	options := make([]trace.SpanStartOption, 0, 3) // As most have.
+	options = append(options, s.spanKind(), trace.WithTimestamp(now))
 	if s.header.Sampled() {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	} else {
-		add(trace.WithNewRoot())
+		options = append(options, trace.WithNewRoot())
 	}
 	if p.kind.sys.chain.exceeded(s.header) {
 		ctx = trace.ContextWithSpanContext(ctx, nextTrace(s.header.SpanContext()))
-		add(trace.WithLinks(trace.Link{SpanContext: s.header.SpanContext(), Attributes: chainLink}))
+		options = append(options,
+			trace.WithLinks(trace.Link{SpanContext: s.header.SpanContext(), Attributes: chainLink}))
 	}
 	if failed := p.failedSpan(); failed.IsValid() {
-		add(trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))
 	}
-	add(trace.WithAttributes(attrs...))
-	return p.kind.sys.tracer.Start(ctx, names.handling, options[:n]...)
+	options = append(options, trace.WithAttributes(attrs...))
+	return p.kind.sys.tracer.Start(ctx, names.handling, options...)
 }
 
 // endSpan ends span with the status that err asks for. The stack of a panic is
@@ -155,7 +161,7 @@ func (p *process[M]) startCall(ctx context.Context, message M) (context.Context,
 // any more, from the call until now.
 func (p *process[M]) lateReply(names *messageNames, h *envelope.Header) {
 	if h.Sampled() {
-		p.late(h, names.replying, trace.SpanKindInternal, names.message, lateReply)
+		p.late(h, names.replying, internalKind, names.message, lateReply)
 	}
 }
 
@@ -170,14 +176,14 @@ func (p *process[M]) lateSpan(s slot[M], reason string) {
 }
 
 // late makes a span below h's from its sending until now.
-func (p *process[M]) late(h *envelope.Header, name string, kind trace.SpanKind, message, reason string) {
+func (p *process[M]) late(h *envelope.Header, name string, kind trace.SpanStartOption, message, reason string) {
 	now := time.Now()
 	attrs := append(p.attributesFor(message, h.SpanContext()), LateReasonKey.String(reason))
 	if reason != lateReply {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
 	}
 	_, span := p.kind.sys.tracer.Start(h.Context(p.kind.sys.base), name,
-		trace.WithSpanKind(kind), trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
+		kind, trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
 	span.SetStatus(codes.Error, reason)
 	span.End(trace.WithTimestamp(now))
 }

@@ -21,10 +21,9 @@ func (p *process[M]) turn() (again bool) {
 	if p.pausing() {
 		return false
 	}
-	var s slot[M]
-	inline, held := p.next(&s)
-	for n := 1; held; n++ {
-		settled := p.handle(&s)
+	s, inline := p.next()
+	for n := 1; s != nil; n++ {
+		settled := p.handle(s)
 		more := n < turnLength
 		switch {
 		case settled:
@@ -35,40 +34,45 @@ func (p *process[M]) turn() (again bool) {
 			if p.state.doneInline() {
 				return false
 			}
-		case p.advance(&s, more):
-			continue
+		default:
+			if s = p.advance(more); s != nil {
+				continue
+			}
 		}
 		if !more {
 			return true
 		}
-		inline, held = p.next(&s)
+		s, inline = p.next()
 	}
 	return false
 }
 
-// next takes the next message in hand, and tells whether it was inline. It
-// reports false if the process has become idle or has ended, and is no longer the
-// caller's.
-func (p *process[M]) next(s *slot[M]) (inline, held bool) {
+// next takes the next message in hand, and tells whether it was inline. The slot
+// is handle's, which clears it. It is nil if the process has become idle or has
+// ended, and is no longer the caller's.
+func (p *process[M]) next() (s *slot[M], inline bool) {
 	for {
 		if p.state.takeInline() {
-			*s, p.slot = p.slot, slot[M]{sent: p.slot.sent}
-			return true, true
+			return &p.slot, true
 		}
 		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
-			c.hand.pop(s)
-			c.sent = s.sent
-			return false, true
+			return c.takeFromHand(), false
 		}
 		if p.rest(); !p.takeBatch() {
-			return false, false
+			return nil, false
 		}
 	}
 }
 
+func (c *cold[M]) takeFromHand() *slot[M] {
+	s := c.hand.skip()
+	c.sent = s.sent
+	return s
+}
+
 // advance counts a message from the batch in hand as done. If the next one is
-// wanted, and there is one, it takes that in hand and reports true.
-func (p *process[M]) advance(s *slot[M], next bool) bool {
+// wanted, and there is one, it takes that in hand.
+func (p *process[M]) advance(next bool) *slot[M] {
 	c := p.cold.Load()
 	if next = next && c.hand.len > 0; next {
 		next = c.progress.advance()
@@ -80,11 +84,10 @@ func (p *process[M]) advance(s *slot[M], next bool) bool {
 		p.letInLocked(c)
 		c.mu.Unlock()
 	}
-	if next {
-		c.hand.pop(s)
-		c.sent = s.sent
+	if !next {
+		return nil
 	}
-	return next
+	return c.takeFromHand()
 }
 
 // takeBatch takes what is in the box in hand. It reports false if the process
@@ -130,13 +133,14 @@ type handling struct {
 	panicked bool // or did not return at all
 }
 
-// handle runs the handler on s. It reports whether the message is accounted for
+// handle runs the handler on s, and clears it. It reports whether the message is accounted for
 // already: when it was not handled, or that went wrong. Whatever the handler
 // does, what begin began is concluded.
 func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	if s.call != nil && s.call.expired() {
 		p.settle(nil, deadExpired)
 		p.bury(*s, deadExpired)
+		s.clear()
 		return true
 	}
 	var h handling
@@ -152,6 +156,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		if h.err != nil || h.span != nil || s.call != nil {
 			settled = p.conclude(s, &h)
 		}
+		s.clear()
 	}()
 	if p.handler == nil {
 		h.err = p.incarnate(ctx, s)
