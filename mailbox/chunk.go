@@ -94,8 +94,9 @@ type chunkQueue struct {
 	freed      int
 }
 
-// maxFree bounds the chunks kept.
-const maxFree = 256
+// maxFree bounds the chunks kept while there is something to do: enough for a
+// hundred thousand processes at once.
+const maxFree = 4096
 
 func (q *chunkQueue) push(r runnable) {
 	if q.tail == nil || q.tail.full() {
@@ -158,6 +159,9 @@ func (q *chunkQueue) get() *chunk {
 	q.freed--
 	return c
 }
+
+// forget lets go of the chunks kept.
+func (q *chunkQueue) forget() { q.free, q.freed = nil, 0 }
 
 // put keeps a chunk that nobody uses any more.
 func (q *chunkQueue) put(c *chunk) {

@@ -54,9 +54,10 @@ func (s *scheduler) now() int64 {
 	return exactly()
 }
 
-// advanceLocked sets the clock if it is kept going.
-func (s *scheduler) advanceLocked() {
-	if !s.watching {
+// advanceLocked sets the clock if it is kept going, for those who are on their
+// way with c: with much at once, or it would cost too much.
+func (s *scheduler) advanceLocked(c *chunk) {
+	if !s.watching || c.rest() < chunkSize/2 {
 		return
 	}
 	if now := exactly(); now-s.clock.coarse.Load() > int64(clockStep) {

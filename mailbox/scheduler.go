@@ -192,7 +192,7 @@ func (w *worker) refill() bool {
 		return stay && !w.gone
 	}
 	s.giveLocked(w, c)
-	s.advanceLocked()
+	s.advanceLocked(c)
 	var another *worker
 	if len(s.workers) < s.procs && (s.queue.len > 0 || c.rest() > 1) {
 		another = s.summonLocked()
@@ -294,6 +294,7 @@ func (s *scheduler) dismissLocked() {
 		s.parked[i] = nil
 	}
 	s.parked = s.parked[:0]
+	s.queue.forget()
 }
 
 // close lets all workers go as soon as they have nothing to do.

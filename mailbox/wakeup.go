@@ -31,13 +31,13 @@ func (w *wakeup) flush() {
 // chunk if one is wanted.
 func (s *scheduler) exchange(c *chunk, want bool) (empty *chunk) {
 	s.mu.Lock()
-	s.advanceLocked()
 	var w *worker
 	switch {
 	case c == nil:
 	case c.n == 0:
 		s.queue.put(c)
 	default:
+		s.advanceLocked(c)
 		s.queue.pushChunk(c)
 		w = s.summonLocked()
 	}
