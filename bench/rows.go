@@ -35,9 +35,9 @@ func allRows() []row {
 			quotient(oursUntraced, raw, 1.75)),
 		blockedRow(1_000, 10),
 		spawnRow("spawn", bare, quotient(ours, raw, 0.1)),
-		spawnRow("spawn-closure", distinct, quotient(ours, raw, 0.35)),
+		spawnRow("spawn-registry", registered, quotient(ours, raw, 0.35)),
 		idleRow("idle", bare, 100_000, bytesOf(ours, 192)),
-		idleRow("idle-closure", distinct, 100_000, bytesOf(ours, 288)),
+		idleRow("idle-registry", registered, 100_000, bytesOf(ours, 288)),
 		millionRow(300, 2), // Last: the runtime keeps the descriptors of so many goroutines.
 	)
 }

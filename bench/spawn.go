@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -16,7 +17,7 @@ import (
 // has stopped.
 func spawnRow(name string, how spawning, ratios ...ratio) row {
 	return row{
-		name: name, about: "a new process in its system's registry, " + how.String(),
+		name: name, about: "a new process, " + how.String(),
 		size: 1, ratios: ratios,
 		variants: []variant{
 			{raw, func(size int) (*contender, error) { return rawSpawn(size), nil }},
@@ -29,14 +30,14 @@ func spawnRow(name string, how spawning, ratios ...ratio) row {
 type spawning int
 
 const (
-	bare     spawning = iota // no ID, one handler for all
-	distinct                 // each with an ID and a handler that is a closure
+	bare       spawning = iota // no ID, one handler for all
+	registered                 // each with a closure of its own, and found by its ID
 )
 
 // String says it in words.
 func (s spawning) String() string {
-	if s == distinct {
-		return "with an ID and a closure of its own"
+	if s == registered {
+		return "registered by its ID, with a closure of its own"
 	}
 	return "without an ID, its handler shared"
 }
@@ -112,15 +113,19 @@ func ourSpawn(size int, how spawning, used bool) (*contender, error) {
 	}
 	spawn := func(times int) error {
 		for i := range times * size {
-			id, handler := "", shared
-			if how == distinct {
-				id = strconv.Itoa(i)
-				handler = func(context.Context, message) error {
-					c.take()
-					return nil
-				}
+			var p mailbox.Ref[message]
+			var err error
+			if how == registered {
+				id := strconv.Itoa(i)
+				p, err = kind.GetOrSpawn(id, func(
+					context.Context, mailbox.Ref[message],
+				) (mailbox.Incarnation[message], error) {
+					runtime.KeepAlive(id)
+					return mailbox.Incarnation[message]{Handle: shared}, nil
+				})
+			} else {
+				p, err = kind.Spawn("", shared)
 			}
-			p, err := kind.Spawn(id, handler)
 			if err != nil {
 				return err
 			}
