@@ -26,8 +26,9 @@ test: ## run every test of every module
 	go test work
 
 .PHONY: race
-race: ## the same under the race detector
+race: ## the same under the race detector, and mailbox with 1 and 8 processors
 	go test -race -vet=off work
+	go test -race -vet=off -short -cpu 1,8 ./mailbox
 
 .PHONY: vet
 vet: ## go vet, every module

@@ -26,6 +26,9 @@
 // [WithOwnGoroutine] is for kinds that always block. A process that is never out
 // of messages lets others have their turn every 64.
 //
+// A handler learns from its context who it is: [Self] gives its process, [SystemOf]
+// its system, [SentAt] when the message was sent.
+//
 // Mailboxes are bounded; [Overflow] says what a full one does. While a process
 // waits for its turn it may hold one message more.
 //
@@ -38,7 +41,10 @@
 // message has the process's own context, at no cost, with [envelope.Sentinel]
 // in it, so that its spans and outgoing requests stay silent. A message that
 // was refused or never handled leaves a span with the reason where its handling
-// would have been.
+// would have been, and a late answer to a call one where nobody waits for it.
+//
+// A trace does not grow for ever: after 256 messages one after the other, or half
+// an hour, it goes on in a new one with a link ([WithChainLimit]).
 //
 // A handler's context ends when its process is killed or has ended, never with
 // the sender's context: a message outlives its sender. The exception is a
@@ -55,8 +61,25 @@
 // # Failures
 //
 // An error or a panic of a handler stays inside its process, is recorded on the
-// span with status Error and the whole stack, and stops the process or not, as
-// configured. The reply of a failed call is that failure.
+// span with status Error and the whole stack, and stops the process, or not, or
+// has it start afresh, as configured ([FailurePolicy]). The reply of a failed call
+// is that failure.
+//
+// A process that is spawned with a [Start] has its state made for it: for the first
+// message, and again after a failure ([Restart]) or after it was put away for
+// being idle ([WithPutAway]). All that time it is the same process, with the same
+// mailbox, and no message is lost. [Kind.GetOrSpawn] finds such processes by their
+// IDs:
+//
+//	carts, err := mailbox.NewKind[CartMsg](sys, "cart",
+//		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPutAway(10*time.Minute))
+//	cart, err := carts.GetOrSpawn(userID, func(ctx context.Context, self mailbox.Ref[CartMsg]) (mailbox.Incarnation[CartMsg], error) {
+//		state, err := load(ctx, self.ID())
+//		return mailbox.Incarnation[CartMsg]{Handle: state.handle, Save: state.save}, err
+//	})
+//
+// [Ref.Done] and [Ref.Err] tell anybody of a process's end and its cause, [Watch]
+// tells another process, and with [Link] that one ends as well.
 //
 // # Cost
 //

@@ -33,6 +33,9 @@ func TestAMillionIdleProcesses(t *testing.T) {
 		most      = 300e6 // bytes right after spawning
 		each      = 288   // bytes in use for each
 	)
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute under the race detector, and is the same with any number of processors")
+	}
 	var handled atomic.Int64
 	handlerOf := func(id int) mailbox.Handler[int] {
 		return func(context.Context, int) error {

@@ -14,6 +14,18 @@ import (
 // many at a time as there are processors, each on a worker, and more while
 // handlers block (monitor.go). One lock guards it all; on the way to a process
 // it is taken once for each chunk.
+//
+// On many cores that lock would be the first limit. To queue a chunk of 32 and
+// hand it to a worker holds it for some 150 ns, 5 ns a process, where an untraced
+// message of a broadcast costs 35 to 45 ns in all: handlers that take no time
+// would wear it out with about ten processors, those of a microsecond with two
+// hundred. One process at a time, as calls come, takes about 75 ns, so that is
+// 13 million in a second. On two processors that did nothing else, waiting for it
+// took 1 % of the time of broadcasts to 10 and 2 % of those to 10,000. The doors to the queue are schedule,
+// exchange, refill, requeue and yield, so it could be split, one for each processor
+// with stealing among them, without anybody else's notice. Behind it come the
+// system's lock, which spawning takes, and a broadcast's loop, which is one
+// goroutine however many processors there are.
 type scheduler struct {
 	procs int // workers that run without blocking
 	clock clock

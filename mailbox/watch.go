@@ -11,6 +11,13 @@ type Ended struct {
 	Err      error // as of [Ref.Err]
 }
 
+func (e Ended) who() string {
+	if e.ID == "" {
+		return e.Kind
+	}
+	return e.Kind + " " + e.ID
+}
+
 // Watch has the watcher learn of the other process's end: it is sent what build
 // makes of it, even if its mailbox is full. If the other has ended already, that
 // is at once. build must not block. The watch ends with either process, or by
@@ -130,7 +137,7 @@ func (p *process[M]) endWith(e Ended) {
 	kill := e.Err != nil
 	c := p.lock()
 	if kill && p.state.Load()&(flagKilled|flagEnded) == 0 {
-		c.fatal, c.reason = fmt.Errorf("%w: %s %s: %w", ErrLinked, e.Kind, e.ID, e.Err), deadStopped
+		c.fatal, c.reason = fmt.Errorf("%w: %s: %w", ErrLinked, e.who(), e.Err), deadStopped
 	}
 	before, _ := p.closeLocked(c, kill)
 	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0

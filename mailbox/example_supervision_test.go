@@ -1,0 +1,119 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// A counter that is found by its ID, starts afresh when it panics, and saves its
+// state when it is put away.
+func ExampleKind_GetOrSpawn() {
+	ctx := context.Background()
+	saved := make(map[string]int) // A database, for real.
+	start := func(_ context.Context, self mailbox.Ref[int]) (mailbox.Incarnation[int], error) {
+		total := saved[self.ID()]
+		fmt.Println(self.ID(), "begins with", total)
+		return mailbox.Incarnation[int]{
+			Handle: func(_ context.Context, n int) error {
+				if n < 0 {
+					panic("a negative number")
+				}
+				total += n
+				return nil
+			},
+			Save: func(context.Context) error {
+				saved[self.ID()] = total
+				return nil
+			},
+		}, nil
+	}
+
+	sys := mailbox.NewSystem()
+	counters, err := mailbox.NewKind[int](sys, "counter",
+		mailbox.WithPanicPolicy(mailbox.Restart),
+		mailbox.WithRestarts(mailbox.Restarts{MinBackoff: time.Millisecond}))
+	if err != nil {
+		panic(err)
+	}
+	for _, n := range []int{1, 2, -1, 4} { // 1 and 2 are lost with the state that panicked.
+		counter, err := counters.GetOrSpawn("visits", start)
+		if err != nil {
+			panic(err)
+		}
+		if err := counter.Send(ctx, n); err != nil {
+			panic(err)
+		}
+	}
+	counter, _ := counters.Lookup("visits")
+	counter.PutAway() // When it has nothing to do. Or by itself: see WithPutAway.
+	for sys.Stats().PutAway == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println("saved", saved["visits"])
+	if err := counter.Send(ctx, 1); err != nil {
+		panic(err)
+	}
+	if err := sys.Shutdown(ctx); err != nil {
+		panic(err)
+	}
+	// Output:
+	// visits begins with 0
+	// visits begins with 0
+	// saved 4
+	// visits begins with 4
+}
+
+// One process learns of another's end.
+func ExampleWatch() {
+	ctx := context.Background()
+	sys := mailbox.NewSystem()
+	supervisor, err := mailbox.Spawn(sys, "supervisor", func(_ context.Context, e mailbox.Ended) error {
+		fmt.Println(e.Kind, "ended:", e.Err)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	worker, err := mailbox.Spawn(sys, "worker", func(context.Context, string) error {
+		return errors.New("out of paper")
+	}, mailbox.WithErrorPolicy(mailbox.Stop))
+	if err != nil {
+		panic(err)
+	}
+	mailbox.Watch(supervisor, worker, func(e mailbox.Ended) mailbox.Ended { return e })
+	if err := worker.Send(ctx, "print"); err != nil {
+		panic(err)
+	}
+	if err := sys.Shutdown(ctx); err != nil {
+		panic(err)
+	}
+	// Output:
+	// worker ended: out of paper
+}
+
+// A session ends with its guild.
+func ExampleLink() {
+	sys := mailbox.NewSystem()
+	idle := func(context.Context, string) error { return nil }
+	guild, err := mailbox.Spawn(sys, "guild", idle)
+	if err != nil {
+		panic(err)
+	}
+	session, err := mailbox.Spawn(sys, "session", idle)
+	if err != nil {
+		panic(err)
+	}
+	mailbox.Link(session, guild)
+	guild.Kill()
+	<-session.Done()
+	fmt.Println(session.Err())
+	// Output:
+	// mailbox: ended with a linked process: guild: mailbox: killed
+}
