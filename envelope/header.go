@@ -21,6 +21,10 @@ type Header struct {
 	// Of a sampled message: where it is in the chain of messages of its trace.
 	hops int
 	age  time.Duration
+	// It is one that was chosen not to continue the trace of spanContext; shown
+	// has its receiver learn of it all the same.
+	skipped, shown bool
+	chosen         bool // The choice fell on it.
 }
 
 // chained is a context made from a sampled header. It holds that header, so that
@@ -44,14 +48,54 @@ func (c *chained) Value(key any) any {
 // SpanContext returns the sender's span context. It is not valid if the
 // message carries no trace.
 func (h *Header) SpanContext() trace.SpanContext {
-	if h == nil {
+	switch {
+	case h == nil, h.skipped && !h.shown:
+		return trace.SpanContext{}
+	case h.skipped:
+		return h.spanContext.WithTraceFlags(h.spanContext.TraceFlags() &^ trace.FlagsSampled)
+	default:
+		return h.spanContext
+	}
+}
+
+// Skip returns the header of a message that a choice made not to continue the
+// trace: not sampled, but with [Header.Skipped] it can still be told what became
+// of it. c says whether its receiver gets the unsampled context. A header that is
+// not sampled is returned as it is.
+func (h *Header) Skip(c Carry) *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.skipped, next.shown = true, c.Unsampled
+	return &next
+}
+
+// Choose returns the header of a message that a choice made to continue the
+// trace. A header that is not sampled is returned as it is.
+func (h *Header) Choose() *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.chosen = true
+	return &next
+}
+
+// Chosen reports whether a choice made the message continue the trace.
+func (h *Header) Chosen() bool { return h != nil && h.chosen }
+
+// Skipped returns the sampled span context that the message does not continue,
+// because the choice did not fall on it; not valid for any other message.
+func (h *Header) Skipped() trace.SpanContext {
+	if h == nil || !h.skipped {
 		return trace.SpanContext{}
 	}
 	return h.spanContext
 }
 
 // Sampled reports whether the message carries a sampled trace.
-func (h *Header) Sampled() bool { return h != nil && h.spanContext.IsSampled() }
+func (h *Header) Sampled() bool { return h != nil && !h.skipped && h.spanContext.IsSampled() }
 
 // Baggage returns the sender's baggage, empty if there was none.
 func (h *Header) Baggage() baggage.Baggage {
@@ -61,8 +105,8 @@ func (h *Header) Baggage() baggage.Baggage {
 	return h.baggage
 }
 
-// SentAt returns when the message was sent: for a sampled message the exact
-// time with its monotonic reading, for all others the zero time.
+// SentAt returns when the message was sent: for a sampled or skipped message the
+// exact time with its monotonic reading, for all others the zero time.
 func (h *Header) SentAt() time.Time {
 	if h == nil {
 		return time.Time{}
@@ -74,7 +118,7 @@ func (h *Header) SentAt() time.Time {
 // after the other within this operating system process: 1 for the first. It is 0
 // for a message without a sampled trace.
 func (h *Header) Hops() int {
-	if h == nil {
+	if h == nil || h.skipped {
 		return 0
 	}
 	return h.hops
@@ -83,7 +127,7 @@ func (h *Header) Hops() int {
 // Age returns how long ago, when this message was sent, the first of those that
 // Hops counts had been sent.
 func (h *Header) Age() time.Duration {
-	if h == nil {
+	if h == nil || h.skipped {
 		return 0
 	}
 	return h.age
@@ -136,9 +180,9 @@ func (h *Header) Context(parent context.Context) context.Context {
 	if h == nil {
 		return parent
 	}
-	if h.spanContext.IsValid() && !IsSentinel(h.spanContext) {
-		parent = trace.ContextWithSpanContext(parent, h.spanContext)
-		if h.hops > 0 {
+	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
+		parent = trace.ContextWithSpanContext(parent, sc)
+		if h.Sampled() {
 			parent = &chained{parent, h}
 		}
 	}

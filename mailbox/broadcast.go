@@ -64,9 +64,9 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 		d.deliver(members, newParcel(ctx, g.sys, message, header))
 		return
 	}
-	plan := g.settings.sampling.Plan(len(members), nil)
+	plan := g.settings.sampling.Load().Plan(len(members), nil)
 	chosen := newParcel(ctx, g.sys, message, chosenHeader(header, parent.Recipient(plan)))
-	skipped := newParcel(ctx, g.sys, message, skippedHeader(header, g.sys.carry))
+	skipped := newParcel(ctx, g.sys, message, g.sys.skippedHeader(header))
 	rest := 0
 	for _, i := range plan.Chosen {
 		d.deliver(members[rest:i], skipped)
@@ -81,27 +81,33 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 // chosenHeader is what all recipients share that keep the trace.
 func chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope.Header {
 	sc := h.SpanContext()
-	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState())))
+	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState()))).Choose()
 }
 
-// skippedHeader is what all recipients share that do not.
-func skippedHeader(h *envelope.Header, carry envelope.Carry) *envelope.Header {
-	if !carry.Unsampled {
+// skippedHeader is what all recipients share that do not. It costs a little for
+// each of them to know the trace that they might report to.
+func (s *System) skippedHeader(h *envelope.Header) *envelope.Header {
+	switch {
+	case s.controlled:
+		return h.Skip(s.carry)
+	case s.carry.Unsampled:
+		sc := h.SpanContext()
+		return h.WithSpanContext(sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled))
+	default:
 		return h.WithSpanContext(trace.SpanContext{})
 	}
-	sc := h.SpanContext()
-	return h.WithSpanContext(sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled))
 }
 
 // parcel is what recipients get: those of kinds with roots are told that it was
-// decided whether to trace it.
-type parcel[M any] struct{ plain, decided slot[M] }
+// decided whether to trace it, and those of kinds that carry no traces get none.
+type parcel[M any] struct{ plain, decided, bare slot[M] }
 
 func newParcel[M any](ctx context.Context, sys *System, message M, h *envelope.Header) parcel[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
-	decided := s
+	decided, bare := s, s
 	decided.header = withDecision(ctx, h)
-	return parcel[M]{s, decided}
+	bare.header = h.WithSpanContext(trace.SpanContext{})
+	return parcel[M]{s, decided, bare}
 }
 
 // delivery is a broadcast on its way.
@@ -117,7 +123,10 @@ func (d *delivery[M]) deliver(members []*process[M], s parcel[M]) {
 	var woken wakeup
 	for _, p := range members {
 		offered := &s.plain
-		if p.kind.roots {
+		switch {
+		case !p.kind.live.Load().Carry:
+			offered = &s.bare
+		case p.kind.roots:
 			offered = &s.decided
 		}
 		claimed, err := p.offer(offered)

@@ -76,7 +76,8 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	}
 	p.kind.sys.readies.Put(c.ready)
 	if span != nil {
-		endSpan(span, err, false)
+		recordFailure(span, err, false)
+		span.End()
 	}
 	return result, err
 }

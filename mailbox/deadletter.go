@@ -38,13 +38,13 @@ func (p *process[M]) bury(s slot[M], reason deadReason) {
 		}
 		s.call.fail(err)
 	}
-	p.lateSpan(s, string(reason))
+	p.neverHandled(s, string(reason))
 }
 
 // refused leaves a trace of a message that was not taken in. The caller of a
 // refused call has the refusal on its own span.
 func (p *process[M]) refused(s slot[M], err error) {
-	if s.call != nil || !s.header.Sampled() {
+	if s.call != nil {
 		return
 	}
 	reason := "refused_cancelled"
@@ -54,5 +54,5 @@ func (p *process[M]) refused(s slot[M], err error) {
 	case errors.Is(err, ErrStopped):
 		reason = "refused_stopped"
 	}
-	p.lateSpan(s, reason)
+	p.neverHandled(s, reason)
 }

@@ -28,6 +28,9 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}
+	if g.settings.sampling == nil {
+		g.settings.sampling = sys.control.Group(name)
+	}
 	return g
 }
 

@@ -6,6 +6,8 @@ package mailbox
 import (
 	"context"
 	"fmt"
+
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Handler handles the messages of one process, one at a time. The context
@@ -24,6 +26,8 @@ type Kind[M any] struct {
 	name  string
 	names nameCache
 	rooms ringPool
+	live  *sampling.Live[sampling.Settings]
+	late  lateLimit
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -39,7 +43,7 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	if err != nil {
 		return nil, fmt.Errorf("kind %q: %w", name, err)
 	}
-	return &Kind[M]{sys: sys, name: name, settings: s}, nil
+	return &Kind[M]{sys: sys, name: name, settings: s, live: sys.control.Kind(name)}, nil
 }
 
 // Name returns the kind's name.

@@ -71,6 +71,13 @@ func WithHandlerWait(d time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.handlerWait = max(d, 0) })
 }
 
+// WithControl has the system's kinds and groups follow control, by their names,
+// while the program runs: see [sampling.Control]. Without it they have the
+// settings of [sampling.DefaultConfiguration].
+func WithControl(control *sampling.Control) SystemOption {
+	return systemOption(func(s *System) { s.control = control })
+}
+
 // WithChainLimit bounds the traces that processes make by sending on and on: a
 // message that is more than hops handings-over away from the one that brought the
 // trace into a mailbox, or was sent more than age after that, is handled in a new
@@ -180,10 +187,11 @@ type groupOption func(*groupSettings)
 func (o groupOption) applyGroup(s *groupSettings) { o(s) }
 
 type groupSettings struct {
-	sampling sampling.Config
+	sampling *sampling.Live[sampling.Config]
 }
 
-// WithSampling sets how many recipients of a traced broadcast keep the trace.
+// WithSampling sets how many recipients of a traced broadcast keep the trace,
+// whatever the system's control says.
 func WithSampling(config sampling.Config) GroupOption {
-	return groupOption(func(s *groupSettings) { s.sampling = config })
+	return groupOption(func(s *groupSettings) { s.sampling = sampling.NewLive(config) })
 }

@@ -3,7 +3,11 @@
 
 package mailbox
 
-import "context"
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+)
 
 // Ref refers to a process that takes messages of type M. It is a value, to be
 // copied, compared and used as a map key; the zero Ref refers to a process
@@ -57,6 +61,9 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 func (p *process[M]) address(ctx context.Context, s *slot[M]) {
 	k := p.kind
 	s.header = k.sys.carry.Header(ctx)
+	if !k.live.Load().Carry {
+		s.header = s.header.WithSpanContext(trace.SpanContext{})
+	}
 	s.sent = k.sys.stamp(s.header)
 	if k.roots {
 		s.header = withDecision(ctx, s.header)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -29,10 +28,11 @@ const (
 	// QueueDurationKey is how long the message waited between its sending and
 	// its handling, or its end without one; a double, in seconds.
 	QueueDurationKey = attribute.Key("waybill.queue.duration")
-	// LateReasonKey is why the message of a span was never handled:
+	// LateReasonKey is why there is a span although its message was never handled:
 	// refused_full, refused_stopped, refused_cancelled, dead_letter_stopped,
-	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; or, on a span
-	// that stands for an answer, late_reply; a string.
+	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; although its
+	// handling was not to be traced: error, panic, slow or waited; or, on a span
+	// that stands for an answer, late_reply. A string.
 	LateReasonKey = attribute.Key("waybill.late.reason")
 	// LinkReasonKey is what a link is about; a string. Those called restart lead
 	// from the first span after a restart to the handling that had failed, those
@@ -59,12 +59,14 @@ func traced(ctx context.Context) bool {
 	return sc.IsSampled() && sc.IsValid()
 }
 
-// lateReply is the reason of the span that stands for a late answer.
-const lateReply = "late_reply"
+func fanoutOf(sc trace.SpanContext) sampling.Fanout { return sampling.FanoutFrom(sc.TraceState()) }
 
 // undecided is whether a root may be started for a message that carries h: not
-// if its sender is in a trace, sampled or not, or in a handling without one.
-func undecided(h *envelope.Header) bool { return !h.SpanContext().IsValid() }
+// if its sender is in a trace, sampled or not, or in a handling without one, nor
+// if a choice did not fall on it.
+func undecided(h *envelope.Header) bool {
+	return !h.SpanContext().IsValid() && !h.Skipped().IsValid()
+}
 
 // decidedHeader is that of a message which carries nothing, because it was
 // decided that it shall not.
@@ -82,11 +84,12 @@ func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
 	return h.WithSpanContext(envelope.Sentinel())
 }
 
-// attributesFor describes a message to p, with room for two more.
-func (p *process[M]) attributesFor(message string, sc trace.SpanContext) []attribute.KeyValue {
-	fanout, room := sampling.FanoutFrom(sc.TraceState()), 5
+// attributesFor describes a message to p and what it stands for, with room for
+// three more.
+func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []attribute.KeyValue {
+	room := 6
 	if fanout != (sampling.Fanout{}) {
-		room = 9
+		room = 10
 	}
 	attrs := make([]attribute.KeyValue, 0, room)
 	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
@@ -114,7 +117,7 @@ var (
 func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
 	now := time.Now()
 	names := p.kind.namesOf(s.message)
-	attrs := p.attributesFor(names.message, s.header.SpanContext())
+	attrs := p.attributesFor(names.message, fanoutOf(s.header.SpanContext()))
 	options := make([]trace.SpanStartOption, 0, 3) // As most have.
 	options = append(options, s.spanKind(), trace.WithTimestamp(now))
 	if s.header.Sampled() {
@@ -134,17 +137,16 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	return p.kind.sys.tracer.Start(ctx, names.handling, options...)
 }
 
-// endSpan ends span with the status that err asks for. The stack of a panic is
-// on the span of the handler that panicked, and on no other.
-func endSpan(span trace.Span, err error, panicked bool) {
+// recordFailure writes err onto span, if there is one. The stack of a panic is on
+// the span of the handler that panicked, and on no other.
+func recordFailure(span trace.Span, err error, panicked bool, opts ...trace.EventOption) {
 	own, ok := err.(*PanicError) //nolint:errorlint // Only our own, unwrapped, is of this handler.
 	switch {
 	case ok && panicked:
-		failure.Panic(span, own.Value, own.Stack)
+		failure.Panic(span, own.Value, own.Stack, opts...)
 	case err != nil:
-		failure.Error(span, err)
+		failure.Error(span, err, opts...)
 	}
-	span.End()
 }
 
 // startCall starts the span of a call, if its caller is traced.
@@ -154,36 +156,5 @@ func (p *process[M]) startCall(ctx context.Context, message M) (context.Context,
 	}
 	names := p.kind.namesOf(message)
 	return p.kind.sys.tracer.Start(ctx, names.calling,
-		trace.WithAttributes(p.attributesFor(names.message, trace.SpanContextFromContext(ctx))...))
-}
-
-// lateReply stands in the trace of a call for an answer that nobody waited for
-// any more, from the call until now.
-func (p *process[M]) lateReply(names *messageNames, h *envelope.Header) {
-	if h.Sampled() {
-		p.late(h, names.replying, internalKind, names.message, lateReply)
-	}
-}
-
-// lateSpan stands in the trace where the handling of s would, from its sending
-// until now.
-func (p *process[M]) lateSpan(s slot[M], reason string) {
-	if !s.header.Sampled() {
-		return
-	}
-	names := p.kind.namesOf(s.message)
-	p.late(s.header, names.handling, s.spanKind(), names.message, reason)
-}
-
-// late makes a span below h's from its sending until now.
-func (p *process[M]) late(h *envelope.Header, name string, kind trace.SpanStartOption, message, reason string) {
-	now := time.Now()
-	attrs := append(p.attributesFor(message, h.SpanContext()), LateReasonKey.String(reason))
-	if reason != lateReply {
-		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
-	}
-	_, span := p.kind.sys.tracer.Start(h.Context(p.kind.sys.base), name,
-		kind, trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
-	span.SetStatus(codes.Error, reason)
-	span.End(trace.WithTimestamp(now))
+		trace.WithAttributes(p.attributesFor(names.message, fanoutOf(trace.SpanContextFromContext(ctx)))...))
 }

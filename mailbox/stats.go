@@ -17,6 +17,7 @@ type Stats struct {
 	Restarts    uint64      // of processes after a failure
 	PutAway     uint64      // processes put away
 	NotSaved    uint64      // processes not put away, because their Save failed
+	LateShed    uint64      // late spans that were beyond their bound
 }
 
 // Refused counts the messages that were not taken in, by reason.

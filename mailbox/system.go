@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 const scopeName = "github.com/waybill-go/waybill/mailbox"
@@ -26,6 +27,8 @@ type System struct {
 	carry       envelope.Carry
 	handlerWait time.Duration
 	chain       chainLimit
+	control     *sampling.Control
+	controlled  bool            // by the user
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
 	sched *scheduler
@@ -38,6 +41,7 @@ type System struct {
 	restarts     atomic.Uint64
 	putAway      atomic.Uint64
 	notSaved     atomic.Uint64
+	lateShed     atomic.Uint64
 
 	mu      sync.Mutex // before any process's
 	closed  bool
@@ -61,6 +65,9 @@ func NewSystem(opts ...SystemOption) *System {
 	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler()}
 	for _, o := range opts {
 		o.applySystem(s)
+	}
+	if s.controlled = s.control != nil; !s.controlled {
+		s.control = defaultControl()
 	}
 	if s.provider == nil {
 		s.provider = otel.GetTracerProvider()
@@ -95,6 +102,7 @@ func (s *System) Stats() Stats {
 	total.Restarts = s.restarts.Load()
 	total.PutAway = s.putAway.Load()
 	total.NotSaved = s.notSaved.Load()
+	total.LateShed = s.lateShed.Load()
 	return total
 }
 

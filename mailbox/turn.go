@@ -129,6 +129,7 @@ func (p *process[M]) takeBatch() (held bool) {
 // handling is one message being handled.
 type handling struct {
 	span     trace.Span // nil if it is not traced
+	begun    int64      // by the clocks; 0 if nobody wants to know
 	err      error
 	panicked bool // or did not return at all
 }
@@ -144,6 +145,10 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		return true
 	}
 	var h handling
+	late := &p.kind.live.Load().Late
+	if late.Any() {
+		h.begun = p.kind.sys.sched.now()
+	}
 	ctx := p.begin(s, &h)
 	returned := false
 	defer func() {
@@ -152,6 +157,9 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 			if recovered := recover(); recovered != nil {
 				h.err = &PanicError{Value: recovered, Stack: debug.Stack()}
 			}
+		}
+		if h.begun != 0 {
+			p.handledLate(s, &h, late)
 		}
 		if h.err != nil || h.span != nil || s.call != nil {
 			settled = p.conclude(s, &h)
@@ -179,7 +187,7 @@ func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
-	if s.header.Sampled() || root {
+	if (s.header.Sampled() || root) && p.kind.live.Load().Spans {
 		ctx, h.span = p.startHandling(ctx, s)
 	}
 	return ctx
@@ -196,7 +204,8 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 		s.call.leave()
 	}
 	if h.span != nil {
-		endSpan(h.span, h.err, h.panicked)
+		recordFailure(h.span, h.err, h.panicked)
+		h.span.End()
 	}
 	if h.err == nil {
 		return false

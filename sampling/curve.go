@@ -16,8 +16,8 @@ var ErrCurve = errors.New("sampling: invalid curve")
 
 // Point fixes the share of recipients that keep the trace at one fan-out size.
 type Point struct {
-	Size        int     // number of recipients, at least 1
-	Probability float64 // share of them that keeps the trace, above 0 and at most 1
+	Size        int     `json:"size"`        // number of recipients, at least 1
+	Probability float64 `json:"probability"` // share of them that keeps the trace, above 0 and at most 1
 }
 
 // Curve gives the probability with which a recipient keeps the trace, by the

@@ -12,10 +12,10 @@ import (
 // is the default: [DefaultCurve] and no cap.
 type Config struct {
 	// Curve gives the share by the size of the fan-out.
-	Curve Curve
+	Curve Curve `json:"curve"`
 	// MaxSpans caps the number of recipients chosen in one fan-out. Zero or
 	// less means no cap.
-	MaxSpans int
+	MaxSpans int `json:"max_spans,omitempty"`
 }
 
 // Expected returns k̄, the mean number of recipients chosen out of n.

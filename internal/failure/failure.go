@@ -15,25 +15,26 @@ import (
 )
 
 // Error sets span's status to Error and adds an exception event for err.
-// It does not end the span.
-func Error(span trace.Span, err error) {
+// It does not end the span. The options are the event's.
+func Error(span trace.Span, err error, opts ...trace.EventOption) {
 	message := fmt.Sprint(err) // Unlike err.Error, it survives a nil in err.
 	span.SetStatus(codes.Error, message)
-	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
+	span.AddEvent(semconv.ExceptionEventName, append(opts, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", err)),
 		semconv.ExceptionMessage(message),
-	))
+	))...)
 }
 
 // Panic sets span's status to Error and adds an exception event for the
-// recovered value with its whole stack. It does not end the span.
-func Panic(span trace.Span, recovered any, stack []byte) {
+// recovered value with its whole stack. It does not end the span. The options are
+// the event's.
+func Panic(span trace.Span, recovered any, stack []byte, opts ...trace.EventOption) {
 	message := fmt.Sprint(recovered)
 	span.SetStatus(codes.Error, "panic: "+message)
-	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(
+	span.AddEvent(semconv.ExceptionEventName, append(opts, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", recovered)),
 		semconv.ExceptionMessage(message),
 		semconv.ExceptionStacktrace(string(stack)),
 		attribute.Bool("exception.escaped", true),
-	))
+	))...)
 }

@@ -1,0 +1,181 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// A late span is made when all is over: for a message that was never handled, for
+// an answer that nobody waited for, and for a handling that nobody had decided to
+// trace but that turned out to be worth it ([sampling.Late]).
+
+// Reasons of late spans, beside those of refused messages and dead letters.
+const (
+	lateReply   = "late_reply"
+	lateError   = "error"
+	latePanic   = "panic"
+	lateSlow    = "slow"
+	lateWaiting = "waited"
+)
+
+// lateReason returns why a handling is worth a late span; "" if it is not.
+func lateReason(l *sampling.Late, h *handling, took, waited time.Duration) string {
+	switch {
+	case l.Slow > 0 && took >= l.Slow && l.Stratum: // That counts; the others do not.
+		return lateSlow
+	case l.Failures && h.panicked:
+		return latePanic
+	case l.Failures && h.err != nil:
+		return lateError
+	case l.Slow > 0 && took >= l.Slow:
+		return lateSlow
+	case l.Waited > 0 && waited >= l.Waited:
+		return lateWaiting
+	default:
+		return ""
+	}
+}
+
+// handledLate looks whether the handling h of s is worth a late span, or if it has
+// a span, whether that counts as a slow one.
+func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late) {
+	ended := p.kind.sys.sched.now()
+	took, waited := time.Duration(ended-h.begun), time.Duration(h.begun-s.sent)
+	reason := lateReason(l, h, took, waited)
+	switch {
+	case reason == "":
+	case h.span == nil:
+		now := time.Now()
+		if span := p.startLate(s, reason, now.Add(-took), waited, l); span != nil {
+			recordFailure(span, h.err, h.panicked, trace.WithTimestamp(now))
+			span.End(trace.WithTimestamp(now))
+		}
+	case reason == lateSlow && l.Stratum && s.header.Chosen():
+		f := fanoutOf(s.header.SpanContext())
+		h.span.SetAttributes(LateReasonKey.String(reason), sampling.WeightKey.Float64(f.Weight*f.Probability))
+	}
+}
+
+// startLate starts the span of a message without a trace: in the trace that
+// skipped it, or in one of its own. It returns nil if that is not wanted, or
+// beyond the bound.
+func (p *process[M]) startLate(
+	s *slot[M], reason string, start time.Time, waited time.Duration, l *sampling.Late,
+) trace.Span {
+	parent := s.header.Skipped()
+	if !parent.IsValid() && !l.Roots {
+		return nil
+	}
+	if !p.kind.late.allow(exactly(), l.Rate()) {
+		p.kind.sys.lateShed.Add(1)
+		return nil
+	}
+	weight := 0.0
+	if l.Stratum && reason == lateSlow && parent.IsValid() {
+		weight = max(fanoutOf(parent).Weight, 1)
+	}
+	names := p.kind.namesOf(s.message)
+	attrs := append(p.attributesFor(names.message, sampling.Fanout{}), LateReasonKey.String(reason),
+		QueueDurationKey.Float64(max(waited, 0).Seconds()), sampling.WeightKey.Float64(weight))
+	options := []trace.SpanStartOption{s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(attrs...)}
+	ctx := s.header.Context(p.kind.sys.base)
+	if parent.IsValid() {
+		ctx = trace.ContextWithSpanContext(ctx, parent)
+	} else {
+		if sc := s.header.SpanContext(); sc.IsValid() && !envelope.IsSentinel(sc) {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))
+		}
+		options = append(options, trace.WithNewRoot())
+		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, trace.SpanContext{}))
+	}
+	_, span := p.kind.sys.tracer.Start(ctx, names.handling, options...)
+	return span
+}
+
+// neverHandled leaves a span where the handling of s would have been, from its
+// sending until now.
+func (p *process[M]) neverHandled(s slot[M], reason string) {
+	live := p.kind.live.Load()
+	if s.header.Sampled() {
+		if live.Spans {
+			names := p.kind.namesOf(s.message)
+			p.fromSending(s.header, names.handling, names.message, reason, s.spanKind())
+		}
+		return
+	}
+	if !live.Late.Failures {
+		return
+	}
+	now := time.Now()
+	sent := now.Add(time.Duration(s.sent - sinceEpoch(now)))
+	if span := p.startLate(&s, reason, sent, now.Sub(sent), &live.Late); span != nil {
+		span.SetStatus(codes.Error, reason)
+		span.End(trace.WithTimestamp(now))
+	}
+}
+
+// lateReply stands in the trace of a call for an answer that nobody waited for
+// any more, from the call until now.
+func (p *process[M]) lateReply(names *messageNames, h *envelope.Header) {
+	if h.Sampled() {
+		p.fromSending(h, names.replying, names.message, lateReply, internalKind)
+	}
+}
+
+// fromSending makes a span below h's from its sending until now.
+func (p *process[M]) fromSending(h *envelope.Header, name, message, reason string, kind trace.SpanStartOption) {
+	now := time.Now()
+	attrs := append(p.attributesFor(message, fanoutOf(h.SpanContext())), LateReasonKey.String(reason))
+	if reason != lateReply {
+		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
+	}
+	_, span := p.kind.sys.tracer.Start(h.Context(p.kind.sys.base), name,
+		kind, trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
+	span.SetStatus(codes.Error, reason)
+	span.End(trace.WithTimestamp(now))
+}
+
+// lateLimit bounds late spans: the generic cell rate algorithm of ATM (ITU-T
+// I.371), with a second's worth at once.
+type lateLimit struct{ due atomic.Int64 } // when the next one would be due, ns since epoch, were they evenly spaced
+
+// allow reports whether one more is within perSecond at now.
+func (l *lateLimit) allow(now int64, perSecond float64) bool {
+	if math.IsInf(perSecond, 1) {
+		return true
+	}
+	interval := int64(float64(time.Second) / perSecond)
+	burst := max(int64(time.Second)-interval, 0)
+	for {
+		due := l.due.Load()
+		next := due
+		if due == 0 || due < now {
+			next = now
+		}
+		if next-now > burst {
+			return false
+		}
+		if l.due.CompareAndSwap(due, next+interval) {
+			return true
+		}
+	}
+}
+
+// defaultControl is that of systems which were given none.
+func defaultControl() *sampling.Control {
+	c, err := sampling.NewControl(sampling.DefaultConfiguration())
+	if err != nil {
+		panic(err) // It cannot be: a test makes one.
+	}
+	return c
+}

@@ -1,0 +1,294 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// rarely is a sampling that skips all but one in a million, which never came up.
+var rarely = mailbox.WithSampling(func() sampling.Config {
+	curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 1e-12})
+	if err != nil {
+		panic(err)
+	}
+	return sampling.Config{Curve: curve}
+}())
+
+// controlled makes a system with those settings for all kinds.
+func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.System, *sampling.Control) {
+	t.Helper()
+	c := sampling.DefaultConfiguration()
+	c.Default.Late = late
+	control, err := sampling.NewControl(c)
+	require.NoError(t, err)
+	return rec.system(mailbox.WithControl(control)), control
+}
+
+// skip has a sampled broadcast skip ref, and returns when that is done with it.
+func skip(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job], j job) {
+	t.Helper()
+	group := mailbox.NewGroup[job](sys, "workers", rarely)
+	require.NoError(t, group.Join(ref))
+	ctx, root := rec.start()
+	assert.Zero(t, group.Broadcast(ctx, j).Traced)
+	root.End()
+	group.Leave(ref)
+}
+
+func pause(d time.Duration) job {
+	return func(context.Context) error {
+		time.Sleep(d)
+		return nil
+	}
+}
+
+// A recipient that the broadcast's choice passed over reports to its trace when
+// something is worth it: as an exemplar, which no estimate counts.
+func TestSkippedRecipientsSpeakUp(t *testing.T) {
+	all := sampling.Late{Failures: true, Slow: 100 * time.Millisecond, Waited: time.Second}
+	for _, test := range []struct {
+		name string
+		late sampling.Late
+		do   job
+		want string // reason, none if empty
+		took time.Duration
+		code codes.Code
+	}{
+		{"quick", all, pause(50 * time.Millisecond), "", 0, 0},
+		{"slow", all, pause(150 * time.Millisecond), "slow", 150 * time.Millisecond, codes.Unset},
+		{"slow, and nobody cares", sampling.Late{Failures: true}, pause(time.Hour), "", 0, 0},
+		{"error", all, fails, "error", 0, codes.Error},
+		{"panic", all, panics, "panic", 0, codes.Error},
+		{"exit", all, exits, "panic", 0, codes.Error},
+		{"error, and nobody cares", sampling.Late{Slow: time.Second}, fails, "", 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rec := record(t)
+				sys, _ := controlled(t, rec, test.late)
+				ref := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
+				begun := time.Now()
+				skip(t, rec, sys, ref, test.do)
+				time.Sleep(2 * time.Hour)
+				spans := rec.all("worker job")
+				drain(t, sys)
+				if test.want == "" {
+					assert.Empty(t, spans)
+					return
+				}
+				require.Len(t, spans, 1)
+				requireChild(t, rec.one("broadcast workers").SpanContext, spans[0])
+				attrs := attributes(t, spans[0])
+				assert.Equal(t, test.want, attrs[mailbox.LateReasonKey])
+				assert.Zero(t, attrs[sampling.WeightKey])
+				assert.NotContains(t, attrs, sampling.ProbabilityKey)
+				assert.Equal(t, test.code, spans[0].Status.Code)
+				assert.WithinDuration(t, begun, spans[0].StartTime, time.Millisecond)
+				assert.Equal(t, test.took, spans[0].EndTime.Sub(spans[0].StartTime).Round(time.Millisecond))
+				for _, event := range spans[0].Events {
+					assert.False(t, event.Time.After(spans[0].EndTime))
+				}
+			})
+		})
+	}
+}
+
+// So does one that waited long, or was not handled at all.
+func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(ref mailbox.Ref[job], release func())
+		want string
+	}{
+		{"handled in the end", func(_ mailbox.Ref[job], release func()) { release() }, "waited"},
+		{"never handled", func(ref mailbox.Ref[job], release func()) {
+			ref.Kill()
+			release()
+		}, "dead_letter_stopped"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rec := record(t)
+				sys, _ := controlled(t, rec, sampling.Late{Failures: true, Waited: time.Second})
+				busy := spawn(t, sys, "worker", do)
+				held, entered, free := hold()
+				require.NoError(t, busy.Send(t.Context(), held))
+				await(t, entered)
+				sent := time.Now()
+				skip(t, rec, sys, busy, nothing)
+				time.Sleep(5 * time.Second)
+				test.end(busy, free)
+				settle()
+				span := rec.one("worker job")
+				requireChild(t, rec.one("broadcast workers").SpanContext, span)
+				attrs := attributes(t, span)
+				assert.Equal(t, test.want, attrs[mailbox.LateReasonKey])
+				assert.InDelta(t, 5, attrs[mailbox.QueueDurationKey], 0.002)
+				assert.WithinDuration(t, sent.Add(5*time.Second), span.EndTime, 2*time.Millisecond)
+				drain(t, sys)
+			})
+		})
+	}
+}
+
+// A refusal in an unsampled trace is worth a root of its own only where that was
+// asked for.
+func TestUnsampledMessagesSpeakUpOnRequest(t *testing.T) {
+	for _, roots := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			rec := record(t)
+			sys, _ := controlled(t, rec, sampling.Late{Failures: true, Roots: roots})
+			ref := spawn(t, sys, "worker", do)
+			require.NoError(t, ref.Send(t.Context(), fails))
+			settle()
+			spans := rec.all("worker job")
+			drain(t, sys)
+			if !roots {
+				assert.Empty(t, spans)
+				return
+			}
+			require.Len(t, spans, 1)
+			assert.False(t, spans[0].Parent.IsValid())
+			assert.Zero(t, attributes(t, spans[0])[sampling.WeightKey])
+		})
+	}
+}
+
+func TestLateSpansAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, control := controlled(t, rec, sampling.Late{Failures: true, PerSecond: 20})
+		ref := spawn(t, sys, "worker", do)
+		second := func() int {
+			rec.spans.Reset()
+			for range 100 {
+				skip(t, rec, sys, ref, fails)
+				settle()
+				time.Sleep(10 * time.Millisecond)
+			}
+			return len(rec.all("worker job"))
+		}
+		second() // A second's worth may come at once.
+		assert.InDelta(t, 20, second(), 1)
+		assert.InDelta(t, 20, second(), 1)
+		made, shed := 0, sys.Stats().LateShed
+		for range 3 {
+			made += second()
+		}
+		assert.EqualValues(t, 300-made, sys.Stats().LateShed-shed, "all are accounted for")
+		c := control.Configuration()
+		c.Default.Late.PerSecond = -1
+		require.NoError(t, control.Set(c))
+		assert.Equal(t, 100, second())
+		drain(t, sys)
+	})
+}
+
+// weightOf returns how many recipients span stands for.
+func weightOf(t *testing.T, span tracetest.SpanStub) float64 {
+	t.Helper()
+	if w, ok := attributes(t, span)[sampling.WeightKey]; ok {
+		return w.(float64)
+	}
+	return 1
+}
+
+// The slow ones are a stratum: each counts for itself, chosen or not.
+func TestStratumOfSlowHandlings(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
+		require.NoError(t, err)
+		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: curve}))
+		const recipients, slow = 400, 100
+		for i := range recipients {
+			ref := spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
+				if i < slow {
+					time.Sleep(d)
+				}
+				return nil
+			}, mailbox.WithOwnGoroutine())
+			require.NoError(t, group.Join(ref))
+		}
+		ctx, root := rec.start()
+		group.Broadcast(ctx, 2*time.Second)
+		root.End()
+		time.Sleep(time.Minute)
+		var weightOfSlow, weightOfQuick float64
+		for _, span := range rec.all("worker Duration") {
+			weight := weightOf(t, span)
+			if span.EndTime.Sub(span.StartTime) > time.Second {
+				weightOfSlow += weight
+			} else {
+				weightOfQuick += weight
+			}
+		}
+		assert.InDelta(t, slow, weightOfSlow, 0, "exactly")
+		assert.InDelta(t, recipients-slow, weightOfQuick, 80, "an estimate")
+		drain(t, sys)
+	})
+}
+
+// What is switched off at run time is off for the messages sent from then on.
+func TestSwitches(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, control := controlled(t, rec, sampling.Late{})
+		ref := spawn(t, sys, "worker", do)
+		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+		require.NoError(t, group.Join(ref))
+		spans := func() (handlings, users int) {
+			rec.spans.Reset()
+			ctx, root := rec.start()
+			user := func(ctx context.Context) error {
+				_, span := rec.tracer.Start(ctx, "user")
+				span.End()
+				return nil
+			}
+			require.NoError(t, ref.Send(ctx, user))
+			settle()
+			group.Broadcast(ctx, user)
+			root.End()
+			settle()
+			for _, span := range rec.all("user") {
+				if span.SpanContext.TraceID() == root.SpanContext().TraceID() {
+					users++
+				}
+			}
+			return len(rec.all("worker job")), users
+		}
+		set := func(s sampling.Settings) {
+			c := sampling.DefaultConfiguration()
+			c.Kinds = map[string]sampling.Settings{"worker": s}
+			require.NoError(t, control.Set(c))
+		}
+		for _, test := range []struct {
+			settings         sampling.Settings
+			handlings, users int
+		}{
+			{sampling.DefaultSettings(), 2, 2},
+			{sampling.Settings{Carry: true}, 0, 2},
+			{sampling.Settings{Spans: true}, 0, 0},
+			{sampling.DefaultSettings(), 2, 2},
+		} {
+			set(test.settings)
+			handlings, users := spans()
+			assert.Equal(t, test.handlings, handlings, "%+v", test.settings)
+			assert.Equal(t, test.users, users, "%+v", test.settings)
+		}
+		drain(t, sys)
+	})
+}

@@ -1,0 +1,149 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Configuration is all that can be changed while a program runs. It is never
+// changed itself: a [Control] exchanges one for another.
+type Configuration struct {
+	// Default holds for kinds that are not in Kinds.
+	Default Settings
+	// Kinds holds the settings of kinds of processes, by name.
+	Kinds map[string]Settings
+	// DefaultGroup holds for groups that are not in Groups.
+	DefaultGroup Config
+	// Groups holds how many recipients of a broadcast keep the trace, by the
+	// name of the group.
+	Groups map[string]Config
+}
+
+// DefaultConfiguration returns the configuration of a program that has no other.
+func DefaultConfiguration() Configuration { return Configuration{Default: DefaultSettings()} }
+
+func (c Configuration) validate() error {
+	if err := c.Default.validate(); err != nil {
+		return fmt.Errorf("default: %w", err)
+	}
+	for name, s := range c.Kinds {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("kind %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c Configuration) kind(name string) Settings {
+	if s, ok := c.Kinds[name]; ok {
+		return s
+	}
+	return c.Default
+}
+
+func (c Configuration) group(name string) Config {
+	if s, ok := c.Groups[name]; ok {
+		return s
+	}
+	return c.DefaultGroup
+}
+
+// Control changes a program's configuration while it runs. Kinds and groups hold
+// on to what concerns them ([Live]), so that a message costs one atomic load and
+// no lock. It may be used by any number of goroutines. It is an http.Handler too.
+type Control struct {
+	mu      sync.Mutex
+	current Configuration
+	kinds   map[string]*Live[Settings]
+	groups  map[string]*Live[Config]
+}
+
+// Live is the part of a configuration that concerns one kind or group, as it is
+// at any time.
+type Live[T any] struct{ now atomic.Pointer[T] }
+
+// Load returns the present settings, which are not to be changed.
+func (l *Live[T]) Load() *T { return l.now.Load() }
+
+// NewLive returns settings that nobody changes.
+func NewLive[T any](settings T) *Live[T] {
+	l := &Live[T]{}
+	l.now.Store(&settings)
+	return l
+}
+
+// NewControl makes a control that begins with c, which it copies. The error
+// wraps [ErrSettings].
+func NewControl(c Configuration) (*Control, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return &Control{
+		current: c.clone(),
+		kinds:   make(map[string]*Live[Settings]),
+		groups:  make(map[string]*Live[Config]),
+	}, nil
+}
+
+func (c Configuration) clone() Configuration {
+	c.Kinds, c.Groups = maps.Clone(c.Kinds), maps.Clone(c.Groups)
+	return c
+}
+
+// Configuration returns a copy of the present configuration.
+func (c *Control) Configuration() Configuration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current.clone()
+}
+
+// Set changes the whole configuration, or nothing if there is anything wrong
+// with next, which it copies. The error wraps [ErrSettings]. Each kind and group
+// changes at one moment; messages on their way keep what they carry.
+func (c *Control) Set(next Configuration) error {
+	if err := next.validate(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = next.clone()
+	for name, live := range c.kinds {
+		s := next.kind(name)
+		live.now.Store(&s)
+	}
+	for name, live := range c.groups {
+		s := next.group(name)
+		live.now.Store(&s)
+	}
+	return nil
+}
+
+// Kind returns the settings of the kind of that name, which follow all changes.
+func (c *Control) Kind(name string) *Live[Settings] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	live, ok := c.kinds[name]
+	if !ok {
+		live = NewLive(c.current.kind(name))
+		c.kinds[name] = live
+	}
+	return live
+}
+
+// Group returns the sampling of the group of that name, which follows all
+// changes.
+func (c *Control) Group(name string) *Live[Config] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	live, ok := c.groups[name]
+	if !ok {
+		live = NewLive(c.current.group(name))
+		c.groups[name] = live
+	}
+	return live
+}

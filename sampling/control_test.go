@@ -1,0 +1,163 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func newControl(t *testing.T) *sampling.Control {
+	t.Helper()
+	c, err := sampling.NewControl(sampling.DefaultConfiguration())
+	require.NoError(t, err)
+	return c
+}
+
+// ask sends one request to c.
+func ask(c *sampling.Control, method, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest(method, "/", strings.NewReader(body)))
+	return w
+}
+
+func TestLiveSettingsFollow(t *testing.T) {
+	c := newControl(t)
+	session, guild := c.Kind("session"), c.Kind("guild")
+	sessions := c.Group("sessions")
+	assert.Equal(t, sampling.DefaultSettings(), *session.Load())
+	assert.Same(t, session, c.Kind("session"))
+
+	slow := sampling.DefaultSettings()
+	slow.Late.Slow = time.Second
+	next := sampling.DefaultConfiguration()
+	next.Default.Spans = false
+	next.Kinds = map[string]sampling.Settings{"session": slow}
+	next.Groups = map[string]sampling.Config{"sessions": {MaxSpans: 7}}
+	require.NoError(t, c.Set(next))
+	assert.Equal(t, slow, *session.Load())
+	assert.False(t, guild.Load().Spans)
+	assert.Equal(t, 7, sessions.Load().MaxSpans)
+	assert.Equal(t, slow, *c.Kind("session").Load())
+	assert.Zero(t, c.Group("others").Load().MaxSpans)
+
+	next.Kinds["session"] = sampling.Settings{}
+	assert.Equal(t, slow, *session.Load(), "it was copied")
+	c.Configuration().Kinds["session"] = sampling.Settings{}
+	assert.Equal(t, slow, c.Configuration().Kinds["session"], "so it is when it is shown")
+
+	require.NoError(t, c.Set(sampling.DefaultConfiguration()))
+	assert.Equal(t, sampling.DefaultSettings(), *session.Load())
+}
+
+func TestControlOverHTTP(t *testing.T) {
+	c := newControl(t)
+	w := ask(c, http.MethodPut, `{
+		"kinds": {"session": {"late": {"failures": true, "slow": "100ms", "waited": "2s", "per_second": 5}}},
+		"groups": {"sessions": {"curve": [{"size": 1, "probability": 1}, {"size": 100, "probability": 0.5}], "max_spans": 9}}
+	}`)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	session := *c.Kind("session").Load()
+	assert.Equal(t, sampling.Settings{Carry: true, Spans: true, Late: sampling.Late{
+		Failures: true, Slow: 100 * time.Millisecond, Waited: 2 * time.Second, PerSecond: 5,
+	}}, session, "what is left out is as by default")
+	assert.InDelta(t, 9, c.Group("sessions").Load().Expected(100), 0)
+	assert.InDelta(t, 6.47, c.Group("sessions").Load().Expected(9), 0.01)
+
+	shown := ask(c, http.MethodGet, "")
+	assert.Equal(t, http.StatusOK, shown.Code)
+	assert.Equal(t, "application/json", shown.Header().Get("Content-Type"))
+	assert.Equal(t, w.Body.String(), shown.Body.String())
+	again := ask(c, http.MethodPut, shown.Body.String())
+	require.Equal(t, http.StatusOK, again.Code, "what it shows it takes")
+	assert.Equal(t, shown.Body.String(), again.Body.String())
+}
+
+func TestBadConfigurationIsRefusedWhole(t *testing.T) {
+	for _, test := range []struct{ name, body, reason string }{
+		{"no JSON", `on`, "invalid character"},
+		{"nothing", ``, "EOF"},
+		{"more than one", `{} {}`, "something follows"},
+		{"unknown name", `{"kind": {}}`, `unknown field "kind"`},
+		{"unknown name inside", `{"default": {"span": true}}`, `unknown field "span"`},
+		{"unknown name deep inside", `{"default": {"late": {"fast": true}}}`, `unknown field "fast"`},
+		{"a number for a duration", `{"default": {"late": {"slow": 3}}}`, "cannot unmarshal"},
+		{"no duration", `{"default": {"late": {"slow": "3"}}}`, "missing unit"},
+		{"negative", `{"default": {"late": {"slow": "-3s"}}}`, "negative"},
+		{"a kind", `{"kinds": {"good": {}, "bad": {"late": {"waited": "-1s"}}}}`, `kind "bad"`},
+		{"stratum of nothing", `{"default": {"late": {"stratum": true}}}`, "none is slow"},
+		{"a curve", `{"groups": {"g": {"curve": [{"size": 0, "probability": 1}]}}}`, "size 0 is below 1"},
+		{"too long", `{"kinds": {"` + strings.Repeat("x", 1<<20) + `": {}}}`, "too large"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newControl(t)
+			session := c.Kind("session")
+			before := session.Load()
+			w := ask(c, http.MethodPut, strings.Replace(test.body, `{"default"`, `{"kinds": {"session": {"spans": false}}, "default"`, 1))
+			assert.GreaterOrEqual(t, w.Code, 400)
+			assert.Less(t, w.Code, 500)
+			assert.Contains(t, w.Body.String(), test.reason)
+			assert.Same(t, before, session.Load(), "nothing has changed")
+		})
+	}
+}
+
+func TestControlKnowsItsMethods(t *testing.T) {
+	c := newControl(t)
+	w := ask(c, http.MethodPost, "{}")
+	assert.Equal(t, http.StatusMethodNotAllowed, w.Code)
+	assert.Equal(t, "GET, HEAD, PUT", w.Header().Get("Allow"))
+	assert.Equal(t, http.StatusOK, ask(c, http.MethodHead, "").Code)
+}
+
+func TestSettingsThatMakeNoSense(t *testing.T) {
+	bad := sampling.DefaultConfiguration()
+	bad.Default.Late.Slow = -1
+	_, err := sampling.NewControl(bad)
+	require.ErrorIs(t, err, sampling.ErrSettings)
+	require.ErrorContains(t, err, "default")
+	require.ErrorIs(t, newControl(t).Set(bad), sampling.ErrSettings)
+}
+
+// Readers never see half a change, and need no lock.
+func TestControlIsSafe(t *testing.T) {
+	c := newControl(t)
+	live := c.Kind("session")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 200 {
+				next := sampling.DefaultConfiguration()
+				wait := time.Duration(n*4 + i + 1)
+				next.Default.Late = sampling.Late{Slow: wait, Waited: wait}
+				assert.NoError(t, c.Set(next))
+				c.Kind(fmt.Sprint(n))
+				l := live.Load().Late
+				assert.Equal(t, l.Slow, l.Waited)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestLiveCostsNoAllocation(t *testing.T) {
+	live := newControl(t).Kind("session")
+	on := 0
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		if live.Load().Spans {
+			on++
+		}
+	}))
+	assert.NotZero(t, on)
+}

@@ -1,0 +1,90 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// ErrSettings means that settings make no sense. Test with [errors.Is].
+var ErrSettings = errors.New("sampling: invalid settings")
+
+// Settings say how one kind of processes is traced. They are a value; the zero
+// value switches everything off, [DefaultSettings] are what holds without any.
+type Settings struct {
+	// Carry has messages to processes of the kind take their sender's trace along.
+	// Without it they take the baggage and nothing else.
+	Carry bool `json:"carry"`
+	// Spans has the handling of a traced message be a span. Without it the trace
+	// is handed on and the handlings are not in it.
+	Spans bool `json:"spans"`
+	// Late says which messages without a span of their own get one after all.
+	Late Late `json:"late"`
+}
+
+// DefaultSettings returns the settings of a kind that has no others: messages
+// carry traces, handlings are spans, and late ones are not made but for sampled
+// messages that were refused or never handled.
+func DefaultSettings() Settings { return Settings{Carry: true, Spans: true} }
+
+// Late says which messages get a span when all is over, although nobody decided
+// to trace them: those that a fan-out skipped, in the trace of that fan-out; and,
+// if Roots says so, those whose trace is not sampled, in one of their own. Such a
+// span has weight 0: it is an exemplar, and no estimate counts it. The zero value
+// makes none.
+type Late struct {
+	// Failures: messages that were refused, never handled, or whose handler
+	// returned an error or panicked.
+	Failures bool
+	// Slow: those whose handling took at least that long. Zero means none.
+	Slow time.Duration
+	// Waited: those that waited at least that long in the mailbox. Zero means none.
+	Waited time.Duration
+	// Roots has messages of traces that are not sampled leave a late span too, the
+	// root of a trace of its own. It needs the sampler of package sampler; others
+	// sample such a root as they would any other.
+	Roots bool
+	// Stratum counts slow handlings: their spans have the weight of the fan-outs
+	// above the last, whether the choice fell on them or not, instead of what the
+	// choice would give them. So estimates stay right, and say exactly how many
+	// were slow, as long as PerSecond does not cut them.
+	Stratum bool
+	// PerSecond bounds how many late spans a kind makes. Zero means 10; negative
+	// means no bound. What is beyond is counted and not made.
+	PerSecond float64
+}
+
+const defaultLatePerSecond = 10
+
+// Any reports whether l makes any late spans of messages that were handled.
+func (l Late) Any() bool { return l.Failures || l.Slow > 0 || l.Waited > 0 }
+
+// Rate returns the bound that PerSecond means, +Inf if there is none.
+func (l Late) Rate() float64 {
+	switch {
+	case l.PerSecond == 0:
+		return defaultLatePerSecond
+	case l.PerSecond < 0:
+		return math.Inf(1)
+	default:
+		return l.PerSecond
+	}
+}
+
+func (s Settings) validate() error {
+	switch l := s.Late; {
+	case l.Slow < 0:
+		return fmt.Errorf("%w: slow %v is negative", ErrSettings, l.Slow)
+	case l.Waited < 0:
+		return fmt.Errorf("%w: waited %v is negative", ErrSettings, l.Waited)
+	case math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0):
+		return fmt.Errorf("%w: %v late spans per second", ErrSettings, l.PerSecond)
+	case l.Stratum && l.Slow == 0:
+		return fmt.Errorf("%w: a stratum of slow handlings, and none is slow", ErrSettings)
+	}
+	return nil
+}
