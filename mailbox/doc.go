@@ -50,6 +50,10 @@
 // the sender's context: a message outlives its sender. The exception is a
 // [Call], whose handler is given the caller's deadline and cancellation.
 //
+// With [WithControl] all of this can be switched while the program runs, by kind,
+// and a message that nobody had chosen to trace leaves a span after all if it
+// failed, was slow or waited long: see [sampling.Settings].
+//
 // # Conservation
 //
 // Nothing is lost in silence. [System.Stats] holds at any time, and checked

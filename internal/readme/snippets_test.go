@@ -6,16 +6,19 @@ package readme_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // What the README's snippets take as given.
@@ -82,6 +85,27 @@ func fanOut(
 	return delivery, err
 }
 
+func supervised(
+	sys *mailbox.System, userID string, load mailbox.Start[Event],
+) (mailbox.Ref[Event], error) {
+	// README: supervised
+	carts, err := mailbox.NewKind[Event](sys, "cart",
+		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPutAway(10*time.Minute))
+
+	cart, err2 := carts.GetOrSpawn(userID, load) // load makes the state, or fetches a saved one
+	// README: end
+	return cart, errors.Join(err, err2)
+}
+
+func controlled() (*mailbox.System, error) {
+	// README: control
+	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	sys := mailbox.NewSystem(mailbox.WithControl(control))
+	http.Handle("/tracing", control) // GET shows the configuration as JSON, PUT changes it
+	// README: end
+	return sys, err
+}
+
 var (
 	codeBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 	snippet   = regexp.MustCompile(`(?s)\t// README: \S+\n(.*?)\t// README: end\n`)
@@ -131,6 +155,20 @@ func TestSnippetsWork(t *testing.T) {
 	delivery, err := fanOut(t.Context(), sys, session, Event{"hello"})
 	require.NoError(t, err)
 	assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, delivery)
+
+	cart, err := supervised(sys, "ada", func(
+		_ context.Context, self mailbox.Ref[Event],
+	) (mailbox.Incarnation[Event], error) {
+		assert.Equal(t, "ada", self.ID())
+		return mailbox.Incarnation[Event]{Handle: func(context.Context, Event) error { return nil }}, nil
+	})
+	require.NoError(t, err)
+	require.NoError(t, cart.Send(t.Context(), Event{"a book"}))
+	require.NoError(t, cart.Stop(t.Context()))
+
+	other, err := controlled()
+	require.NoError(t, err)
+	require.NoError(t, other.Shutdown(t.Context()))
 	require.NoError(t, sys.Shutdown(t.Context()))
 }
 
