@@ -200,6 +200,9 @@ func (p *process[M]) end() {
 	counts := c.countsLocked(p.state.Load()) // Nothing adds to them after the end.
 	c.mu.Unlock()
 
+	if p.start != nil {
+		p.handler, p.save = nil, nil // Its kind may keep p on its list for a while.
+	}
 	p.catchUp()
 	for t := range timers {
 		t.cancel()

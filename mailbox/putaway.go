@@ -41,11 +41,13 @@ func (p *process[M]) rest() {
 		return
 	}
 	p.state.And(^flagRest)
-	if p.handler == nil || p.setsTimers() {
+	if p.handler == nil || p.expects() {
 		return
 	}
 	saved := p.save == nil
+	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
 	defer func() {
+		p.state.And(^flagTaken)
 		if !saved {
 			_ = recover() // It goes on with the state it has.
 		}
@@ -61,13 +63,17 @@ func (p *process[M]) rest() {
 	}
 }
 
-// setsTimers reports whether there are timers that the process has set itself.
-func (p *process[M]) setsTimers() bool {
+// expects reports whether the process has left something for later: timers that
+// it has set itself, or calls that it has yet to answer.
+func (p *process[M]) expects() bool {
 	if p.cold.Load() == nil {
 		return false
 	}
 	c := p.lock()
 	defer c.mu.Unlock()
+	if len(c.open) > 0 {
+		return true
+	}
 	for t := range c.timers {
 		if t.own {
 			return true
@@ -138,18 +144,24 @@ func (p *process[M]) tire(before int64) (again bool) {
 		return true // It has something to do.
 	}
 	again = p.handler != nil
-	last := p.slot.sent
-	if c := p.cold.Load(); c != nil {
-		last = max(last, c.sent)
-	}
 	switch {
 	case !again:
 		p.state.And(^flagListed)
-	case last < before:
+	case p.lastSent() < before:
 		p.state.Or(flagRest)
 	}
 	if !p.state.release() {
 		p.schedule()
 	}
 	return again
+}
+
+// lastSent returns when the last message was sent that the process took in hand,
+// which is the caller's. A time of 0 is none: those of simulated clocks are below.
+func (p *process[M]) lastSent() int64 {
+	last := p.slot.sent
+	if c := p.cold.Load(); c != nil && c.sent != 0 && (last == 0 || last < c.sent) {
+		last = c.sent
+	}
+	return last
 }

@@ -15,7 +15,7 @@ import "sync/atomic"
 const (
 	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
 	flagInline                     // there is an inline message: in slot, or taken from it
-	flagTaken                      // the inline message is in hand
+	flagTaken                      // the inline message is in hand, or Save runs
 	flagMore                       // there is something behind the lock (set under it)
 	flagWaiters                    // senders wait for room (set under the lock)
 	flagClosed                     // takes no more messages (set under the lock)

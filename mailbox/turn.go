@@ -210,6 +210,9 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	if h.err == nil {
 		return false
 	}
+	if p.handler == nil {
+		p.disincarnate() // Its Start failed, and may have set timers before.
+	}
 	policy := p.kind.onError
 	if h.panicked {
 		policy = p.kind.onPanic

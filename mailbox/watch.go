@@ -58,6 +58,8 @@ type tied interface {
 	tie(t *tie) bool
 	// untie reports whether t was there.
 	untie(t *tie) bool
+	// knows reports whether t is there.
+	knows(t *tie) bool
 	ending() Ended
 }
 
@@ -75,7 +77,7 @@ func tieUp[N any](p tied, other Ref[N], act func(Ended)) (undo func() bool) {
 		act(other.p.ending())
 		return untied
 	}
-	if p.tie(t) { // Still.
+	if p.knows(t) { // Still: neither has ended meanwhile.
 		return t.undo
 	}
 	t.undo()
@@ -85,8 +87,9 @@ func tieUp[N any](p tied, other Ref[N], act func(Ended)) (undo func() bool) {
 func untied() bool { return false }
 
 func (t *tie) undo() bool {
+	inTime := t.other.untie(t)
 	t.process.untie(t)
-	return t.other.untie(t)
+	return inTime
 }
 
 // tie implements tied.
@@ -112,6 +115,14 @@ func (p *process[M]) untie(t *tie) bool {
 	return was
 }
 
+// knows implements tied.
+func (p *process[M]) knows(t *tie) bool {
+	c := p.lock()
+	defer c.mu.Unlock()
+	_, is := c.ties[t]
+	return is
+}
+
 // ending implements tied.
 func (p *process[M]) ending() Ended {
 	c := p.lock()
@@ -131,13 +142,33 @@ func (p *process[M]) tell(ties map[*tie]struct{}) {
 	}
 }
 
+// linkedError is what ends a process because one that it was linked to did.
+type linkedError struct{ Ended }
+
+// linked returns the error for a process that ends because of e. Along a chain
+// of links it stays the same: it would grow with every link.
+func linked(e Ended) error {
+	if err, ok := e.Err.(*linkedError); ok { //nolint:errorlint // Only what a link has made.
+		return err
+	}
+	return &linkedError{e}
+}
+
+// Error names the process that failed or was killed, and says why it ended.
+func (e *linkedError) Error() string {
+	return fmt.Sprintf("%v: %s: %v", ErrLinked, e.who(), e.Err)
+}
+
+// Unwrap returns ErrLinked and what had ended the other.
+func (e *linkedError) Unwrap() []error { return []error{ErrLinked, e.Err} }
+
 // endWith ends the process because the one that e tells of has ended. It leaves
 // the end itself to others: links may make long chains.
 func (p *process[M]) endWith(e Ended) {
 	kill := e.Err != nil
 	c := p.lock()
 	if kill && p.state.Load()&(flagKilled|flagEnded) == 0 {
-		c.fatal, c.reason = fmt.Errorf("%w: %s: %w", ErrLinked, e.who(), e.Err), deadStopped
+		c.fatal, c.reason = linked(e), deadStopped
 	}
 	before, _ := p.closeLocked(c, kill)
 	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0
