@@ -55,9 +55,10 @@ func (s *scheduler) now() int64 {
 }
 
 // advanceLocked sets the clock if it is kept going, for those who are on their
-// way with c: with much at once, or it would cost too much.
+// way with c: with much at once, or it would cost too much, unless it is to be
+// seen which handlings are slow.
 func (s *scheduler) advanceLocked(c *chunk) {
-	if !s.watching || c.rest() < chunkSize/2 {
+	if !s.watching || !s.exacting && c.rest() < chunkSize/2 {
 		return
 	}
 	if now := exactly(); now-s.clock.coarse.Load() > int64(clockStep) {

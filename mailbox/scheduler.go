@@ -29,6 +29,8 @@ import (
 type scheduler struct {
 	procs int // workers that run without blocking
 	clock clock
+	// exacting keeps the clock close to the time although the monitor is late.
+	exacting bool
 	// queued mirrors queue.len for those who only want to know whether to go on.
 	queued atomic.Int32
 

@@ -69,6 +69,7 @@ func NewSystem(opts ...SystemOption) *System {
 	if s.controlled = s.control != nil; !s.controlled {
 		s.control = defaultControl()
 	}
+	s.sched.exacting = s.controlled
 	if s.provider == nil {
 		s.provider = otel.GetTracerProvider()
 	}
@@ -80,8 +81,8 @@ func NewSystem(opts ...SystemOption) *System {
 // stamp returns the time of sending of a message with that header, which is sent
 // now.
 func (s *System) stamp(h *envelope.Header) int64 {
-	if h.Sampled() {
-		return sinceEpoch(h.SentAt())
+	if sent := h.SentAt(); !sent.IsZero() {
+		return sinceEpoch(sent)
 	}
 	return s.sched.now()
 }

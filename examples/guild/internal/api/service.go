@@ -37,6 +37,7 @@ type Config struct {
 	GuildsAddr string // HOST:PORT of the guild service
 	Provider   trace.TracerProvider
 	Propagator propagation.TextMapPropagator
+	Control    http.Handler // of the tracing, at /tracing
 	Page       http.Handler // what is served outside the API
 }
 
@@ -64,6 +65,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	mux.Handle("POST /guilds/{guild}/messages", otelhttp.NewHandler(http.HandlerFunc(s.post), "",
 		otelhttp.WithTracerProvider(c.Provider), otelhttp.WithPropagators(c.Propagator)))
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
+	mux.Handle("/tracing", c.Control)
 	mux.Handle("/", c.Page)
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	return s, nil

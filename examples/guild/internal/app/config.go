@@ -16,6 +16,7 @@ type Config struct {
 	Addr     string
 	Guilds   int
 	Sessions int
+	Slow     int // of the sessions
 	Posts    int
 	Sample   float64 // unless SampleEnv
 	// SampleEnv leaves the choice to OTEL_TRACES_SAMPLER, which is set where
@@ -47,6 +48,7 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags := flag.NewFlagSet("guild", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&c.Sessions, "sessions", 1000, "connect `N` sessions, some by real WebSocket connections")
+	flags.IntVar(&c.Slow, "slow", 5, "make `N` of the sessions slow, 20 ms for each message")
 	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
 	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
 	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1")
@@ -91,6 +93,8 @@ func (c Config) check(rest []string) error {
 		return fmt.Errorf("-guilds must be from 1 to %d", maxGuilds)
 	case c.Sessions < 0 || c.Sessions > maxSessions:
 		return fmt.Errorf("-sessions must be from 0 to %d", maxSessions)
+	case c.Slow < 0:
+		return errors.New("-slow must not be negative")
 	case c.Posts < 0:
 		return errors.New("-posts must not be negative")
 	case !(c.Sample >= 0 && c.Sample <= 1):

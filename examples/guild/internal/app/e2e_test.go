@@ -25,7 +25,7 @@ func TestOnePostIsTracedToEverySession(t *testing.T) {
 	const sinks, sockets, posts = 240, 5, 8
 	collector := otlptest.New(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+collector.Endpoint())
-	e := start(t, "-sessions", fmt.Sprint(sinks), "-posts", "0")
+	e := start(t, "-sessions", fmt.Sprint(sinks), "-slow", "0", "-posts", "0")
 
 	listeners := make([]*listener, sockets)
 	for i := range listeners {

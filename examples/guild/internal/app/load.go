@@ -53,7 +53,7 @@ func (l *load) connect(ctx context.Context) error {
 			err = l.clients.dial(l.services.wsAddr, guild)
 			l.real[guild]++
 		} else {
-			err = l.services.sessions.Simulate(ctx, int64(guild))
+			err = l.services.sessions.Simulate(ctx, int64(guild), l.each(i))
 		}
 		if err != nil {
 			return err
@@ -62,6 +62,18 @@ func (l *load) connect(ctx context.Context) error {
 		progress.at(i + 1)
 	}
 	return nil
+}
+
+// slowFor is how long a slow session takes for a message.
+const slowFor = 20 * time.Millisecond
+
+// each returns how long the i-th session takes for a message. The slow ones come
+// after the real clients.
+func (l *load) each(i int) time.Duration {
+	if i < realClients+l.c.Slow {
+		return slowFor
+	}
+	return 0
 }
 
 // post sends the posts one after another, spread over the guilds, and waits

@@ -125,6 +125,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 		{[]string{"-guilds", "0"}, "-guilds"},
 		{[]string{"-sessions", "-1"}, "-sessions"},
 		{[]string{"-posts", "-1"}, "-posts"},
+		{[]string{"-slow", "-1"}, "-slow"},
 		{[]string{"-addr", "nowhere"}, "HOST:PORT"},
 		{[]string{"-addr", taken.Addr().String()}, "in use"},
 		{[]string{"-report", filepath.Join(t.TempDir(), "no", "folder")}, "report"},
@@ -140,7 +141,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, errOut bytes.Buffer
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
-	for _, flag := range []string{"-sessions", "-posts", "-guilds", "-sample", "-addr", "-once", "-report"} {
+	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-once", "-report"} {
 		assert.Contains(t, out.String(), flag)
 	}
 	assert.Empty(t, errOut.String())

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 
+	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
@@ -152,9 +154,44 @@ func (r *run) show() {
 		fmt.Fprintln(r.out)
 	}
 	fmt.Fprintln(r.out, report.FanoutsOf(rep.Traces))
+	r.showLatency()
 	n := r.services.sessions.Stats()
 	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
 		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
+}
+
+// showLatency holds what the few spans of sessions say of all deliveries against
+// the truth.
+func (r *run) showLatency() {
+	var l report.Latency
+	for _, id := range r.tel.Recorder.Traces() {
+		for _, span := range r.tel.Recorder.Trace(id) {
+			l.Add(span, sessions.Kind)
+		}
+	}
+	if l.Spans == 0 {
+		return
+	}
+	truth := &r.services.sessions.Latency
+	slow := l.Slow.Count()
+	fmt.Fprintf(r.out, "latency, estimated from %d spans of sessions, and counted:\n", l.Spans)
+	fmt.Fprintf(r.out, "          slow deliveries  %s   %d\n", figure(slow.Value, slow.StdErr, ""), truth.Slow())
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"p50", 0.5}, {"p99", 0.99}} {
+		e := l.All.Quantile(q.q)
+		fmt.Fprintf(r.out, "          %-15s  %s   %.3f ms\n", q.name, figure(1e3*e.Value, 1e3*e.StdErr, " ms"),
+			float64(truth.Quantile(q.q))/float64(time.Millisecond))
+	}
+}
+
+// figure writes an estimate and its standard error.
+func figure(value, stdErr float64, unit string) string {
+	if math.IsInf(stdErr, 0) || math.IsNaN(stdErr) {
+		return fmt.Sprintf("%8.4g ± ?%s", value, unit)
+	}
+	return fmt.Sprintf("%8.4g ± %.2g%s", value, stdErr, unit)
 }
 
 // invite says what a person can do now.

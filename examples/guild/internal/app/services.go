@@ -20,6 +20,7 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/guild/internal/web"
 	"github.com/waybill-go/waybill/propagate"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // shutdownTime is how long the services may take to finish what they have.
@@ -60,17 +61,21 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry) (s *services
 
 func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry, guildsAddr string) error {
 	propagator := propagate.NewSampledFirst()
+	control, err := newControl()
+	if err != nil {
+		return err
+	}
 	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
 	if err != nil {
 		return err
 	}
-	if s.guilds, err = guilds.New(c.Guilds, provider, propagator); err != nil {
+	if s.guilds, err = guilds.New(c.Guilds, provider, propagator, control); err != nil {
 		return err
 	}
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
 		return err
 	}
-	if s.sessions, err = sessions.New(s.guilds, provider); err != nil {
+	if s.sessions, err = sessions.New(s.guilds, provider, control); err != nil {
 		return err
 	}
 	entry := telemetry.EntryPoint(c.Sample)
@@ -81,10 +86,20 @@ func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{
-		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator,
+		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
 		Page: web.Handler(web.Config{Guilds: c.Guilds, WebSocketAddr: s.wsAddr, Recorder: tel.Recorder}),
 	})
 	return err
+}
+
+// newControl makes what the tracing of all services follows: sessions that are
+// slow leave a span in any case, and are counted by those.
+func newControl() (*sampling.Control, error) {
+	c := sampling.DefaultConfiguration()
+	session := sampling.DefaultSettings()
+	session.Late = sampling.Late{Failures: true, Slow: sessions.SlowAfter, Stratum: true, PerSecond: -1}
+	c.Kinds = map[string]sampling.Settings{sessions.Kind: session}
+	return sampling.NewControl(c)
 }
 
 func (s *services) serve(name string, serve func(net.Listener) error, on net.Listener) {

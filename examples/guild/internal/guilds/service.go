@@ -22,6 +22,7 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // ErrUnknown means that there is no such guild.
@@ -36,10 +37,12 @@ type Service struct {
 	server *grpc.Server
 }
 
-// New makes the service with n guilds.
-func New(n int, provider trace.TracerProvider, propagator propagation.TextMapPropagator) (*Service, error) {
+// New makes the service with n guilds, whose tracing follows control.
+func New(
+	n int, provider trace.TracerProvider, propagator propagation.TextMapPropagator, control *sampling.Control,
+) (*Service, error) {
 	s := &Service{
-		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider)),
+		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
 		guilds: make(map[int64]mailbox.Ref[message], n),
 		server: grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
 			otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagator)))),

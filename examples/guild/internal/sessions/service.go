@@ -19,7 +19,11 @@ import (
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
+
+// Kind is the name of the session processes' kind.
+const Kind = "session"
 
 // Directory is how a session gets into its guild.
 type Directory interface {
@@ -29,7 +33,8 @@ type Directory interface {
 
 // Service runs the session processes.
 type Service struct {
-	Tally Tally
+	Tally   Tally
+	Latency Latency
 
 	sys       *mailbox.System
 	kind      *mailbox.Kind[chat.Event]
@@ -40,15 +45,15 @@ type Service struct {
 	nextID    atomic.Int64
 }
 
-// New makes the service.
-func New(directory Directory, provider trace.TracerProvider) (*Service, error) {
+// New makes the service, whose tracing follows control.
+func New(directory Directory, provider trace.TracerProvider, control *sampling.Control) (*Service, error) {
 	s := &Service{
-		sys:       mailbox.NewSystem(mailbox.WithTracerProvider(provider)),
+		sys:       mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
 		directory: directory,
 		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
 	}
 	// A client that cannot keep up loses its session, not the guild its time.
-	kind, err := mailbox.NewKind[chat.Event](s.sys, "session",
+	kind, err := mailbox.NewKind[chat.Event](s.sys, Kind,
 		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Stop))
 	if err != nil {
 		return nil, err
@@ -63,10 +68,15 @@ func New(directory Directory, provider trace.TracerProvider) (*Service, error) {
 // Serve answers WebSocket clients at /ws?guild=N until Shutdown.
 func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
 
-// Simulate connects a session to guild whose client takes every message at
-// once.
-func (s *Service) Simulate(ctx context.Context, guild int64) error {
-	_, err := s.connect(ctx, guild, func(context.Context, chat.Event) error { return nil })
+// Simulate connects a session to guild whose client takes that long for every
+// message.
+func (s *Service) Simulate(ctx context.Context, guild int64, each time.Duration) error {
+	_, err := s.connect(ctx, guild, func(_ context.Context, e chat.Event) error {
+		if _, ok := e.(*chat.MessageCreate); ok && each > 0 {
+			time.Sleep(each)
+		}
+		return nil
+	})
 	return err
 }
 
@@ -75,6 +85,7 @@ func (s *Service) connect(ctx context.Context, guild int64, forward mailbox.Hand
 	var track *Track
 	id := strconv.FormatInt(s.nextID.Add(1), 10)
 	session, err := s.kind.Spawn(id, func(ctx context.Context, e chat.Event) error {
+		begun := time.Now()
 		if err := forward(ctx, e); err != nil {
 			return err
 		}
@@ -82,6 +93,8 @@ func (s *Service) connect(ctx context.Context, guild int64, forward mailbox.Hand
 		case *chat.Ready:
 			track = s.Tally.Track(e.Last)
 		case *chat.MessageCreate:
+			sent, _ := mailbox.SentAt(ctx)
+			s.Latency.Took(begun.Sub(sent), time.Since(begun))
 			track.Got(e.Seq)
 		}
 		return nil

@@ -1,0 +1,79 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package app_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/app"
+)
+
+// What the few spans say of all deliveries is near the truth, and exact for the
+// slow ones, which all left a span.
+func TestEstimatesAreHeldAgainstTheTruth(t *testing.T) {
+	var out, errOut bytes.Buffer
+	code := app.Main(t.Context(), []string{"-once", "-sessions", "500", "-slow", "4", "-posts", "10"}, &out, &errOut)
+	require.Zero(t, code, errOut.String())
+	number := func(pattern string) (estimated, counted float64) {
+		t.Helper()
+		m := regexp.MustCompile(pattern).FindStringSubmatch(out.String())
+		require.Len(t, m, 3, "no %q in:\n%s", pattern, out.String())
+		var err error
+		estimated, err = strconv.ParseFloat(m[1], 64)
+		require.NoError(t, err)
+		counted, err = strconv.ParseFloat(m[2], 64)
+		require.NoError(t, err)
+		return estimated, counted
+	}
+	slow, slowCounted := number(`slow deliveries +(\S+) ± 0 +(\S+)`)
+	assert.InDelta(t, slowCounted, slow, 2, "on a busy machine one at the edge may count here and not there")
+	assert.GreaterOrEqual(t, slowCounted, 40.0, "the slow sessions took that long")
+	median, medianCounted := number(`p50 +(\S+) ± \S+ ms +(\S+) ms`)
+	assert.Greater(t, median, 0.0)
+	assert.Greater(t, medianCounted, 0.0)
+	assert.InEpsilon(t, medianCounted, median, 0.9, "it is an estimate from some hundred spans")
+}
+
+// The configuration of what is traced can be seen and changed.
+func TestTracingIsControlled(t *testing.T) {
+	e := start(t, "-sessions", "20", "-slow", "0", "-posts", "0")
+	ask := func(method, body string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+e.api+"/tracing", strings.NewReader(body))
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		shown, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode, string(shown)
+	}
+	status, shown := ask(http.MethodGet, "")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, shown, `"slow": "10ms"`)
+	status, _ = ask(http.MethodPut, `{"kinds": {"guild": {"spans": "no"}}}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	status, shown = ask(http.MethodPut, `{"kinds": {"guild": {"spans": false}}}`)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, shown, `"spans": false`)
+
+	status, a := e.post("1", `{"author":"ann","content":"quietly"}`)
+	require.Equal(t, http.StatusCreated, status, a.Error)
+	http.DefaultClient.CloseIdleConnections()
+	var names []string
+	for _, span := range e.finish().Traces[0].Spans {
+		names = append(names, span.Name)
+	}
+	assert.NotContains(t, names, "guild Publish")
+	assert.Contains(t, names, "broadcast sessions", "the trace goes on")
+}
