@@ -95,10 +95,9 @@ func (p *process[M]) startLate(
 		if sc := s.header.SpanContext(); sc.IsValid() && !envelope.IsSentinel(sc) {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))
 		}
-		options = append(options, trace.WithNewRoot())
-		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, trace.SpanContext{}))
+		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	}
-	_, span := p.kind.sys.tracer.Start(ctx, names.handling, options...)
+	_, span := p.kind.sys.tracer.Start(sampling.Force(ctx), names.handling, options...)
 	return span
 }
 

@@ -9,17 +9,54 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-type forceKey struct{}
+// forcedSpan stands in a context for the span that is current there. Whatever
+// puts another span into the context so takes the mark away, which a value
+// under a key of its own would outlive.
+type forcedSpan struct{ trace.Span }
 
-// Force returns a context that asks the sampler of package sampler to sample the
-// next span that is started with it, whatever else would decide.
+// WaybillForced tells the wrapper, which has the span at hand and need not look
+// for it once more, what Forced tells others.
+func (forcedSpan) WaybillForced() {}
+
+// Force returns a context that asks the wrapper of package
+// [github.com/waybill-go/waybill/sampling/sampler] to record and sample the
+// spans that are started with it, whatever else would decide. Without the wrapper
+// it does nothing.
+//
+// It is for spans that turn out to be worth it after the decision was made:
+//
+//	_, span := tracer.Start(sampling.Force(ctx), "slow query", trace.WithTimestamp(began))
+//	span.End()
+//
+// The request holds for the span that is current in ctx, and ends where another
+// takes its place. So it never reaches what is started below a forced span: there
+// the sampler decides as usual, which for a parent-based one means that it goes
+// on sampling.
+//
+// With [trace.WithNewRoot] the SDK looks away from ctx, and from the request as
+// well. To force a root, take the span away instead; it keeps its baggage and
+// other values:
+//
+//	ctx = sampling.Force(trace.ContextWithSpanContext(ctx, trace.SpanContext{}))
+//	_, span := tracer.Start(ctx, "slow query", trace.WithLinks(link))
+//
+// Handlers of untraced messages should do so: their trace ID is that of all
+// untraced messages. A parent with a trace ID and no span ID works too, for a
+// root whose trace ID is given.
+//
+// Use the context for the start and nothing else. The current span in it is a
+// stand-in that passes everything on, but is not of the SDK's type: the SDK does
+// not count forced spans among their parent's children.
 func Force(ctx context.Context) context.Context {
-	return context.WithValue(ctx, forceKey{}, trace.SpanContextFromContext(ctx))
+	if Forced(ctx) {
+		return ctx
+	}
+	return trace.ContextWithSpan(ctx, forcedSpan{trace.SpanFromContext(ctx)})
 }
 
 // Forced reports whether ctx is one that [Force] returned, or derived from one
-// without another span.
+// without another span. It does not allocate.
 func Forced(ctx context.Context) bool {
-	forced, ok := ctx.Value(forceKey{}).(trace.SpanContext)
-	return ok && forced.Equal(trace.SpanContextFromContext(ctx))
+	_, ok := trace.SpanFromContext(ctx).(forcedSpan)
+	return ok
 }

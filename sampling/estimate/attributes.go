@@ -7,12 +7,11 @@ import (
 	"math"
 
 	"go.opentelemetry.io/otel/attribute"
-	_ "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Attributes that package mailbox writes; a test holds that they are called so.
+// Attributes of broadcasts, which package mailbox writes.
 const (
 	shedKey    = attribute.Key("waybill.fanout.shed")
 	sampledKey = attribute.Key("waybill.fanout.sampled")

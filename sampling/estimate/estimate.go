@@ -38,8 +38,8 @@ func unknown(value float64) Estimate {
 	return Estimate{value, math.Inf(1), math.Inf(-1), math.Inf(1)}
 }
 
-// Count estimates how many there were in all: Σw. Where the sample holds all the
-// chosen of its fan-outs, and knows their stages, that is not a guess, and its
+// Count estimates how many there were in all: Σw. Where the sample knows the stages
+// and holds all the chosen, two at least of each fan-out, that is no guess, and its
 // standard error is 0.
 func (s *Sample) Count() Estimate {
 	return newEstimate(s.sum(s.counted(), func(observation) float64 { return 1 }))

@@ -98,6 +98,39 @@ func TestNestedStandardErrorsAreHonest(t *testing.T) {
 	})
 }
 
+// A sampler keeps a share of the traces, in each of which is a broadcast.
+func TestSampledTracesAreOneDrawEach(t *testing.T) {
+	const share = 0.25
+	traces := relays(fixed(2), 200)
+	values := all(traces)
+	random := fixed(15)
+	sample := func(stageOf func(trace string) estimate.Stage) func() *estimate.Sample {
+		return func() *estimate.Sample {
+			s := &estimate.Sample{}
+			for i, broadcast := range traces {
+				if random.Float64() >= share {
+					continue
+				}
+				plan := sampling.Config{}.Plan(len(broadcast), random)
+				for _, j := range plan.Chosen {
+					s.Add(broadcast[j], plan.Weight()/share, stageOf(strconv.Itoa(i)))
+				}
+			}
+			return s
+		}
+	}
+	wanted := []quantity{count(len(values)), total(values), mean(values)}
+	got := judge(t, 1000, sample(func(trace string) estimate.Stage { return estimate.Stage{Fanout: trace} }), wanted...)
+	for name, o := range got {
+		require.NoError(t, o.honest(0.94, 1.3), name)
+		require.NoError(t, o.covers(0.92, 0.99), name)
+	}
+	// Negative control: as if spans had been drawn, not traces.
+	got = judge(t, 1000, sample(func(string) estimate.Stage { return estimate.Stage{} }), wanted...)
+	require.Error(t, got["total"].honest(0.94, 1.3))
+	require.Error(t, got["total"].covers(0.92, 0.99))
+}
+
 // The variance of two stages, on numbers small enough to follow: that between
 // relays, and a part of that within each (Cochran, 1977, chapter 11).
 func TestTwoStagesByTheTextbook(t *testing.T) {

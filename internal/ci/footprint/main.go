@@ -79,15 +79,15 @@ func run(checkout string) error {
 }
 
 // libraryPackages lists the packages of the checkout that applications import.
-// Packages below sampling are not among them: what is there wraps a sampler of
-// the SDK, for applications that have chosen the SDK anyway.
+// Package sampler is not among them: it wraps a sampler of the SDK, for
+// applications that have chosen the SDK anyway.
 func libraryPackages(checkout string) ([]string, error) {
 	out, err := command(checkout, "list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "./...")
 	if err != nil {
 		return nil, err
 	}
 	packages := slices.DeleteFunc(strings.Fields(out), func(p string) bool {
-		return strings.HasPrefix(p, library+"/internal/") || strings.HasPrefix(p, library+"/sampling/")
+		return strings.HasPrefix(p, library+"/internal/") || p == library+"/sampling/sampler"
 	})
 	for _, p := range core {
 		if !slices.Contains(packages, p) {

@@ -1,0 +1,71 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampler
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+type wrapper struct{ next sdktrace.Sampler }
+
+var _ sdktrace.Sampler = wrapper{}
+
+// Wrap returns a sampler that leaves decisions to next, but for what the package
+// documentation lists. If next is nil, it is the SDK's default,
+// ParentBased(AlwaysSample()).
+func Wrap(next sdktrace.Sampler) sdktrace.Sampler {
+	if next == nil {
+		next = sdktrace.ParentBased(sdktrace.AlwaysSample())
+	}
+	return wrapper{next}
+}
+
+// ShouldSample implements sdktrace.Sampler.
+func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	span := trace.SpanFromContext(p.ParentContext)
+	parent := span.SpanContext()
+	_, forced := span.(interface{ WaybillForced() }) // As sampling.Forced finds out.
+	var result sdktrace.SamplingResult               // The zero value drops.
+	switch {
+	case forced:
+		result.Decision = sdktrace.RecordAndSample
+	case !isSentinel(parent):
+		result = w.next.ShouldSample(p)
+	}
+	inherited := parent.TraceState()
+	if inherited.Len() == 0 || parent.TraceID() != p.TraceID {
+		return result
+	}
+	if result.Tracestate.Len() == 0 {
+		result.Tracestate = inherited
+	}
+	if result.Decision != sdktrace.Drop && !weighted(p.Attributes) && !weighted(result.Attributes) {
+		// Clipped, lest the append writes into what next may share between its results.
+		result.Attributes = sampling.FanoutFrom(inherited).Attributes(slices.Clip(result.Attributes))
+	}
+	return result
+}
+
+// Description implements sdktrace.Sampler.
+func (w wrapper) Description() string { return "Waybill{" + w.next.Description() + "}" }
+
+// isSentinel reports whether sc is the sentinel of an operating system process,
+// this one or another, or a non-recording child of it. It goes by the shape that
+// envelope.Sentinel documents; a random trace ID has it once in 2⁶⁴.
+func isSentinel(sc trace.SpanContext) bool {
+	id := sc.TraceID()
+	return binary.BigEndian.Uint64(id[8:]) == 0xff<<56 && !sc.IsSampled()
+}
+
+// weighted reports whether attrs say already what their span stands for.
+func weighted(attrs []attribute.KeyValue) bool {
+	return slices.ContainsFunc(attrs, func(a attribute.KeyValue) bool { return a.Key == sampling.WeightKey })
+}
