@@ -89,7 +89,8 @@ type tally struct {
 
 	// By fan-out:
 	lumps   []float64 // contributions of all together, where their choice is not known
-	members []int     // recipients that show up
+	members []int     // recipients that were chosen and show up
+	certain []int     // recipients that show up although nobody chose them: a stratum
 	squares []float64 // sums of squares of what its recipients contribute, less their mean
 	weight  []float64 // of the fan-outs above it
 }
@@ -103,16 +104,20 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 	t := &tally{
 		lumps:   make([]float64, len(d.fanouts)),
 		members: make([]int, len(d.fanouts)),
+		certain: make([]int, len(d.fanouts)),
 		squares: make([]float64, len(d.fanouts)),
 		weight:  make([]float64, len(d.fanouts)),
 	}
 	units, seen := make([]float64, len(d.units)), make([]bool, len(d.units))
-	lumped := make([]bool, len(d.fanouts))
+	isLumped := make([]bool, len(d.fanouts))
 	for _, o := range observations {
 		if o.weight > 1 {
 			t.chosen = true
 		} else {
 			t.draws++ // It is there for certain.
+		}
+		if o.fanout >= 0 && o.unit != lumped && (o.unit < 0 || d.units[o.unit].fanout != o.fanout) {
+			t.certain[o.fanout]++
 		}
 		switch contribution := o.weight * quantity(o); {
 		case o.unit >= 0:
@@ -120,16 +125,16 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 				units[u] += contribution
 				seen[u] = true
 			}
-		case o.unit != none: // Lumped.
+		case o.unit == lumped:
 			top := d.outermost(o.fanout)
 			t.lumps[top] += contribution
-			lumped[top] = true
+			isLumped[top] = true
 		case o.weight > 1:
 			t.alone = append(t.alone, contribution)
 			t.draws++
 		}
 	}
-	for _, is := range lumped {
+	for _, is := range isLumped {
 		if is {
 			t.draws++
 		}
@@ -169,9 +174,7 @@ func (d *design) spread(t *tally, units []float64, seen []bool) {
 			t.squares[i] = means[i] * means[i]
 			continue
 		}
-		means[i] /= float64(f.chosen)
-		// Those that were chosen and do not show up are zeros.
-		t.squares[i] = float64(f.chosen-t.members[i]) * means[i] * means[i]
+		means[i] /= float64(t.members[i])
 	}
 	for u, z := range units {
 		i := d.units[u].fanout
@@ -179,6 +182,22 @@ func (d *design) spread(t *tally, units []float64, seen []bool) {
 			t.squares[i] += off * off
 		}
 	}
+	for i, f := range d.fanouts {
+		if t.members[i] > 0 && !t.single(i, f) {
+			t.squares[i] = f.withZeros(t.squares[i], means[i], t.members[i], t.certain[i])
+		}
+	}
+}
+
+// withZeros returns the sum of squares of what all the chosen contribute, less their
+// mean, from that of the members that show up, and their mean. The others are zeros.
+// A stratum is among these where the choice fell on it, and it may by chance have
+// fallen on few of it, or none: then there are as many zeros as it has a share in
+// the fan-out.
+func (f fanout) withZeros(squares, mean float64, members, certain int) float64 {
+	m, k := float64(members), float64(f.chosen)
+	zeros := max(1-m/k, float64(min(certain, f.size-members))/float64(f.size))
+	return k * (1 - zeros) * (squares/m + zeros*mean*mean)
 }
 
 // rounding is how far numbers that are equal may be apart.

@@ -128,6 +128,18 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		e := above(values, slowFrom).of(withLate(11, broadcasts, stratum)())
 		require.InDelta(t, above(values, slowFrom).truth, e.Value, 1e-9, "none was missed")
 	})
+	t.Run("stratum of one broadcast", func(t *testing.T) {
+		// In most samples none of the ten chosen is slow. That they might have been
+		// is in the standard error all the same.
+		one := sessions(1)
+		got := judge(t, 1000, withLate(11, one, stratum), count(len(one[0])), total(one[0]))
+		for name, o := range got {
+			require.NoError(t, o.unbiased(), name)
+			require.NoError(t, o.covers(0.88, 1), name)
+		}
+		require.NoError(t, got["total"].honest(0.9, 1.1))
+		require.NoError(t, got["count"].honest(0.9, 1.7))
+	})
 	t.Run("control: a stratum in which the chosen count twice", func(t *testing.T) {
 		got := judge(t, trials, withLate(11, broadcasts, func(chosen bool, f sampling.Fanout) []attribute.KeyValue {
 			if chosen {

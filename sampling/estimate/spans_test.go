@@ -95,6 +95,8 @@ func TestEstimatesFromSpans(t *testing.T) {
 				assert.LessOrEqual(t, tally.Exemplars, test.exemplars)
 				if test.late.Stratum {
 					assert.InDelta(t, slow, s.Above(0.5).Value, 1e-9)
+					e := s.Count()
+					assert.True(t, e.Low <= sessions && sessions <= e.High, "%v", e)
 					var only estimate.Sample
 					for _, span := range spans {
 						if weight, ok := estimate.Weight(span.Attributes); ok && weight == 1 {

@@ -1,0 +1,263 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// memo is a message that says what its handler does: it waits at the gate,
+// answers if it should, and then does the deed.
+type memo struct {
+	plan
+
+	id     int
+	answer bool
+	reply  mailbox.Reply[int]
+}
+
+// noticeID is that of all messages about an end. They can come in any order.
+const noticeID = -1
+
+// plan is what a handler, a Start or a Save does.
+type plan struct {
+	gate gate
+	deed deed
+}
+
+// gate is whether one waits before the deed, until there is a release.
+type gate string
+
+const (
+	gateOpen     gate = ""
+	gateStubborn gate = "stubborn" // waits whatever its context says
+	gatePolite   gate = "polite"
+)
+
+// deed is how it goes on.
+type deed string
+
+const (
+	deedNone  deed = ""
+	deedError deed = "error"
+	deedPanic deed = "panic"
+	deedExit  deed = "Goexit"
+	deedSelf  deed = "send to itself"
+	deedEmpty deed = "no handler" // from a Start
+)
+
+// fault says which failure the deed is, if any.
+func (d deed) fault() (outcome string, panicked bool) {
+	switch d {
+	case deedError:
+		return "spilt", false
+	case deedPanic:
+		return "spilt, panicked", true
+	case deedExit:
+		return "exit", true
+	case deedEmpty:
+		return "config", false
+	default:
+		return "", false
+	}
+}
+
+var outcomes = []struct {
+	err  error
+	name string
+}{
+	{mailbox.ErrLinked, "linked"},
+	{mailbox.ErrGivenUp, "given up"},
+	{mailbox.ErrFull, "full"},
+	{mailbox.ErrStopped, "stopped"},
+	{mailbox.ErrDropped, "dropped"},
+	{mailbox.ErrKilled, "killed"},
+	{mailbox.ErrExit, "exit"},
+	{mailbox.ErrConfig, "config"},
+	{errSpilt, "spilt"},
+	{context.Canceled, "canceled"},
+}
+
+// outcome names all that err is.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	var names []string
+	for _, o := range outcomes {
+		if errors.Is(err, o.err) {
+			names = append(names, o.name)
+		}
+	}
+	if _, ok := errors.AsType[*mailbox.PanicError](err); ok {
+		names = append(names, "panicked")
+	}
+	if cut, ok := errors.AsType[*mailbox.ShutdownError](err); ok {
+		return cutShort(cut.Busy, int(cut.DeadLetters))
+	}
+	if names == nil {
+		return "unexpected: " + err.Error()
+	}
+	return strings.Join(names, ", ")
+}
+
+func answerOf(id int) string { return fmt.Sprint("answer ", id) }
+
+func cutShort(busy, letters int) string {
+	return fmt.Sprintf("cut short with %d busy and %d left", busy, letters)
+}
+
+// modelSettings are what a process of the model is spawned with.
+type modelSettings struct {
+	Start, Own, PutAway bool
+	Capacity            int
+	Overflow            mailbox.Overflow
+	OnError, OnPanic    mailbox.FailurePolicy
+	Limit               float64
+}
+
+// The times of the model are so far apart that it does not matter how long a
+// step takes, nor chance: all pauses in one go take less than ten of the
+// longest, which changes no count of failures by much; then comes the time to
+// put idle ones away, several times; and then so much that failures are forgotten.
+const (
+	modelMinBackoff = time.Hour
+	modelMaxBackoff = 4 * time.Hour
+	modelDecay      = 200 * time.Hour
+	modelIdle       = 1000 * time.Hour
+	modelPass       = 10_000 * time.Hour
+)
+
+func (s modelSettings) options() []mailbox.KindOption {
+	opts := []mailbox.KindOption{
+		mailbox.WithCapacity(s.Capacity), mailbox.WithOverflow(s.Overflow),
+		mailbox.WithErrorPolicy(s.OnError), mailbox.WithPanicPolicy(s.OnPanic),
+		mailbox.WithRestarts(mailbox.Restarts{
+			Limit: s.Limit, Decay: modelDecay, MinBackoff: modelMinBackoff, MaxBackoff: modelMaxBackoff,
+		}),
+	}
+	if s.Own {
+		opts = append(opts, mailbox.WithOwnGoroutine())
+	}
+	if s.PutAway {
+		opts = append(opts, mailbox.WithPutAway(modelIdle))
+	}
+	return opts
+}
+
+// shared is what all actors of a run know.
+type shared struct {
+	dismissed atomic.Bool  // they wait no more
+	looked    atomic.Int64 // how often they were looked at; whoever loads it comes after that
+}
+
+// actor is what handles the messages of a process. Nothing guards it: it is
+// looked at when all has settled, and the race detector is a witness.
+type actor struct {
+	ref         mailbox.Ref[memo]
+	log         []string
+	starts      int
+	start, save plan
+	gate        chan struct{} // where it waits, or did
+	left        map[int]mailbox.Reply[int]
+	shared      *shared
+}
+
+func (a *actor) note(format string, args ...any) {
+	a.log = append(a.log, fmt.Sprintf(format, args...))
+}
+
+func (a *actor) wait(ctx context.Context, g gate) error {
+	var over <-chan struct{}
+	switch {
+	case g == gateOpen || a.shared.dismissed.Load():
+		return nil
+	case g == gatePolite:
+		over = ctx.Done()
+	}
+	a.gate = make(chan struct{})
+	select {
+	case <-a.gate:
+		return nil
+	case <-over:
+		return ctx.Err()
+	}
+}
+
+func (a *actor) release() {
+	g := a.gate
+	a.gate = nil
+	close(g)
+}
+
+// carryOut does what the plan says.
+func (a *actor) carryOut(ctx context.Context, p plan) error {
+	if err := a.wait(ctx, p.gate); err != nil {
+		return err
+	}
+	return p.deed.do(ctx)
+}
+
+func (d deed) do(ctx context.Context) error {
+	switch d {
+	case deedError:
+		return fails(ctx)
+	case deedPanic:
+		return panics(ctx)
+	case deedExit:
+		return exits(ctx)
+	default:
+		return nil
+	}
+}
+
+// incarnate is the actor's Start.
+func (a *actor) incarnate(ctx context.Context, self mailbox.Ref[memo]) (mailbox.Incarnation[memo], error) {
+	a.shared.looked.Load()
+	p := a.start
+	a.start = plan{}
+	if self != a.ref {
+		a.note("somebody else's start")
+	}
+	if err := a.carryOut(ctx, p); err != nil || p.deed == deedEmpty {
+		return mailbox.Incarnation[memo]{}, err
+	}
+	a.starts++
+	number := a.starts
+	return mailbox.Incarnation[memo]{
+		Handle: func(ctx context.Context, m memo) error { return a.handle(ctx, number, m) },
+		Save: func(ctx context.Context) error {
+			a.shared.looked.Load()
+			p := a.save
+			a.save = plan{}
+			return a.carryOut(ctx, p)
+		},
+	}, nil
+}
+
+func (a *actor) handle(ctx context.Context, incarnation int, m memo) error {
+	a.shared.looked.Load()
+	a.note("%d by %d", m.id, incarnation)
+	if err := a.wait(ctx, m.gate); err != nil {
+		return err
+	}
+	switch {
+	case m.answer:
+		a.note("answered %t", m.reply.Answer(m.id))
+	case m.reply != mailbox.Reply[int]{}:
+		a.left[m.id] = m.reply
+	}
+	if m.deed == deedSelf {
+		self, _ := mailbox.Self[memo](ctx)
+		a.note("self %s", outcome(self.Send(ctx, memo{id: m.id + 1})))
+	}
+	return m.deed.do(ctx)
+}

@@ -1,0 +1,341 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// reference says what a system does that has settled after every step, with
+// plain slices and in one goroutine.
+type reference struct {
+	slack     int // that mailboxes hold too much; for the negative control
+	processes []*refProcess
+	groups    [modelGroups][]*refProcess
+	registry  map[string]*refProcess
+	left      []leftReply
+	told      []string
+	stats     mailbox.Stats // but for what can be seen: see counts
+}
+
+// phase is what a process is doing while nothing happens.
+type phase int
+
+const (
+	idle     phase = iota
+	ready          // not for long: it has something to do
+	starting       // its Start blocks, with a message in hand
+	handling       // its handler blocks
+	saving         // its Save blocks
+	pausing        // after a failure
+	ended
+)
+
+type refProcess struct {
+	modelSettings
+
+	index       int
+	name        string // in the registry
+	phase       phase
+	polite      bool // what blocks ends with the context
+	closed      bool
+	killed      bool
+	rest        bool // to be put away when there is nothing to do
+	tied        bool // to another one, once
+	linked      bool // and so ends with it
+	hasTied     bool // another one, once
+	member      bool // of a group, once
+	starts      int
+	incarnation int  // 0 for none
+	start, save plan // for the next time
+	doing       plan // of the Start or Save that is going on
+	current     *item
+	hand, box   []item // hand was taken out of box at once
+	waiters     []item
+	open        []*refErrand // calls left to be answered later
+	stops       []*refErrand
+	ties        []*refTie // to it
+	failures    int
+	reason      *uint64 // counts what is left at the end
+	err         string
+	log         []string
+}
+
+// item is a message in a mailbox, or on its way.
+type item struct {
+	memo
+	*refErrand // nil for a message that nobody waits for
+}
+
+// refErrand is something that a goroutine does and may have to wait for: a send,
+// a call or a stop.
+type refErrand struct {
+	to        *refProcess
+	call      bool
+	abandoned bool   // a call whose caller has gone
+	result    string // empty while it waits
+}
+
+type leftReply struct {
+	id int
+	*refErrand
+}
+
+// refTie has one process learn of the end of another.
+type refTie struct {
+	process, other *refProcess
+	link           bool // it ends as well
+}
+
+func (e *refErrand) over() bool { return e.result != "" }
+
+func (e *refErrand) finish(result string) {
+	if e != nil && !e.over() {
+		e.result = result
+	}
+}
+
+// fail is how a message ends that was accepted, for a caller.
+func (e *refErrand) fail(result string) {
+	if e != nil && e.call {
+		e.finish(result)
+	}
+}
+
+func (i *item) isCall() bool { return i.refErrand != nil && i.call }
+
+func (p *refProcess) note(format string, args ...any) {
+	p.log = append(p.log, fmt.Sprintf(format, args...))
+}
+
+// room reports whether one more message may wait. The one being handled does
+// not count, nor the one that is next while none is.
+func (m *reference) room(p *refProcess) bool {
+	waiting := len(p.hand) + len(p.box)
+	if p.current == nil && len(p.hand) > 0 {
+		waiting--
+	}
+	return waiting < p.Capacity+m.slack
+}
+
+func (m *reference) letIn(p *refProcess) {
+	for len(p.waiters) > 0 && m.room(p) {
+		it := p.waiters[0]
+		p.waiters = p.waiters[1:]
+		m.accept(p, it)
+	}
+}
+
+// accept takes the message in. If the process was idle, it is to run.
+func (m *reference) accept(p *refProcess, it item) {
+	m.stats.Accepted++
+	if !it.isCall() {
+		it.finish("ok")
+	}
+	p.box = append(p.box, it)
+	if p.phase == idle {
+		p.phase = ready
+	}
+}
+
+// offer sends without waiting.
+func (m *reference) offer(p *refProcess, it item) (result string) {
+	switch {
+	case p.closed:
+		m.stats.Refused.Stopped++
+		return "stopped"
+	case len(p.waiters) == 0 && m.room(p):
+	case p.Overflow == mailbox.DropOldest:
+		m.stats.DeadLetters.Dropped++
+		p.box[0].fail("dropped")
+		p.box = p.box[1:]
+	default:
+		m.stats.Refused.Full++
+		return "full"
+	}
+	m.accept(p, it)
+	return "ok"
+}
+
+// send sends, and has the sender wait for room if the process says so.
+func (m *reference) send(p *refProcess, it item) {
+	if !p.closed && p.Overflow == mailbox.Wait {
+		p.waiters = append(p.waiters, it)
+		m.letIn(p)
+	} else if result := m.offer(p, it); result != "ok" {
+		it.finish(result)
+	}
+	m.run(p)
+}
+
+// force sends even to a full mailbox.
+func (m *reference) force(p *refProcess, it item) {
+	if p.closed {
+		m.stats.Refused.Stopped++
+		return
+	}
+	m.accept(p, it)
+	m.run(p)
+}
+
+// cancel ends the context of an errand.
+func (m *reference) cancel(e *refErrand) {
+	if e.over() {
+		return
+	}
+	e.finish("canceled")
+	p := e.to
+	if i := slices.IndexFunc(p.waiters, func(it item) bool { return it.refErrand == e }); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+		m.stats.Refused.Cancelled++
+		return
+	}
+	e.abandoned = e.call
+	p.forget(e)
+	if p.phase == handling && p.polite && p.current.refErrand == e {
+		m.interrupt(p)
+	}
+}
+
+func (p *refProcess) forget(e *refErrand) {
+	p.open = slices.DeleteFunc(p.open, func(o *refErrand) bool { return o == e })
+}
+
+// answer answers a call, and reports whether the caller hears it.
+func (m *reference) answer(e *refErrand, result string) bool {
+	switch {
+	case e == nil || !e.call:
+		return false
+	case !e.over():
+		e.finish(result)
+		e.to.forget(e)
+		return true
+	case e.abandoned:
+		m.stats.LateReplies++
+	}
+	return false
+}
+
+// close stops a process or kills it.
+func (m *reference) close(p *refProcess, kill bool) {
+	if p.phase == ended {
+		return
+	}
+	p.closed = true
+	p.killed = p.killed || kill
+	m.turnAway(p)
+	switch {
+	case p.phase == idle || p.phase == pausing:
+		p.phase = ready
+		m.run(p)
+	case kill && p.polite:
+		m.interrupt(p)
+	}
+}
+
+func (m *reference) turnAway(p *refProcess) {
+	for _, it := range p.waiters {
+		m.stats.Refused.Stopped++
+		it.finish("stopped")
+	}
+	p.waiters = nil
+}
+
+// stop is how somebody waits for the end.
+func (m *reference) stop(p *refProcess, e *refErrand) {
+	p.stops = append(p.stops, e)
+	m.close(p, false)
+	if p.phase == ended {
+		e.finish("ok")
+	}
+}
+
+func (m *reference) end(p *refProcess) {
+	p.phase, p.current = ended, nil
+	switch {
+	case p.reason != nil:
+	case p.killed:
+		p.reason, p.err = &m.stats.DeadLetters.Stopped, "killed"
+	default:
+		p.reason, p.err = &m.stats.DeadLetters.Stopped, "ok"
+	}
+	for _, it := range append(p.hand, p.box...) {
+		*p.reason++
+		it.fail("stopped")
+	}
+	for _, e := range p.open {
+		e.fail("stopped")
+	}
+	for _, e := range p.stops {
+		e.finish("ok")
+	}
+	p.hand, p.box, p.open, p.stops = nil, nil, nil, nil
+	for i := range m.groups {
+		m.leave(i, p)
+	}
+	if m.registry[p.name] == p {
+		delete(m.registry, p.name)
+	}
+	m.tell(p)
+}
+
+func (m *reference) leave(group int, p *refProcess) bool {
+	i := slices.Index(m.groups[group], p)
+	if i < 0 {
+		return false
+	}
+	m.groups[group] = slices.Delete(m.groups[group], i, i+1)
+	return true
+}
+
+// tell tells those who are tied to the process of its end.
+func (m *reference) tell(p *refProcess) {
+	ties := p.ties
+	p.ties = nil
+	for _, t := range ties {
+		m.act(t)
+	}
+}
+
+// act is what the end of the other one brings with it.
+func (m *reference) act(t *refTie) {
+	p := t.process
+	switch {
+	case p.phase == ended:
+	case !t.link:
+		m.told = append(m.told, fmt.Sprintf("%d hears of %d: %s", p.index, t.other.index, t.other.err))
+		m.force(p, item{memo: memo{id: noticeID}})
+	case t.other.err == "ok":
+		m.close(p, false)
+	default:
+		if !p.killed {
+			p.reason, p.err = &m.stats.DeadLetters.Stopped, "linked, "+strings.TrimPrefix(t.other.err, "linked, ")
+		}
+		m.close(p, true)
+	}
+}
+
+func (m *reference) tie(t *refTie) {
+	t.process.tied, t.other.hasTied = true, true
+	t.process.linked = t.process.linked || t.link
+	switch {
+	case t.other.phase == ended:
+		m.act(t)
+	case t.process.phase != ended:
+		t.other.ties = append(t.other.ties, t)
+	}
+}
+
+func (m *reference) untie(t *refTie) bool {
+	i := slices.Index(t.other.ties, t)
+	if i < 0 || t.process.phase == ended {
+		return false
+	}
+	t.other.ties = slices.Delete(t.other.ties, i, i+1)
+	return true
+}
