@@ -24,7 +24,7 @@ type Header struct {
 	// It is one that was chosen not to continue the trace of spanContext; shown
 	// has its receiver learn of it all the same.
 	skipped, shown bool
-	chosen         bool // The choice fell on it.
+	chosen, linked bool // The choice fell on it.
 }
 
 // chained is a context made from a sampled header. It holds that header, so that
@@ -72,15 +72,20 @@ func (h *Header) Skip(c Carry) *Header {
 }
 
 // Choose returns the header of a message that a choice made to continue the
-// trace. A header that is not sampled is returned as it is.
-func (h *Header) Choose() *Header {
+// trace, or, if linked, to begin one of its own that is linked to this one. A
+// header that is not sampled is returned as it is.
+func (h *Header) Choose(linked bool) *Header {
 	if !h.Sampled() {
 		return h
 	}
 	next := *h
-	next.chosen = true
+	next.chosen, next.linked = true, linked
 	return &next
 }
+
+// Linked reports whether the handling of the message should begin a trace of its
+// own, linked to the header's span context.
+func (h *Header) Linked() bool { return h != nil && h.linked }
 
 // Chosen reports whether a choice made the message continue the trace.
 func (h *Header) Chosen() bool { return h != nil && h.chosen }

@@ -5,6 +5,7 @@ package mailbox
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -41,21 +42,39 @@ func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 func (g *Group[M]) BroadcastFunc(
 	ctx context.Context, message M, refused func(member Ref[M], err error),
 ) Delivery {
+	return g.broadcast(ctx, message, nil, refused)
+}
+
+// BroadcastRelays is Broadcast to members that each hand the message on to others
+// by a broadcast of their own: to so many as size says, which may be wrong. How
+// many recipients keep the trace is planned once, for all of those at the end, and
+// shared out: there are never more, and what each stands for is exact. The relay's
+// next broadcast in the message's trace spends its share; it should be the only
+// one. size is called for every member if the trace in ctx is sampled.
+func (g *Group[M]) BroadcastRelays(ctx context.Context, message M, size func(relay Ref[M]) int) Delivery {
+	return g.broadcast(ctx, message, size, nil)
+}
+
+func (g *Group[M]) broadcast(
+	ctx context.Context, message M, size func(Ref[M]) int, refused func(Ref[M], error),
+) Delivery {
 	d := delivery[M]{refused: refused}
 	members := g.snapshot()
 	d.Size = len(members)
 	switch {
 	case d.Size == 0:
 	case traced(ctx):
-		g.broadcastTraced(ctx, message, members, &d)
+		g.broadcastTraced(ctx, message, members, size, &d)
 	default:
 		d.deliver(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
 	}
 	return d.Delivery
 }
 
-func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*process[M], d *delivery[M]) {
-	parent := sampling.FanoutFrom(trace.SpanContextFromContext(ctx).TraceState())
+func (g *Group[M]) broadcastTraced(
+	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *delivery[M],
+) {
+	parent := fanoutOf(trace.SpanContextFromContext(ctx))
 	ctx, span := g.sys.tracer.Start(ctx, "broadcast "+g.name, trace.WithSpanKind(trace.SpanKindProducer))
 	defer span.End()
 
@@ -64,24 +83,42 @@ func (g *Group[M]) broadcastTraced(ctx context.Context, message M, members []*pr
 		d.deliver(members, newParcel(ctx, g.sys, message, header))
 		return
 	}
-	plan := g.settings.sampling.Load().Plan(len(members), nil)
-	chosen := newParcel(ctx, g.sys, message, chosenHeader(header, parent.Recipient(plan)))
-	skipped := newParcel(ctx, g.sys, message, g.sys.skippedHeader(header))
-	rest := 0
-	for _, i := range plan.Chosen {
-		d.deliver(members[rest:i], skipped)
-		d.deliver(members[i:i+1], chosen)
-		rest = i + 1
+	planner := sampling.Planner{
+		Config: *g.settings.sampling.Load(), Above: parent, Rate: g.rate, Now: time.Duration(exactly()),
 	}
-	d.deliver(members[rest:], skipped)
-	d.Traced = len(plan.Chosen)
-	span.SetAttributes(d.attributes(parent)...)
+	skipped := newParcel(ctx, g.sys, message, g.sys.skippedHeader(header))
+	var attrs []attribute.KeyValue
+	if size == nil {
+		plan := planner.Plan(len(members))
+		chosen := newParcel(ctx, g.sys, message, g.chosenHeader(header, parent.Recipient(plan)))
+		d.spread(members, plan.Chosen, skipped, func(int) parcel[M] { return chosen })
+		attrs = d.attributes(parent, "uniform", plan.Shed)
+	} else {
+		relays := planner.Relays(sizesOf(members, size))
+		d.spread(members, relays.Chosen, skipped, func(n int) parcel[M] {
+			return newParcel(ctx, g.sys, message, g.chosenHeader(header, relays.Recipient(n)))
+		})
+		attrs = append(d.attributes(parent, "systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
+	}
+	span.SetAttributes(attrs...)
 }
 
-// chosenHeader is what all recipients share that keep the trace.
-func chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope.Header {
+func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
+	sizes := make([]int, len(members))
+	for i, p := range members {
+		sizes[i] = size(Ref[M]{p})
+	}
+	return sizes
+}
+
+// chosenHeader is what recipients share that keep the trace, or begin one that is
+// linked to it.
+func (g *Group[M]) chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope.Header {
 	sc := h.SpanContext()
-	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState()))).Choose()
+	if g.settings.linked {
+		return h.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
+	}
+	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState()))).Choose(false)
 }
 
 // skippedHeader is what all recipients share that do not. It costs a little for
@@ -115,6 +152,19 @@ type delivery[M any] struct {
 	Delivery
 
 	refused func(member Ref[M], err error) // may be nil
+}
+
+// spread gives what chosen says to the members at those positions, and skipped to
+// all others.
+func (d *delivery[M]) spread(members []*process[M], positions []int, skipped parcel[M], chosen func(n int) parcel[M]) {
+	rest := 0
+	for n, i := range positions {
+		d.deliver(members[rest:i], skipped)
+		d.deliver(members[i:i+1], chosen(n))
+		rest = i + 1
+	}
+	d.deliver(members[rest:], skipped)
+	d.Traced = len(positions)
 }
 
 // deliver gives s to each of members and counts how it went. Those that it
@@ -160,12 +210,14 @@ func (d *delivery[M]) reject(p *process[M], err error) {
 
 // attributes describes the broadcast on its span. Its size is its own; weight,
 // probability and depth are those of the fan-outs above it.
-func (d *Delivery) attributes(parent sampling.Fanout) []attribute.KeyValue {
-	method := "uniform"
+func (d *Delivery) attributes(parent sampling.Fanout, method string, shed bool) []attribute.KeyValue {
 	if d.Traced == d.Size {
 		method = "all"
 	}
-	attrs := parent.Attributes(make([]attribute.KeyValue, 0, 9))
+	attrs := parent.Attributes(make([]attribute.KeyValue, 0, 11))
+	if shed {
+		attrs = append(attrs, sampling.ShedKey.Bool(true))
+	}
 	return append(attrs,
 		sampling.SizeKey.Int(d.Size), // Of two with one key, the later counts.
 		FanoutSampledKey.Int(d.Traced),

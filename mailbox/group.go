@@ -6,6 +6,8 @@ package mailbox
 import (
 	"slices"
 	"sync"
+
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Group is a set of processes to broadcast to. Its members may be of several
@@ -14,6 +16,7 @@ type Group[M any] struct {
 	sys      *System
 	name     string
 	settings groupSettings
+	rate     *sampling.Rate
 
 	mu      sync.Mutex // after any process's
 	index   map[*process[M]]int
@@ -24,7 +27,7 @@ type Group[M any] struct {
 // NewGroup makes an empty group called name, whose broadcasts are traced by
 // sys. Its name is in the names of spans, so there should be few names.
 func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
-	g := &Group[M]{sys: sys, name: name, index: make(map[*process[M]]int)}
+	g := &Group[M]{sys: sys, name: name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}

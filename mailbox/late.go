@@ -90,7 +90,7 @@ func (p *process[M]) startLate(
 	options := []trace.SpanStartOption{s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(attrs...)}
 	ctx := s.header.Context(p.kind.sys.base)
 	if parent.IsValid() {
-		ctx = trace.ContextWithSpanContext(ctx, parent)
+		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(sampling.WithoutThreshold(parent.TraceState())))
 	} else {
 		if sc := s.header.SpanContext(); sc.IsValid() && !envelope.IsSentinel(sc) {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))

@@ -83,8 +83,8 @@ func WithControl(control *sampling.Control) SystemOption {
 // trace into a mailbox, or was sent more than age after that, is handled in a new
 // trace, with a link to the old one. The defaults are 256 and 30 minutes; zero or
 // less means no limit. The new trace's ID keeps the last 8 bytes of the old one's:
-// samplers that decide by those decide the same. One that samples no roots ends
-// the chain.
+// samplers that decide by those decide the same, and that of package sampler goes
+// on in any case. One that samples no roots ends the chain.
 func WithChainLimit(hops int, age time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.chain = chainLimit{hops, age} })
 }
@@ -186,7 +186,17 @@ type groupOption func(*groupSettings)
 
 func (o groupOption) applyGroup(s *groupSettings) { o(s) }
 
+// WithLinkedRoots has every recipient of a traced broadcast that the choice falls
+// on begin a trace of its own, linked to the broadcast's, instead of going on in
+// that: for fan-outs whose traces would be too large to look at. With the sampler
+// of package sampler they are all sampled; others sample them as any root whose
+// ID has the same last 8 bytes.
+func WithLinkedRoots() GroupOption {
+	return groupOption(func(s *groupSettings) { s.linked = true })
+}
+
 type groupSettings struct {
+	linked   bool
 	sampling *sampling.Live[sampling.Config]
 }
 

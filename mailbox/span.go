@@ -36,11 +36,16 @@ const (
 	LateReasonKey = attribute.Key("waybill.late.reason")
 	// LinkReasonKey is what a link is about; a string. Those called restart lead
 	// from the first span after a restart to the handling that had failed, those
-	// called chain from a trace to the one that it goes on from ([WithChainLimit]).
+	// called chain from a trace to the one that it goes on from ([WithChainLimit]),
+	// those called fanout from a recipient's to the broadcast's ([WithLinkedRoots]).
 	LinkReasonKey = attribute.Key("waybill.link.reason")
 	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
 	FanoutSampledKey = attribute.Key("waybill.fanout.sampled")
-	// FanoutMethodKey is how those were chosen: all, or uniform; a string.
+	// FanoutBudgetKey is how many recipients may keep the trace behind the relays
+	// of a broadcast ([Group.BroadcastRelays]), all together; an int.
+	FanoutBudgetKey = attribute.Key("waybill.fanout.budget")
+	// FanoutMethodKey is how those were chosen: all; uniform; or systematic, by the
+	// sizes of relays; a string.
 	FanoutMethodKey = attribute.Key("waybill.fanout.method")
 	// FanoutDeliveredKey is how many mailboxes took the broadcast; an int.
 	FanoutDeliveredKey = attribute.Key("waybill.fanout.delivered")
@@ -51,6 +56,7 @@ const (
 var (
 	restartLink = []attribute.KeyValue{LinkReasonKey.String("restart")}
 	chainLink   = []attribute.KeyValue{LinkReasonKey.String("chain")}
+	fanoutLink  = []attribute.KeyValue{LinkReasonKey.String("fanout")}
 )
 
 // traced reports whether ctx is in a sampled trace.
@@ -125,10 +131,13 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	} else {
 		options = append(options, trace.WithNewRoot())
 	}
-	if p.kind.sys.chain.exceeded(s.header) {
-		ctx = trace.ContextWithSpanContext(ctx, nextTrace(s.header.SpanContext()))
-		options = append(options,
-			trace.WithLinks(trace.Link{SpanContext: s.header.SpanContext(), Attributes: chainLink}))
+	switch sc := s.header.SpanContext(); {
+	case s.header.Linked():
+		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, nextTrace(sc)))
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: fanoutLink}))
+	case p.kind.sys.chain.exceeded(s.header):
+		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, nextTrace(sc)))
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: chainLink}))
 	}
 	if failed := p.failedSpan(); failed.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
@@ -70,6 +71,15 @@ func BenchmarkFanout(b *testing.B) {
 		}
 		require.Equal(b, someFanout, sampling.FanoutFrom(next))
 	})
+	b.Run("put_erasing", func(b *testing.B) {
+		state := parse(b, "a=1,ot=th:8;rv:6e6d1a75832a2f,z=2")
+		var next trace.TraceState
+		b.ReportAllocs()
+		for b.Loop() {
+			next = someFanout.Put(state)
+		}
+		require.Equal(b, "rv:6e6d1a75832a2f", next.Get("ot"))
+	})
 	b.Run("from", func(b *testing.B) {
 		state := someFanout.Put(parse(b, "a=1,z=2"))
 		var f sampling.Fanout
@@ -88,4 +98,58 @@ func BenchmarkFanout(b *testing.B) {
 		}
 		require.Equal(b, sampling.Fanout{}, f)
 	})
+}
+
+// BenchmarkStream asks about recipients of which one in a thousand is chosen. The
+// baseline is a coin for each.
+func BenchmarkStream(b *testing.B) {
+	b.Run("skips", func(b *testing.B) {
+		s := sampling.NewStream(0.001, nil)
+		chosen := 0
+		for b.Loop() {
+			if s.Next() {
+				chosen++
+			}
+		}
+		require.LessOrEqual(b, chosen, s.Seen())
+	})
+	b.Run("coins", func(b *testing.B) {
+		chosen := 0
+		for b.Loop() {
+			if rand.Float64() < 0.001 {
+				chosen++
+			}
+		}
+		require.LessOrEqual(b, chosen, b.N)
+	})
+}
+
+// BenchmarkRelays shares 100 spans out to relays.
+func BenchmarkRelays(b *testing.B) {
+	for _, n := range []int{64, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			sizes := make([]int, n)
+			for i := range sizes {
+				sizes[i] = 1 + i%100
+			}
+			var r sampling.Relays
+			b.ReportAllocs()
+			for b.Loop() {
+				r = sampling.Planner{Config: exactly(100)}.Relays(sizes)
+			}
+			require.Equal(b, 100, r.Spans)
+		})
+	}
+}
+
+func BenchmarkFactor(b *testing.B) {
+	var rate sampling.Rate
+	var now time.Duration
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			rate.Factor(1000, 10, now)
+		}
+	})
+	require.Less(b, rate.Factor(1000, 1e9, now), 1.0)
 }

@@ -132,3 +132,21 @@ func checkTotal(truth float64, trials int, estimate func() float64) error {
 	}
 	return nil
 }
+
+// checkVariance judges whether estimates of truth vary as a formula says, by the
+// mean of their squared distances, whose own noise is taken from their spread.
+func checkVariance(truth, variance float64, trials int, estimate func() float64) error {
+	var sum, squares float64
+	for range trials {
+		d := estimate() - truth
+		sum += d * d
+		squares += d * d * d * d
+	}
+	n := float64(trials)
+	mean := sum / n
+	limit := tolerance * math.Sqrt((squares/n-mean*mean)/n)
+	if !(math.Abs(mean-variance) <= limit+1e-9*variance) {
+		return fmt.Errorf("the variance of %d estimates is %v, not %v, by more than %v", trials, mean, variance, limit)
+	}
+	return nil
+}

@@ -36,6 +36,14 @@ func (c Configuration) validate() error {
 			return fmt.Errorf("kind %q: %w", name, err)
 		}
 	}
+	if err := c.DefaultGroup.validate(); err != nil {
+		return fmt.Errorf("default group: %w", err)
+	}
+	for name, g := range c.Groups {
+		if err := g.validate(); err != nil {
+			return fmt.Errorf("group %q: %w", name, err)
+		}
+	}
 	return nil
 }
 
@@ -61,6 +69,7 @@ type Control struct {
 	current Configuration
 	kinds   map[string]*Live[Settings]
 	groups  map[string]*Live[Config]
+	rates   map[string]*Rate
 }
 
 // Live is the part of a configuration that concerns one kind or group, as it is
@@ -87,6 +96,7 @@ func NewControl(c Configuration) (*Control, error) {
 		current: c.clone(),
 		kinds:   make(map[string]*Live[Settings]),
 		groups:  make(map[string]*Live[Config]),
+		rates:   make(map[string]*Rate),
 	}, nil
 }
 
@@ -146,4 +156,17 @@ func (c *Control) Group(name string) *Live[Config] {
 		c.groups[name] = live
 	}
 	return live
+}
+
+// Rate returns the load of the group of that name, for [Planner]. All groups of
+// one name share it.
+func (c *Control) Rate(name string) *Rate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rate, ok := c.rates[name]
+	if !ok {
+		rate = &Rate{}
+		c.rates[name] = rate
+	}
+	return rate
 }

@@ -27,7 +27,10 @@ const maxConfiguration = 1 << 20 // bytes
 //	    "session": {"carry": true, "spans": true, "late": {"failures": true, "slow": "100ms", "per_second": 5}}
 //	  },
 //	  "groups": {
-//	    "sessions": {"curve": [{"size": 1, "probability": 1}, {"size": 10000, "probability": 0.001}], "max_spans": 50}
+//	    "sessions": {
+//	      "curve": [{"size": 1, "probability": 1}, {"size": 10000, "probability": 0.001}],
+//	      "max_spans": 50, "spans_per_second": 200, "max_spans_per_second": 1000
+//	    }
 //	  }
 //	}
 func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -22,15 +22,34 @@
 // all (Horvitz and Thompson, 1952). The choice never looks at a trace ID, so it
 // is independent of every sampler that does.
 //
+// # More than one fan-out
+//
+// A [Planner] plans in view of the others. Where recipients are relays that fan
+// out themselves, [Planner.Relays] plans once for all final recipients and gives
+// each relay its share ([Fanout.Budget]), so that the spans at the end are never
+// more than planned, and the weights as exact as for one fan-out. A budget holds
+// for the next fan-out of the relay; one that fans its message out twice uses it
+// twice.
+//
+// A [Rate] keeps the fan-outs of a group to a number of spans per second, by
+// scaling k̄ before the choice, from the load of the past. Its last resort chooses
+// nobody while there are far too many, and says so ([Plan.Shed]).
+//
+// Where nobody knows how many recipients there will be, a [Stream] chooses.
+//
 // # How the weight travels
 //
 // As a member of the tracestate ([Fanout]): there it is bound to its trace,
 // crosses borders, survives parent-based samplers, and ends where a new trace
-// begins.
+// begins. OpenTelemetry's own statement of a sampling probability, the threshold
+// in its member, is taken out where it no longer holds ([Fanout.Put]), and made
+// right where a recipient begins a trace of its own ([Fanout.Root]).
 //
 // # Cost and concurrency
 //
 // A plan costs time and memory in proportion to the number chosen, whatever the
-// size of the fan-out. All types are values, immutable once made, and safe for
-// concurrent use; a random source handed in is used only during the call.
+// size of the fan-out. Types are values, immutable once made, and safe for
+// concurrent use, but for [Rate] and [Control], which are shared and safe, and
+// [Stream], which is for one goroutine at a time. A random source handed in is
+// used only during the call, by a Stream as long as that is.
 package sampling

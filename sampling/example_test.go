@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -127,4 +128,79 @@ func ExampleFanout_Attributes() {
 	// waybill.fanout.probability 0.001
 	// waybill.fanout.size 10000
 	// waybill.fanout.depth 1
+}
+
+// A guild of 1,000 sessions behind three relays: the budget is planned once, and
+// each relay chooses its share of it.
+func ExamplePlanner_Relays() {
+	config := sampling.Config{MaxSpans: 10}
+	sizes := []int{700, 200, 100}
+	guild := sampling.Planner{Config: config}.Relays(sizes)
+	for i, relay := range guild.Chosen {
+		above := guild.Recipient(i) // It travels to the relay in the tracestate.
+		plan := sampling.Planner{Config: config, Above: above}.Plan(sizes[relay])
+		fmt.Println("relay", relay, "traces", len(plan.Chosen), "which stand for", above.Recipient(plan).Weight, "each")
+	}
+	// Output:
+	// relay 0 traces 7 which stand for 100 each
+	// relay 1 traces 2 which stand for 100 each
+	// relay 2 traces 1 which stand for 100 each
+}
+
+// One fan-out to 10,000 every 100 milliseconds would choose 100 a second.
+func ExamplePlanner_Plan() {
+	planner := sampling.Planner{
+		Config: sampling.Config{SpansPerSecond: 20},
+		Rate:   sampling.NewRate(10 * time.Second), // Shared by all that plan for this group.
+	}
+	for range 1000 {
+		planner.Now += 100 * time.Millisecond
+		planner.Plan(10_000)
+	}
+	plan := planner.Plan(10_000)
+	fmt.Printf("%.1f expected\n", plan.Expected)
+	// Output: 2.0 expected
+}
+
+func ExampleNewRate() {
+	rate := sampling.NewRate(10 * time.Second)
+	now := time.Minute
+	fmt.Printf("%.2f\n", rate.Factor(5, 40, now)) // Up to 50 in a window.
+	fmt.Printf("%.2f\n", rate.Factor(5, 60, now))
+	// Output:
+	// 1.00
+	// 0.50
+}
+
+func ExampleNewStream() {
+	stream := sampling.NewStream(0.001, rand.New(rand.NewPCG(1, 2))) // For an output that repeats; nil will do.
+	chosen := 0
+	for range 10_000 {
+		if stream.Next() {
+			chosen++
+		}
+	}
+	fmt.Println(chosen, "of", stream.Seen(), "chosen, each stands for", stream.Weight())
+	// Output: 8 of 10000 chosen, each stands for 1000
+}
+
+// A sampler keeps one trace in four; then a fan-out chooses one recipient in
+// ten, each of which begins a trace of its own.
+func ExampleFanout_Root() {
+	state, _ := trace.ParseTraceState("ot=th:c;rv:d0000000000000,vendor=1")
+	broadcast := trace.NewSpanContext(trace.SpanContextConfig{TraceState: state})
+	f := sampling.Fanout{}.Recipient(sampling.Config{MaxSpans: 1}.Plan(10, nil))
+	root := f.Root(broadcast)
+	fmt.Println(root)
+	p, _ := sampling.TraceProbability(root)
+	fmt.Printf("%.3f\n", p)
+	// Output:
+	// waybill=w:10;p:0.1;n:10;d:1,ot=th:f9999999999999;rv:fb333333333332
+	// 0.025
+}
+
+func ExampleWithoutThreshold() {
+	state, _ := trace.ParseTraceState("vendor=1,ot=th:c;rv:d0000000000000")
+	fmt.Println(sampling.WithoutThreshold(state))
+	// Output: ot=rv:d0000000000000,vendor=1
 }

@@ -5,11 +5,8 @@ package sampling
 
 import (
 	"math"
-	"strconv"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Attributes on the spans of a chosen recipient and of all that follow from it.
@@ -27,8 +24,10 @@ const (
 	DepthKey = attribute.Key("waybill.fanout.depth")
 )
 
-// memberKey names our member of the tracestate.
-const memberKey = "waybill"
+// ShedKey is on the span of a fan-out that chose nobody because of the rate's
+// last resort ([Plan.Shed]); a boolean, absent on all others. No span stands for
+// its recipients, so estimates must leave them out on both sides.
+const ShedKey = attribute.Key("waybill.fanout.shed")
 
 // Bounds on what a tracestate may claim. What is beyond them is absurd: not
 // written, and taken as absent when read.
@@ -40,11 +39,20 @@ const (
 
 // Fanout says what a traced recipient stands for. The zero value is that of a
 // message that went through no fan-out.
+//
+// Weight times Probability is always the weight of the span of the nearest
+// fan-out.
 type Fanout struct {
 	Weight      float64 // how many recipients, all fan-outs multiplied; 1 to 1e15
 	Probability float64 // share traced at the nearest fan-out, in (0, 1]
 	Size        int     // recipients of the nearest fan-out; 1 to 2³¹-1
 	Depth       int     // number of fan-outs passed; 1 to 64
+
+	// Budget is how many recipients may keep the trace at the next fan-out, and at
+	// all those below it together; 1 to 2³¹-1. Zero means that nobody has planned
+	// that. It is MeanBudget rounded down or up.
+	Budget     int
+	MeanBudget float64 // mean of Budget before it was known; above 0, at most 2³¹-1
 }
 
 // Recipient returns what each chosen recipient of p stands for when the
@@ -55,10 +63,16 @@ func (f Fanout) Recipient(p Plan) Fanout {
 	if w <= 0 {
 		return f
 	}
+	return f.below(w, p.Size)
+}
+
+// below returns what a recipient stands for at a fan-out of that size, where
+// weight is that of this fan-out alone.
+func (f Fanout) below(weight float64, size int) Fanout {
 	return Fanout{
-		Weight:      min(max(f.Weight, 1)*w, maxWeight),
-		Probability: 1 / w,
-		Size:        p.Size,
+		Weight:      min(max(f.Weight, 1)*weight, maxWeight),
+		Probability: 1 / weight,
+		Size:        size,
 		Depth:       min(f.Depth+1, maxDepth),
 	}
 }
@@ -68,64 +82,15 @@ func (f Fanout) valid() bool {
 	return f.Weight >= 1 && f.Weight <= maxWeight &&
 		f.Probability > 0 && f.Probability <= 1 &&
 		f.Size >= 1 && f.Size <= maxSize &&
-		f.Depth >= 1 && f.Depth <= maxDepth
+		f.Depth >= 1 && f.Depth <= maxDepth &&
+		(f.Budget == 0 && f.MeanBudget == 0 || f.validBudget())
 }
 
-// FanoutFrom reads what a trace has been through from its tracestate. A member
-// that is absent, malformed or out of sane bounds gives the zero value.
-func FanoutFrom(ts trace.TraceState) Fanout {
-	member := ts.Get(memberKey)
-	if member == "" {
-		return Fanout{}
-	}
-	var f Fanout
-	for field := range strings.SplitSeq(member, ";") {
-		name, value, _ := strings.Cut(field, ":")
-		if !f.set(name, value) {
-			return Fanout{}
-		}
-	}
-	if !f.valid() {
-		return Fanout{}
-	}
-	return f
-}
-
-// set parses one field and reports whether it could; a name that a later version
-// added it passes over.
-func (f *Fanout) set(name, value string) bool {
-	var err error
-	switch name {
-	case "w":
-		f.Weight, err = strconv.ParseFloat(value, 64)
-	case "p":
-		f.Probability, err = strconv.ParseFloat(value, 64)
-	case "n":
-		f.Size, err = strconv.Atoi(value)
-	case "d":
-		f.Depth, err = strconv.Atoi(value)
-	}
-	return err == nil
-}
-
-// Put returns ts with f as its first member; the others keep their values and
-// their order. If ts is full (32 members) its last one gives way, as the
-// standard's rule for growing lists has it. A zero f, or one that is out of
-// bounds, leaves ts as it is.
-func (f Fanout) Put(ts trace.TraceState) trace.TraceState {
-	if !f.valid() {
-		return ts
-	}
-	buf := make([]byte, 0, 64)
-	buf = strconv.AppendFloat(append(buf, "w:"...), f.Weight, 'g', -1, 64)
-	buf = strconv.AppendFloat(append(buf, ";p:"...), f.Probability, 'g', -1, 64)
-	buf = strconv.AppendInt(append(buf, ";n:"...), int64(f.Size), 10)
-	buf = strconv.AppendInt(append(buf, ";d:"...), int64(f.Depth), 10)
-	next, err := ts.Insert(memberKey, string(buf))
-	if err != nil { // The key is ours and the value is digits: it cannot be.
-		return ts
-	}
-	return next
+func (f Fanout) validBudget() bool {
+	const rounding = 1e-6 // of a budget shared out at a place where it is nearly whole
+	return f.Budget >= 1 && f.Budget <= maxSize &&
+		f.MeanBudget > 0 && f.MeanBudget <= maxSize &&
+		math.Abs(float64(f.Budget)-f.MeanBudget) <= 1+rounding
 }
 
 // Attributes appends the attributes of a span that stands for f to dst: none

@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -23,7 +22,16 @@ func within(f sampling.Fanout) bool {
 		!(f.Weight < 1) && !(f.Weight > 1e15) &&
 		!(f.Probability <= 0) && !(f.Probability > 1) &&
 		!(f.Size < 1) && !(f.Size > 1<<31-1) &&
-		!(f.Depth < 1) && !(f.Depth > 64)
+		!(f.Depth < 1) && !(f.Depth > 64) &&
+		(f.Budget == 0 && f.MeanBudget == 0 || withinBudget(f.Budget, f.MeanBudget))
+}
+
+// withinBudget says whether budget may be mean rounded down or up; near a whole
+// number it does not matter which.
+func withinBudget(budget int, mean float64) bool {
+	low, high := math.Floor(mean-1e-6), math.Ceil(mean+1e-6)
+	return mean > 0 && mean <= 1<<31-1 && budget >= 1 && budget <= 1<<31-1 &&
+		float64(budget) >= low && float64(budget) <= high
 }
 
 var (
@@ -31,18 +39,22 @@ var (
 	plainWhole  = regexp.MustCompile(`^[0-9]{1,30}$`)
 )
 
-// readPlainly is an oracle for members of the four fields, once each, with
-// numbers of the plainest form. It reads those as exact fractions. For all
-// others it reports that it does not know.
+// readPlainly is an oracle for members of the four fields, or of those and a
+// budget, once each, with numbers of the plainest form. It reads those as exact
+// fractions. For all others it reports that it does not know.
 func readPlainly(member string) (f sampling.Fanout, known bool) {
 	fields := strings.Split(member, ";")
-	if len(fields) != 4 {
+	slices.Sort(fields)
+	names, forms := "dnpw", []*regexp.Regexp{plainWhole, plainWhole, plainNumber, plainNumber}
+	if len(fields) == 6 {
+		names, forms = "bdenpw", []*regexp.Regexp{plainWhole, plainWhole, plainNumber, plainWhole, plainNumber, plainNumber}
+	}
+	if len(fields) != len(names) {
 		return f, false
 	}
-	slices.Sort(fields)
-	numbers := make([]*big.Rat, 4)
-	for i, form := range []*regexp.Regexp{plainWhole, plainWhole, plainNumber, plainNumber} {
-		text, ok := strings.CutPrefix(fields[i], "dnpw"[i:i+1]+":")
+	numbers := make([]*big.Rat, len(names))
+	for i, form := range forms {
+		text, ok := strings.CutPrefix(fields[i], names[i:i+1]+":")
 		if !ok || !form.MatchString(text) {
 			return f, false
 		}
@@ -50,6 +62,14 @@ func readPlainly(member string) (f sampling.Fanout, known bool) {
 		if !ok {
 			return f, false
 		}
+	}
+	if len(numbers) == 6 {
+		if numbers[0].Cmp(new(big.Rat).SetInt64(math.MaxInt32)) > 0 {
+			return sampling.Fanout{}, true
+		}
+		f.Budget = int(numbers[0].Num().Int64())
+		f.MeanBudget, _ = numbers[2].Float64()
+		numbers = []*big.Rat{numbers[1], numbers[3], numbers[4], numbers[5]}
 	}
 	for i, limit := range []int64{64, math.MaxInt32} {
 		if numbers[i].Sign() <= 0 || numbers[i].Cmp(new(big.Rat).SetInt64(limit)) > 0 {
@@ -70,6 +90,8 @@ func FuzzFanoutFrom(f *testing.F) {
 		"", "w:12.5;p:0.08;n:25;d:2", "d:2;n:25;p:0.08;w:12.5", "w:12.5;p:0.08;n:25;d:2;x:y", "w:NaN;p:NaN;n:NaN;d:NaN",
 		"w:1e300;p:0.1;n:1;d:1", "w:1;p:1e-320;n:1;d:1", "w:-1;p:-1;n:-1;d:-1", "w:1;p:1;n:1;d:99999999999", ";;;:::", "w:1;w:2",
 		"w:0x1p4;p:0x1p-4;n:+7;d:+1", "w:1e15;p:1;n:2147483647;d:64",
+		"w:12.5;p:0.08;n:25;d:2;b:7;e:6.4", "w:12.5;p:0.08;n:25;d:2;b:7;e:8.1", "w:12.5;p:0.08;n:25;d:2;b:1;e:1e-300",
+		"w:1;p:1;n:1;d:1;b:2147483647;e:2147483647", "w:1;p:1;n:1;d:1;b:0;e:0", "w:1;p:1;n:1;d:1;b:1", "w:1;p:1;n:1;d:1;e:1",
 	} {
 		f.Add(member)
 	}
@@ -99,16 +121,26 @@ func FuzzFanoutFrom(f *testing.F) {
 }
 
 func FuzzFanoutRoundTrip(f *testing.F) {
-	f.Add(1000.0/3, 0.003, 1000, 1, 0)
-	f.Add(1.0, 1.0, 1, 1, 31)
-	f.Add(1e15, 5e-324, math.MaxInt32, 64, 32)
-	f.Add(math.NaN(), 0.5, 1, 1, 2)
-	f.Add(1e300, 0.5, 1, 1, 2)
-	f.Add(2.0, math.Inf(1), -1, 65, 2)
-	f.Fuzz(func(t *testing.T, weight, probability float64, size, depth, count int) {
-		fan := sampling.Fanout{Weight: weight, Probability: probability, Size: size, Depth: depth}
-		count = int(uint(count) % 33)
-		before := parse(t, members(count))
+	f.Add(1000.0/3, 0.003, 1000, 1, 0, 0.0, 0, 0)
+	f.Add(1.0, 1.0, 1, 1, 7, 6.4, 31, 0)
+	f.Add(1e15, 5e-324, math.MaxInt32, 64, math.MaxInt32, float64(math.MaxInt32), 32, 0)
+	f.Add(math.NaN(), 0.5, 1, 1, 0, 0.0, 2, 0)
+	f.Add(1e300, 0.5, 1, 1, 0, 0.0, 2, 0)
+	f.Add(2.0, math.Inf(1), -1, 65, -1, math.NaN(), 2, 0)
+	f.Add(2.0, 0.5, 1, 1, 1, 0.01, 32, 200)
+	f.Add(2.0, 0.5, 1, 1, 1, 5.0, 10, 120)
+	f.Fuzz(func(t *testing.T, weight, probability float64, size, depth, budget int, mean float64, count, length int) {
+		fan := sampling.Fanout{
+			Weight: weight, Probability: probability, Size: size, Depth: depth, Budget: budget, MeanBudget: mean,
+		}
+		count, length = int(uint(count)%33), int(uint(length)%256)
+		text := members(count)
+		if length > 10 && count > 0 { // One long member among them.
+			list := strings.Split(text, ",")
+			list[length%count] = long("long", length)
+			text = strings.Join(list, ",")
+		}
+		before := parse(t, text)
 		after := fan.Put(before)
 		if !within(fan) {
 			if after.String() != before.String() {
@@ -119,11 +151,30 @@ func FuzzFanoutRoundTrip(f *testing.F) {
 		if got := sampling.FanoutFrom(after); got != fan {
 			t.Fatalf("%+v came back as %+v", fan, got)
 		}
-		if rest, want := strings.Join(others(after), ","), members(min(count, 31)); rest != want {
-			t.Fatalf("the others are %s; want %s", rest, want)
+		ours := len("waybill=" + after.Get("waybill"))
+		if ours > 128 {
+			t.Fatalf("our member has %d characters", ours)
 		}
-		if n := len(after.Get("waybill")); n > 256 {
-			t.Fatal("the standard allows 256 characters, not " + strconv.Itoa(n))
+		if want := strings.Join(plainlyShortened(others(before), ours), ","); strings.Join(others(after), ",") != want {
+			t.Fatalf("of %s the others are %s; want %s", text, others(after), want)
 		}
 	})
+}
+
+// plainlyShortened is what is left of list behind a member of that many
+// characters in front.
+func plainlyShortened(list []string, front int) []string {
+	length := func() int { return len(strings.Join(list, ",")) }
+	limit := max(512, length())
+	list = list[:min(len(list), 31)]
+	for length() > 0 && front+1+length() > limit {
+		remove := len(list) - 1
+		for i, m := range list {
+			if len(m) > 128 {
+				remove = i
+			}
+		}
+		list = slices.Delete(list, remove, remove+1)
+	}
+	return list
 }

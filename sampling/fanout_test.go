@@ -73,6 +73,9 @@ func TestFanoutRoundTrip(t *testing.T) {
 		{Weight: 1e15, Probability: math.SmallestNonzeroFloat64, Size: math.MaxInt32, Depth: 64},
 		{Weight: math.Nextafter(1, 2), Probability: math.Nextafter(1, 0), Size: 2, Depth: 2},
 		{Weight: 1 + math.Pi*1e14, Probability: 1.0 / 3, Size: 12345, Depth: 33},
+		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: 7, MeanBudget: 20.0 / 3},
+		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: 1, MeanBudget: math.SmallestNonzeroFloat64},
+		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
 	} {
 		assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
 	}
@@ -83,6 +86,10 @@ func TestFanoutRoundTrip(t *testing.T) {
 			Probability: math.Pow(10, -300*random.Float64()),
 			Size:        1 + random.IntN(math.MaxInt32),
 			Depth:       1 + random.IntN(64),
+		}
+		if random.IntN(2) == 0 {
+			f.MeanBudget = math.MaxInt32 * math.Pow(random.Float64(), 8)
+			f.Budget = max(int(f.MeanBudget)+random.IntN(2), 1)
 		}
 		require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
 	}
@@ -112,6 +119,15 @@ func absurd() map[string]sampling.Fanout {
 	}
 	for name, d := range map[string]int{"0": 0, "-1": -1, "65": 65, "huge": math.MaxInt} {
 		cases["depth "+name] = with(func(f *sampling.Fanout) { f.Depth = d })
+	}
+	for name, b := range map[string]struct {
+		budget int
+		mean   float64
+	}{
+		"without a mean": {1, 0}, "0": {0, 0.5}, "-1": {-1, -0.5}, "NaN": {1, math.NaN()}, "+Inf": {1, math.Inf(1)},
+		"far above": {7, 5.9}, "far below": {7, 8.1}, "huge": {math.MaxInt32 + 1, math.MaxInt32}, "huge mean": {math.MaxInt32, math.MaxInt32 + 0.5},
+	} {
+		cases["budget "+name] = with(func(f *sampling.Fanout) { f.Budget, f.MeanBudget = b.budget, b.mean })
 	}
 	return cases
 }

@@ -4,30 +4,56 @@
 package sampling
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 )
 
 // Config says how many recipients of a fan-out keep the trace. The zero value
-// is the default: [DefaultCurve] and no cap.
+// is the default: [DefaultCurve], no cap and no rate.
 type Config struct {
 	// Curve gives the share by the size of the fan-out.
 	Curve Curve `json:"curve"`
 	// MaxSpans caps the number of recipients chosen in one fan-out. Zero or
 	// less means no cap.
 	MaxSpans int `json:"max_spans,omitempty"`
+	// SpansPerSecond is how many recipients fan-outs choose per second, on
+	// average, where the curve would have them choose more. Zero or less means
+	// any number. It takes a [Rate].
+	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
+	// MaxSpansPerSecond is the last resort: while more are chosen per second,
+	// fan-outs choose none. Estimates lose those fan-outs, so it should be well
+	// above SpansPerSecond. Zero or less means no cap. It takes a [Rate].
+	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
-// Expected returns k̄, the mean number of recipients chosen out of n.
+// Expected returns k̄, the mean number of recipients chosen out of n, as long as
+// no rate asks for less.
 func (c Config) Expected(n int) float64 {
 	if n <= 0 {
 		return 0
 	}
 	expected := float64(n) * c.Curve.Probability(n)
+	return min(expected, float64(c.limit(n)))
+}
+
+// limit is how many of n may be chosen at most.
+func (c Config) limit(n int) int {
 	if c.MaxSpans > 0 {
-		expected = min(expected, float64(c.MaxSpans))
+		return min(n, c.MaxSpans)
 	}
-	return min(expected, float64(n))
+	return n
+}
+
+func (c Config) validate() error {
+	for name, rate := range map[string]float64{
+		"spans_per_second": c.SpansPerSecond, "max_spans_per_second": c.MaxSpansPerSecond,
+	} {
+		if math.IsNaN(rate) || math.IsInf(rate, 0) || rate < 0 {
+			return fmt.Errorf("%w: %s is %v", ErrSettings, name, rate)
+		}
+	}
+	return nil
 }
 
 // Plan is the choice made for one fan-out.
@@ -39,6 +65,12 @@ type Plan struct {
 	// Chosen holds the positions of the k recipients that keep the trace,
 	// ascending, each in [0, Size). It belongs to the caller.
 	Chosen []int
+	// Shed reports that the rate's last resort left nobody chosen. Estimates
+	// must leave such a fan-out out: mark its span with [ShedKey].
+	Shed bool
+
+	// mean is by what Size is divided to give the weight.
+	mean float64
 }
 
 // Plan chooses which of n recipients keep the trace: k = ⌊k̄⌋ or ⌈k̄⌉ of them,
@@ -46,43 +78,32 @@ type Plan struct {
 // likely. It draws k random numbers (none if all n are chosen), and one more if
 // k̄ is not whole, from random, or from the runtime's generator if random is
 // nil. Up to 64 chosen it allocates Chosen and nothing else.
+//
+// It is a [Planner] that knows of no other fan-out above or before this one.
 func (c Config) Plan(n int, random *rand.Rand) Plan {
-	return c.PlanInto(nil, n, random)
+	pl := Planner{Config: c, Random: random}
+	return pl.planInto(nil, n)
 }
 
 // PlanInto is [Config.Plan] with Chosen appended to buf[:0], so that a buffer
 // can be used again.
 func (c Config) PlanInto(buf []int, n int, random *rand.Rand) Plan {
-	draw := runtimeSource
-	if random != nil {
-		draw = source{random.IntN, random.Float64}
-	}
-	p := Plan{Size: max(n, 0), Expected: c.Expected(n)}
-	whole, fraction := math.Modf(p.Expected)
-	k := int(whole)
-	if fraction > 0 && draw.float64() < fraction {
-		k++
-	}
-	if cap(buf) < k {
-		buf = make([]int, 0, k)
-	}
-	p.Chosen = choose(buf[:0], p.Size, k, draw.intN)
-	return p
+	pl := Planner{Config: c, Random: random}
+	return pl.planInto(buf, n)
 }
 
 // Weight returns how many recipients each chosen one stands for at this
 // fan-out. Where k̄ is at least 1 it is N/k, so that the weights of the chosen
 // sum to N in every single fan-out. Where k̄ is below 1 there often is no chosen
 // one, and only N/k̄ is unbiased: then the sum is N on average.
+//
+// Where k comes from a budget that was shared out further up ([Fanout.Budget])
+// it is N/E(k), so that the weights below all relays sum to what was announced.
 func (p Plan) Weight() float64 {
-	switch {
-	case p.Size == 0 || p.Expected <= 0:
+	if p.Shed || !(p.mean > 0) {
 		return 0
-	case p.Expected < 1:
-		return float64(p.Size) / p.Expected
-	default:
-		return float64(p.Size) / float64(len(p.Chosen))
 	}
+	return float64(p.Size) / p.mean
 }
 
 // source is a random number generator; the runtime's needs no allocation and
@@ -93,3 +114,12 @@ type source struct {
 }
 
 var runtimeSource = source{rand.IntN, rand.Float64}
+
+// round returns x rounded down or up, at random so that its mean is x.
+func (s source) round(x float64) int {
+	whole, fraction := math.Modf(x)
+	if fraction > 0 && s.float64() < fraction {
+		whole++
+	}
+	return int(whole)
+}

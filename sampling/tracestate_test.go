@@ -5,6 +5,7 @@ package sampling_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -48,13 +49,18 @@ func TestPutKeepsTheOtherMembers(t *testing.T) {
 	for before, after := range map[string]string{
 		"":                                       ours,
 		"z=1":                                    ours + ",z=1",
-		"z=1,ot=th:8;rv:abc,a@b=x y":             ours + ",z=1,ot=th:8;rv:abc,a@b=x y",
+		"z=1,ot=th:8;rv:abc,a@b=x y":             ours + ",ot=rv:abc,z=1,a@b=x y", // It was changed.
+		"z=1,ot=rv:abc,a@b=x y":                  ours + ",z=1,ot=rv:abc,a@b=x y",
+		"z=1,ot=th:0,a=2":                        ours + ",z=1,a=2",
 		"waybill=w:2;p:0.5;n:2;d:1,z=1":          ours + ",z=1",
 		"z=1,waybill=w:2;p:0.5;n:2;d:1,a=2":      ours + ",z=1,a=2",
 		"z=1,a=2,waybill=rubbish":                ours + ",z=1,a=2",
 		members(31):                              ours + "," + members(31),
 		members(32):                              ours + "," + members(31), // The last gives way.
 		members(31) + ",waybill=w:2;p:1;n:2;d:1": ours + "," + members(31), // There is room: it was ours.
+		members(31) + ",ot=th:8":                 ours + "," + members(31), // There is room: nothing is left of it.
+		members(31) + ",ot=th:8;rv:abc":          ours + ",ot=rv:abc," + members(30),
+		members(31) + ",ot=rv:abc":               ours + "," + members(31),
 	} {
 		state := parse(t, before)
 		assert.Equal(t, after, f.Put(state).String())
@@ -68,11 +74,15 @@ func TestFanoutFromReads(t *testing.T) {
 	for _, member := range []string{
 		"w:12.5;p:0.08;n:25;d:2",
 		"d:2;n:25;p:0.08;w:12.5",
-		"w:12.5;p:0.08;n:25;d:2;b:17",     // Of a later version.
+		"w:12.5;p:0.08;n:25;d:2;c:17",     // Of a later version.
 		"w:12.5;p:0.08;n:25;new;d:2;x::1", // Stranger, and still no concern of ours.
 		"w:1.25e1;p:8e-2;n:25;d:2",
 	} {
 		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "a=1,waybill="+member+",z=2")), member)
+	}
+	want.Budget, want.MeanBudget = 17, 17.25
+	for _, member := range []string{"w:12.5;p:0.08;n:25;d:2;b:17;e:17.25", "e:1.725e1;w:12.5;p:0.08;n:25;b:17;d:2;c:17"} {
+		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "waybill="+member)), member)
 	}
 }
 
@@ -87,6 +97,9 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		"w:12.5;p:0.08;n:99999999999999999999;d:2",
 		"w:12.5;p:0.08;n:25;d:0", "w:12.5;p:0.08;n:25;d:65", "w:12.5;p:0.08;n:25;d:-1", "w:12.5;p:0.08;n:25;d:9223372036854775807",
 		"p:0.08;n:25;d:2", "w:12.5;n:25;d:2", "w:12.5;p:0.08;d:2", "w:12.5;p:0.08;n:25",
+		good + ";b:17", good + ";e:17", good + ";b:0;e:0.5", good + ";b:17;e:0", good + ";b:-1;e:-1", good + ";b:17;e:NaN",
+		good + ";b:17;e:18.1", good + ";b:17;e:15.9", good + ";b:1.5;e:1.5", good + ";b:2147483648;e:2147483648",
+		good + ";b:2147483647;e:2147483647.5", good + ";b:1;e:-0", good + ";b:1;e:Inf", good + ";b;e", good + ";b:;e:",
 		";", ":", "w", "rubbish", "w:12.5 ;p:0.08;n:25;d:2", "W:12.5;P:0.08;N:25;D:2",
 	}
 	for _, member := range texts {
@@ -94,11 +107,15 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		if err != nil {
 			continue // Not even a tracestate.
 		}
+		before := sampling.Ignored()
 		assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(state), member)
+		assert.Equal(t, before+1, sampling.Ignored(), "it is counted")
 	}
+	before := sampling.Ignored()
 	assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybill="+good)), "they differ from a good one in one thing each")
 	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(trace.TraceState{}))
 	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybil="+good+",waybill2="+good)))
+	assert.Equal(t, before, sampling.Ignored(), "absent is not absurd")
 }
 
 // TestAbsurdWeightsDoNotMultiply: what was ignored counts as one.
@@ -106,4 +123,51 @@ func TestAbsurdWeightsDoNotMultiply(t *testing.T) {
 	p := exactly(10).Plan(1000, fixed(1))
 	f := sampling.FanoutFrom(parse(t, "waybill=w:1e300;p:0.1;n:10;d:1")).Recipient(p)
 	assert.Equal(t, sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}, f)
+}
+
+// long returns a member of exactly that many characters.
+func long(key string, length int) string {
+	return key + "=" + strings.Repeat("x", length-len(key)-1)
+}
+
+// TestPutKeepsWithinTheLength: 512 characters, as the W3C counts them.
+func TestPutKeepsWithinTheLength(t *testing.T) {
+	f := sampling.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+	const ours = "waybill=w:1000;p:0.001;n:10000;d:1" // 34
+	join := func(list ...string) string { return strings.Join(list, ",") }
+	for name, test := range map[string]struct{ before, after string }{
+		"just fits":           {join(long("a", 128), long("b", 128), long("c", 128), long("d", 90)), "abcd"},
+		"the last gives way":  {join(long("a", 128), long("b", 128), long("c", 128), long("d", 91)), "abc"},
+		"long ones first":     {join(long("a", 120), long("b", 129), long("c", 120), long("d", 120)), "acd"},
+		"the last long one":   {join(long("a", 129), long("b", 100), long("c", 150), long("d", 100)), "abd"},
+		"two long ones":       {join(long("a", 250), long("b", 20), long("c", 236), "d=1"), "abd"},
+		"was too long":        {join(long("a", 120), long("b", 120), long("c", 120), long("d", 120), long("e", 120)), "abcd"},
+		"no more than it was": {join(long("a", 128), long("b", 129), long("c", 128), long("d", 128), long("e", 128)), "acde"},
+		"far too long":        {join(long("a", 255), long("b", 255), long("c", 255), "d=1", "e="+strings.Repeat("x", 50)), "abde"},
+		"ours was there":      {join(long("a", 128), long("b", 128), ours+";c:1", long("c", 128), long("d", 86)), "abcd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := parse(t, test.before)
+			after := f.Put(state)
+			require.Equal(t, f, sampling.FanoutFrom(after), "ours stays")
+			assert.LessOrEqual(t, len(after.String()), max(512, len(test.before)))
+			keys := ""
+			for _, m := range others(after) {
+				keys += m[:1]
+				assert.Contains(t, test.before, m, "unchanged")
+			}
+			assert.Equal(t, test.after, keys)
+		})
+	}
+}
+
+// TestMemberIsShort: so that it is not among those that others remove first.
+func TestMemberIsShort(t *testing.T) {
+	f := sampling.Fanout{
+		Weight: 1e15 / 3, Probability: 2.2250738585072014e-308, Size: math.MaxInt32, Depth: 64,
+		Budget: 1, MeanBudget: 2.2250738585072014e-308,
+	}
+	state := f.Put(trace.TraceState{})
+	require.Equal(t, f, sampling.FanoutFrom(state))
+	assert.LessOrEqual(t, len(state.String()), 128)
 }

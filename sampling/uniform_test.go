@@ -37,6 +37,7 @@ func TestPlanIsUniform(t *testing.T) {
 		{1000, 1000, 20_000, sampling.Config{}},
 		{100_000, 100, 2000, sampling.Config{}},
 		{100_000, 1000, 2000, sampling.Config{}},
+		{100_000, 100_000, 5000, sampling.Config{}},
 		{100, 100, 40_000, sampling.Config{Curve: flat(t, 0.0025)}}, // Less than one in the mean.
 		{100, 100, 2000, exactly(63)},
 		{100, 100, 2000, exactly(64)},

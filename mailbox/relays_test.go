@@ -1,0 +1,221 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// tree is a group of relays, each with a group of sessions.
+type tree struct {
+	relays *mailbox.Group[job]
+	sizes  map[mailbox.Ref[job]]int
+	total  int
+}
+
+// newTree makes relays of 1, 2, 3 and so on sessions.
+func newTree(t *testing.T, sys *mailbox.System, relays int) *tree {
+	t.Helper()
+	curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.1})
+	require.NoError(t, err)
+	config := mailbox.WithSampling(sampling.Config{Curve: curve})
+	tr := &tree{relays: mailbox.NewGroup[job](sys, "relays", config), sizes: make(map[mailbox.Ref[job]]int)}
+	for n := 1; n <= relays; n++ {
+		sessions := mailbox.NewGroup[job](sys, "sessions", config)
+		for range n {
+			require.NoError(t, sessions.Join(spawn(t, sys, "session", do)))
+		}
+		relay := spawn(t, sys, "relay", func(ctx context.Context, j job) error {
+			sessions.Broadcast(ctx, j)
+			return nil
+		})
+		require.NoError(t, tr.relays.Join(relay))
+		tr.sizes[relay] = n
+		tr.total += n
+	}
+	return tr
+}
+
+// A broadcast through relays keeps within what was planned for it on every run,
+// and what its spans stand for is right on average.
+func TestRelaysShareOneBudget(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		tr := newTree(t, sys, 16) // 136 sessions, 13.6 of which keep the trace
+		const runs = 300
+		var weights float64
+		for range runs {
+			rec.spans.Reset()
+			ctx, root := rec.start()
+			d := tr.relays.BroadcastRelays(ctx, nothing, func(relay mailbox.Ref[job]) int { return tr.sizes[relay] })
+			root.End()
+			settle()
+			budget := attributes(t, rec.one("broadcast relays"))[mailbox.FanoutBudgetKey].(int64)
+			require.Contains(t, []int64{13, 14}, budget)
+			sessions := rec.all("session job")
+			require.Len(t, sessions, int(budget), "all of it is spent, and no more")
+			require.Len(t, rec.all("relay job"), d.Traced)
+			for _, span := range sessions {
+				weights += weightOf(t, span)
+				require.EqualValues(t, 2, attributes(t, span)[sampling.DepthKey])
+			}
+		}
+		assert.InEpsilon(t, float64(tr.total), weights/runs, 1e-9, "with sizes as announced it is exact")
+		drain(t, sys)
+	})
+}
+
+// The negative control: relays that plan for themselves are not bounded together.
+func TestRelaysWithoutABudgetAreNotBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		tr := newTree(t, sys, 16)
+		most := 0
+		for range 100 {
+			rec.spans.Reset()
+			ctx, root := rec.start()
+			tr.relays.Broadcast(ctx, nothing)
+			root.End()
+			settle()
+			most = max(most, len(rec.all("session job")))
+		}
+		assert.NotContains(t, []int{13, 14}, most)
+		drain(t, sys)
+	})
+}
+
+// Recipients can begin traces of their own instead, each linked to the broadcast.
+func TestLinkedRoots(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := rec.system()
+		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots())
+		for range 100 {
+			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+		}
+		ctx, root := rec.start()
+		assert.Equal(t, 10, group.Broadcast(ctx, func(ctx context.Context) error {
+			_, span := rec.tracer.Start(ctx, "user")
+			span.End()
+			return nil
+		}).Traced)
+		root.End()
+		settle()
+		broadcast := rec.one("broadcast workers").SpanContext
+		spans := rec.all("worker job")
+		require.Len(t, spans, 10)
+		traces := map[trace.TraceID]bool{broadcast.TraceID(): true}
+		for _, span := range spans {
+			assert.False(t, traces[span.SpanContext.TraceID()], "a trace of its own")
+			traces[span.SpanContext.TraceID()] = true
+			assert.False(t, span.Parent.SpanID().IsValid())
+			require.Len(t, span.Links, 1)
+			assert.Equal(t, broadcast.SpanID(), span.Links[0].SpanContext.SpanID())
+			assert.Equal(t, "fanout", span.Links[0].Attributes[0].Value.AsString())
+			assert.InDelta(t, 10, weightOf(t, span), 0)
+		}
+		for _, span := range rec.all("user") {
+			assert.True(t, traces[span.SpanContext.TraceID()])
+			assert.True(t, span.Parent.SpanID().IsValid())
+		}
+		drain(t, sys)
+	})
+}
+
+// A rate scales what broadcasts choose before they choose, so that all of them
+// together keep to it and each still stands for what it should.
+func TestRateOfSpans(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		c := sampling.DefaultConfiguration()
+		c.Groups = map[string]sampling.Config{"workers": {SpansPerSecond: 50}}
+		control, err := sampling.NewControl(c)
+		require.NoError(t, err)
+		sys := rec.system(mailbox.WithControl(control))
+		group := mailbox.NewGroup[job](sys, "workers")
+		const members = 100
+		for range members {
+			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+		}
+		second := func() (spans int, weights float64) {
+			rec.spans.Reset()
+			for range 50 { // Which would choose 500.
+				ctx, root := rec.start()
+				group.Broadcast(ctx, nothing)
+				root.End()
+				time.Sleep(20 * time.Millisecond)
+			}
+			for _, span := range rec.all("worker job") {
+				spans++
+				weights += weightOf(t, span)
+			}
+			return spans, weights
+		}
+		for range 60 { // It takes some windows to settle.
+			second()
+		}
+		spans, weights := 0, 0.0
+		const seconds = 60
+		for range seconds {
+			n, w := second()
+			spans += n
+			weights += w
+		}
+		assert.LessOrEqual(t, float64(spans), 1.05*50*seconds)
+		assert.Greater(t, float64(spans), 0.9*50*seconds)
+		assert.InEpsilon(t, members*50*seconds, weights, 0.05, "spans stand for all the same")
+		drain(t, sys)
+	})
+}
+
+// The last resort sheds whole broadcasts, and says so.
+func TestBroadcastsThatAreShedSaySo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		c := sampling.DefaultConfiguration()
+		c.DefaultGroup = sampling.Config{MaxSpansPerSecond: 5}
+		control, err := sampling.NewControl(c)
+		require.NoError(t, err)
+		sys := rec.system(mailbox.WithControl(control))
+		group := mailbox.NewGroup[job](sys, "workers")
+		for range 100 {
+			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+		}
+		shed := 0
+		for range 10 {
+			rec.spans.Reset()
+			ctx, root := rec.start()
+			d := group.Broadcast(ctx, nothing)
+			root.End()
+			settle()
+			assert.Equal(t, 100, d.Delivered, "the messages are delivered in any case")
+			attrs := attributes(t, rec.one("broadcast workers"))
+			if attrs[sampling.ShedKey] == true {
+				shed++
+				assert.Zero(t, d.Traced)
+				assert.Empty(t, rec.all("worker job"))
+			} else {
+				assert.NotContains(t, attrs, sampling.ShedKey)
+				assert.Equal(t, 10, d.Traced)
+			}
+		}
+		fanouts, spans := control.Rate("workers").Shed()
+		assert.EqualValues(t, shed, fanouts)
+		assert.EqualValues(t, 10*shed, spans)
+		assert.NotZero(t, shed)
+		assert.Less(t, shed, 10)
+		drain(t, sys)
+	})
+}

@@ -1,0 +1,122 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// memberKey names our member of the tracestate. Its value is a list of fields,
+// in the form that the member of OpenTelemetry has:
+//
+//	waybill=w:1000;p:0.001;n:10000;d:1;b:7;e:6.4
+//
+// the weight, probability, size and depth of a [Fanout], and its budget and the
+// mean of that, which come together or not at all. It has at most 128
+// characters, so that it is not among those that the W3C would have removed
+// first.
+const memberKey = "waybill"
+
+var ignored atomic.Uint64
+
+// Ignored returns how many times [FanoutFrom] came upon a member that is
+// malformed or out of sane bounds, and took it as absent; once for each reading,
+// not for each message.
+func Ignored() uint64 { return ignored.Load() }
+
+// FanoutFrom reads what a trace has been through from its tracestate. A member
+// that is absent, malformed or out of sane bounds gives the zero value; the
+// latter two are counted ([Ignored]).
+func FanoutFrom(ts trace.TraceState) Fanout {
+	if member := ts.Get(memberKey); member != "" {
+		return parseFanout(member)
+	}
+	return Fanout{}
+}
+
+func parseFanout(member string) (f Fanout) {
+	for field := range strings.SplitSeq(member, ";") {
+		name, value, _ := strings.Cut(field, ":")
+		if !f.set(name, value) {
+			f = Fanout{}
+			break
+		}
+	}
+	if !f.valid() {
+		ignored.Add(1)
+		return Fanout{}
+	}
+	return f
+}
+
+// set parses one field and reports whether it could; a name that a later version
+// added it passes over.
+func (f *Fanout) set(name, value string) bool {
+	var err error
+	switch name {
+	case "w":
+		f.Weight, err = strconv.ParseFloat(value, 64)
+	case "p":
+		f.Probability, err = strconv.ParseFloat(value, 64)
+	case "n":
+		f.Size, err = strconv.Atoi(value)
+	case "d":
+		f.Depth, err = strconv.Atoi(value)
+	case "b":
+		f.Budget, err = strconv.Atoi(value)
+	case "e":
+		f.MeanBudget, err = strconv.ParseFloat(value, 64)
+	}
+	return err == nil
+}
+
+// Put returns ts with f as its first member, as it is to be on a recipient that
+// was chosen.
+//
+// If not all were, the sampling threshold in the member of OpenTelemetry no
+// longer states the recipient's probability: then it is taken out, as
+// [WithoutThreshold] does, and what is left of that member comes second. All
+// others keep their values and their order.
+//
+// What does not fit gives way as the W3C has it: of 32 members the last, and if
+// there are more than 512 characters, first members of more than 128, then
+// others, from the end. A list that had more than 512 before is not made longer,
+// nor cut further.
+//
+// A zero f, or one that is out of bounds, leaves ts as it is.
+func (f Fanout) Put(ts trace.TraceState) trace.TraceState {
+	if !f.valid() {
+		return ts
+	}
+	next := ts
+	if f.Probability < 1 {
+		next = WithoutThreshold(next)
+	}
+	next, err := next.Insert(memberKey, f.member())
+	if err != nil { // The key is ours and the value is digits: it cannot be.
+		return ts
+	}
+	if listLength(next) <= maxListLength {
+		return next
+	}
+	return shorten(next, max(maxListLength, listLength(ts)))
+}
+
+// member returns the value of our member of the tracestate.
+func (f Fanout) member() string {
+	buf := make([]byte, 0, 128)
+	buf = strconv.AppendFloat(append(buf, "w:"...), f.Weight, 'g', -1, 64)
+	buf = strconv.AppendFloat(append(buf, ";p:"...), f.Probability, 'g', -1, 64)
+	buf = strconv.AppendInt(append(buf, ";n:"...), int64(f.Size), 10)
+	buf = strconv.AppendInt(append(buf, ";d:"...), int64(f.Depth), 10)
+	if f.Budget > 0 {
+		buf = strconv.AppendInt(append(buf, ";b:"...), int64(f.Budget), 10)
+		buf = strconv.AppendFloat(append(buf, ";e:"...), f.MeanBudget, 'g', -1, 64)
+	}
+	return string(buf)
+}

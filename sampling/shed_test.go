@@ -1,0 +1,86 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func TestLastResort(t *testing.T) {
+	config := exactly(30)
+	config.MaxSpansPerSecond = 10
+	rate := &sampling.Rate{}
+	plan := func(now time.Duration) sampling.Plan {
+		return sampling.Planner{Config: config, Rate: rate, Now: now, Random: fixed(1)}.Plan(300)
+	}
+	first := plan(time.Minute)
+	assert.Len(t, first.Chosen, 30, "what is asked for does not matter, only what was admitted")
+	assert.False(t, first.Shed)
+
+	second := plan(time.Minute + 1999*time.Millisecond)
+	assert.Empty(t, second.Chosen)
+	assert.True(t, second.Shed)
+	assert.Zero(t, second.Weight())
+	assert.InDelta(t, 30, second.Expected, 0)
+	assert.Equal(t, sampling.Fanout{Weight: 2}, sampling.Fanout{Weight: 2}.Recipient(second))
+
+	relays := sampling.Planner{Config: config, Rate: rate, Now: time.Minute}.Relays([]int{100, 200})
+	assert.True(t, relays.Shed)
+	assert.Empty(t, relays.Chosen)
+	assert.Zero(t, relays.Spans)
+
+	above := sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
+	below := sampling.Planner{Config: config, Above: above, Rate: rate, Now: time.Minute}.Plan(100)
+	assert.True(t, below.Shed, "a budget from elsewhere does not help")
+
+	fanouts, spans := rate.Shed()
+	assert.EqualValues(t, 3, fanouts)
+	assert.EqualValues(t, 30+30+7, spans)
+	assert.Len(t, plan(time.Minute+2*time.Second).Chosen, 30, "within a second of being paid back")
+
+	fanouts, spans = (*sampling.Rate)(nil).Shed()
+	assert.Zero(t, fanouts+spans)
+	assert.Len(t, sampling.Planner{Config: config, Now: time.Minute}.Plan(300).Chosen, 30, "nobody counts")
+	config.MaxSpansPerSecond = math.SmallestNonzeroFloat64
+	assert.Len(t, plan(time.Hour).Chosen, 30)
+	assert.True(t, plan(2*time.Hour).Shed, "for ever")
+}
+
+// overloaded plays fan-outs to n recipients, of which a quarter of one is chosen
+// each, against a cap of a fifth of that. It returns the spans per second and the
+// estimated sum of all weights over the true one, both among fan-outs that were
+// admitted.
+func overloaded(t *testing.T, admitted func(sampling.Plan) bool) (perSecond, estimate float64) {
+	t.Helper()
+	const n, seconds = 100, 4000
+	config := sampling.Config{Curve: flat(t, 0.25/n), MaxSpansPerSecond: 5}
+	planner := sampling.Planner{Config: config, Rate: &sampling.Rate{}, Random: fixed(51)}
+	var spans, truth float64
+	for planner.Now < seconds*time.Second {
+		planner.Now += time.Duration(float64(10*time.Millisecond) * planner.Random.ExpFloat64())
+		p := planner.Plan(n)
+		spans += float64(len(p.Chosen))
+		if admitted(p) {
+			truth += n
+			estimate += float64(len(p.Chosen)) * p.Weight()
+		}
+	}
+	return spans / seconds, estimate / truth
+}
+
+func TestWhatIsAdmittedStaysUnbiased(t *testing.T) {
+	perSecond, estimate := overloaded(t, func(p sampling.Plan) bool { return !p.Shed })
+	assert.InDelta(t, 5, perSecond, 0.05)
+	assert.InDelta(t, 1, estimate, 0.05) // 20,000 of a quarter: a deviation of 0.7 %.
+
+	// Negative control: those shed are not left out.
+	_, estimate = overloaded(t, func(sampling.Plan) bool { return true })
+	assert.Less(t, estimate, 0.5)
+}

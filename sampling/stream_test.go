@@ -1,0 +1,183 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// streamed returns a function that asks a new stream about n recipients and
+// returns those that it chose.
+func streamed(probability float64, n int, seed uint64) func() []int {
+	random := fixed(seed)
+	var chosen []int
+	return func() []int {
+		s := sampling.NewStream(probability, random)
+		chosen = chosen[:0]
+		for i := range n {
+			if s.Next() {
+				chosen = append(chosen, i)
+			}
+		}
+		return chosen
+	}
+}
+
+// checkCoins judges whether each of n positions is chosen with that probability,
+// and each pair of neighbours with its square.
+func checkCoins(probability float64, n, trials int, choose func() []int) error {
+	single, pairs := make([]int, n), make([]int, n)
+	var all, together int
+	for range trials {
+		before := -2
+		for _, x := range choose() {
+			single[x]++
+			all++
+			if x == before+1 {
+				pairs[x]++
+				together++
+			}
+			before = x
+		}
+	}
+	judge := func(what string, count, tosses int, p float64) error {
+		mean := float64(tosses) * p
+		if z := (float64(count) - mean) / math.Sqrt(mean*(1-p)); math.Abs(z) > tolerance+1 { // There are hundreds.
+			return fmt.Errorf("%s chosen %d times, expected %.1f: %.1f deviations off", what, count, mean, z)
+		}
+		return nil
+	}
+	for x := range n {
+		if err := judge(fmt.Sprint(x), single[x], trials, probability); err != nil {
+			return err
+		}
+		if x > 0 {
+			if err := judge(fmt.Sprintf("%d and the one before", x), pairs[x], trials, probability*probability); err != nil {
+				return err
+			}
+		}
+	}
+	if err := judge("all", all, trials*n, probability); err != nil {
+		return err
+	}
+	// Two pairs may have one position in common; a deviation is 1.3 times as large
+	// then, at most.
+	if err := judge("neighbours", together, trials*(n-1), probability*probability); err != nil {
+		return err
+	}
+	return nil
+}
+
+// badStream skips one too few: a classic slip.
+func badStream(probability float64, n int, seed uint64) func() []int {
+	random := fixed(seed)
+	return func() (chosen []int) {
+		skip := func() int { return int(math.Log(1-random.Float64()) / math.Log(1-probability)) }
+		for x := skip(); x < n; x += max(skip(), 1) {
+			chosen = append(chosen, x)
+		}
+		return chosen
+	}
+}
+
+func TestStreamTossesACoinForEach(t *testing.T) {
+	const n, trials = 100, 20_000
+	for _, p := range []float64{0.5, 0.1, 0.03} {
+		require.NoError(t, checkCoins(p, n, trials, streamed(p, n, 1)))
+	}
+	require.Error(t, checkCoins(0.5, n, trials, badStream(0.5, n, 1)), "negative control")
+	require.Error(t, checkCoins(0.1, n, trials, badStream(0.1, n, 1)), "negative control")
+	// Negative control: exactly as many, but not independently.
+	require.Error(t, checkCoins(0.1, n, trials, planner(exactly(10), n, 1)))
+}
+
+func TestStreamEstimates(t *testing.T) {
+	const n, p, trials = 300, 0.05, 20_000
+	estimate := func(choose func() []int) func() float64 {
+		return func() (sum float64) {
+			for _, x := range choose() {
+				sum += latency(x) / p
+			}
+			return sum
+		}
+	}
+	var squares float64
+	for i := range n {
+		squares += latency(i) * latency(i)
+	}
+	truth, variance := totalLatency(n), squares*(1-p)/p
+	require.NoError(t, checkTotal(truth, trials, estimate(streamed(p, n, 2))))
+	require.NoError(t, checkVariance(truth, variance, trials, estimate(streamed(p, n, 3))))
+	// Negative controls: too many by one in twenty, and a choice with less noise.
+	require.Error(t, checkTotal(truth, trials, estimate(badStream(p, n, 2))))
+	require.Error(t, checkVariance(truth, variance, trials, estimate(planner(exactly(n*p), n, 3))))
+}
+
+func TestStreamExtremes(t *testing.T) {
+	for _, p := range []float64{1, 2, math.Inf(1)} {
+		s := sampling.NewStream(p, nil)
+		for range 1000 {
+			require.True(t, s.Next())
+		}
+		assert.InDelta(t, 1, s.Weight(), 0)
+		assert.Equal(t, 1000, s.Seen())
+	}
+	for _, p := range []float64{0, -1, math.NaN(), math.Inf(-1)} {
+		s := sampling.NewStream(p, nil)
+		for range 1000 {
+			require.False(t, s.Next())
+		}
+		assert.Zero(t, s.Weight())
+		assert.Equal(t, sampling.Fanout{}, sampling.Fanout{}.Streamed(s))
+	}
+	for _, p := range []float64{1e-12, 1e-18, 1e-300, 0x1p-1023} {
+		s := sampling.NewStream(p, fixed(1))
+		for range 1000 {
+			require.False(t, s.Next())
+		}
+		assert.InDelta(t, 1/p, s.Weight(), 0)
+	}
+	var zero sampling.Stream
+	for range 10 {
+		assert.False(t, zero.Next())
+	}
+	assert.Zero(t, zero.Weight())
+}
+
+func TestStreamed(t *testing.T) {
+	s := sampling.NewStream(0.25, fixed(1))
+	for range 1000 {
+		if s.Next() {
+			break
+		}
+	}
+	require.Less(t, s.Seen(), 1000)
+	above := sampling.Fanout{}.Recipient(exactly(1).Plan(10, nil))
+	f := above.Streamed(s)
+	assert.Equal(t, sampling.Fanout{Weight: 40, Probability: 0.25, Size: s.Seen(), Depth: 2}, f)
+	assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+}
+
+func TestStreamDrawsOnePerChosen(t *testing.T) {
+	source := &countingSource{Source: rand.NewPCG(1, 2)}
+	s := sampling.NewStream(0.001, rand.New(source))
+	chosen := 0
+	for range 100_000 {
+		if s.Next() {
+			chosen++
+		}
+	}
+	assert.Equal(t, chosen+1, source.draws)
+	assert.InDelta(t, 100, chosen, 50)
+	assert.Zero(t, testing.AllocsPerRun(50, func() { s.Next() }))
+}
