@@ -47,33 +47,35 @@ func TestEstimatesAreHeldAgainstTheTruth(t *testing.T) {
 // The configuration of what is traced can be seen and changed.
 func TestTracingIsControlled(t *testing.T) {
 	e := start(t, "-sessions", "20", "-slow", "0", "-posts", "0")
-	ask := func(method, body string) (int, string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+e.api+"/tracing", strings.NewReader(body))
-		require.NoError(t, err)
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		shown, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		return resp.StatusCode, string(shown)
-	}
-	status, shown := ask(http.MethodGet, "")
+	status, shown := e.tracing(http.MethodGet, "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, shown, `"slow": "10ms"`)
-	status, _ = ask(http.MethodPut, `{"kinds": {"guild": {"spans": "no"}}}`)
+	status, _ = e.tracing(http.MethodPut, `{"kinds": {"guild": {"spans": "no"}}}`)
 	assert.Equal(t, http.StatusBadRequest, status)
-	status, shown = ask(http.MethodPut, `{"kinds": {"guild": {"spans": false}}}`)
+	status, shown = e.tracing(http.MethodPut, `{"kinds": {"guild": {"spans": false}}}`)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, shown, `"spans": false`)
 
 	status, a := e.post("1", `{"author":"ann","content":"quietly"}`)
 	require.Equal(t, http.StatusCreated, status, a.Error)
-	http.DefaultClient.CloseIdleConnections()
 	var names []string
 	for _, span := range e.finish().Traces[0].Spans {
 		names = append(names, span.Name)
 	}
 	assert.NotContains(t, names, "guild Publish")
 	assert.Contains(t, names, "broadcast sessions", "the trace goes on")
+}
+
+// tracing asks for the configuration of what is traced, or changes it.
+func (e *example) tracing(method, body string) (status int, shown string) {
+	e.t.Helper()
+	defer http.DefaultClient.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://"+e.api+"/tracing", strings.NewReader(body))
+	require.NoError(e.t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(e.t, err)
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(e.t, err)
+	require.NoError(e.t, resp.Body.Close())
+	return resp.StatusCode, string(answer)
 }
