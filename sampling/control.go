@@ -137,12 +137,7 @@ func (c *Control) Set(next Configuration) error {
 func (c *Control) Kind(name string) *Live[Settings] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	live, ok := c.kinds[name]
-	if !ok {
-		live = NewLive(c.current.kind(name))
-		c.kinds[name] = live
-	}
-	return live
+	return entry(c.kinds, name, func() *Live[Settings] { return NewLive(c.current.kind(name)) })
 }
 
 // Group returns the sampling of the group of that name, which follows all
@@ -150,12 +145,7 @@ func (c *Control) Kind(name string) *Live[Settings] {
 func (c *Control) Group(name string) *Live[Config] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	live, ok := c.groups[name]
-	if !ok {
-		live = NewLive(c.current.group(name))
-		c.groups[name] = live
-	}
-	return live
+	return entry(c.groups, name, func() *Live[Config] { return NewLive(c.current.group(name)) })
 }
 
 // Rate returns the load of the group of that name, for [Planner]. All groups of
@@ -163,10 +153,15 @@ func (c *Control) Group(name string) *Live[Config] {
 func (c *Control) Rate(name string) *Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rate, ok := c.rates[name]
+	return entry(c.rates, name, func() *Rate { return &Rate{} })
+}
+
+// entry returns what m holds for name, made by build if there is nothing yet.
+func entry[T any](m map[string]*T, name string, build func() *T) *T {
+	e, ok := m[name]
 	if !ok {
-		rate = &Rate{}
-		c.rates[name] = rate
+		e = build()
+		m[name] = e
 	}
-	return rate
+	return e
 }
