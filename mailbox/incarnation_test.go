@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,12 +239,15 @@ func TestStartThatFailsLeavesNoTimers(t *testing.T) {
 func TestStartIsInTheTraceOfItsMessage(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	l := lives{before: func(ctx context.Context, _ mailbox.Ref[job]) error {
-		_, span := rec.tracer.Start(ctx, "load")
-		span.End()
-		return nil
-	}}
-	start := func() mailbox.Ref[job] { return spawnFrom(t, sys, l.start) }
+	var starts atomic.Int32
+	start := func() mailbox.Ref[job] {
+		return spawnFrom(t, sys, startsWith(func(ctx context.Context) error {
+			_, span := rec.tracer.Start(ctx, "load")
+			span.End()
+			starts.Add(1)
+			return nil
+		}))
+	}
 	ctx, root := rec.start()
 	require.NoError(t, start().Send(ctx, nothing))
 	_, err := mailbox.Call(ctx, start(), func(r mailbox.Reply[int]) job {
@@ -253,7 +257,7 @@ func TestStartIsInTheTraceOfItsMessage(t *testing.T) {
 	require.NoError(t, start().Send(t.Context(), nothing))
 	root.End()
 	drain(t, sys)
-	require.Equal(t, 3, l.starts)
+	require.EqualValues(t, 3, starts.Load())
 	loads := rec.all("load")
 	require.Len(t, loads, 2, "the third message had no trace")
 	assert.NotEqual(t, loads[0].Parent.SpanID(), loads[1].Parent.SpanID())
