@@ -27,7 +27,8 @@ type Incarnation[M any] struct {
 	// Handle handles one message after the other. There must be one.
 	Handle Handler[M]
 	// Save saves the state before the process is put away; nil if there is none
-	// to save. It may block. If it fails, the incarnation goes on.
+	// to save. It may block. If it fails, the incarnation goes on, and is saved
+	// another time; nobody is told but [Stats].
 	Save func(ctx context.Context) error
 }
 

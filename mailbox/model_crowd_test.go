@@ -159,14 +159,17 @@ func newModelCrowd(t require.TestingT, program crowdProgram) *modelCrowd {
 // play runs the program until nothing is left of it.
 func (c *modelCrowd) play(t require.TestingT) {
 	var goroutines sync.WaitGroup
+	begin := make(chan struct{})
 	for _, steps := range c.program.steps {
 		s := c.newSender()
 		goroutines.Go(func() {
+			<-begin
 			for _, step := range steps {
 				c.perform(context.Background(), s, step)
 			}
 		})
 	}
+	close(begin)
 	goroutines.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -210,6 +213,9 @@ func (c *modelCrowd) spawn(slot int) {
 // perform does one step. Who is a handler gives its context.
 func (c *modelCrowd) perform(ctx context.Context, s *crowdSender, step crowdStep) {
 	to, on := *c.slots[step.To].Load(), *c.slots[step.On].Load()
+	if named, ok := c.kinds[crowdSlots].Lookup(crowdName); ok && step.To == step.On {
+		to = named
+	}
 	short, cancel := context.WithTimeout(ctx, crowdShort)
 	defer cancel()
 	if step.Hurry {

@@ -38,7 +38,7 @@ func drawSettings(rt *rapid.T, start bool) modelSettings {
 		Overflow: mailbox.Overflow(rapid.IntRange(int(mailbox.Wait), int(mailbox.DropOldest)).Draw(rt, "overflow")),
 		OnError:  mailbox.FailurePolicy(policy.Draw(rt, "on error")),
 		OnPanic:  mailbox.FailurePolicy(policy.Draw(rt, "on panic")),
-		Limit:    rapid.SampledFrom([]float64{0.5, 1.5, 2.5, 4.5}).Draw(rt, "limit"),
+		Limit:    rapid.SampledFrom([]float64{0.5, 1, 2.5, 4.5}).Draw(rt, "limit"),
 	}
 }
 

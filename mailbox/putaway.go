@@ -12,7 +12,8 @@ import (
 // do: it saves it ([Incarnation]), and starts again with the next message. It
 // reports whether the process can: it must have been made from a [Start], and
 // take messages. PutAway does not block. A process is not put away while timers
-// run that it has set for itself.
+// run that it has set for itself, or callers wait for an answer that it has left
+// for later. One that ends instead is not saved.
 func (r Ref[M]) PutAway() bool {
 	p := r.p
 	if p == nil || p.start == nil {

@@ -20,7 +20,7 @@ func (e Ended) who() string {
 
 // Watch has the watcher learn of the other process's end: it is sent what build
 // makes of it, even if its mailbox is full. If the other has ended already, that
-// is at once. build must not block. The watch ends with either process, or by
+// is at once. build must neither block nor panic. The watch ends with either process, or by
 // unwatch, which reports whether it came in time.
 func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
 	p := watcher.p
@@ -28,7 +28,8 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch
 		return untied
 	}
 	return tieUp(p, other, func(e Ended) {
-		s := slot[M]{message: build(e), sent: p.kind.sys.sched.now()}
+		s := slot[M]{message: build(e)}
+		p.address(p.kind.sys.base, &s) // It belongs to no trace.
 		p.force(&s)
 	})
 }
