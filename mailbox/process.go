@@ -17,17 +17,19 @@ import (
 //
 // It is also the context that its handler gets (context.go).
 type process[M any] struct {
-	kind       *Kind[M]
-	id         string
-	handler    Handler[M]                  // nil without an incarnation; the worker's
+	// What every message needs comes first, in as few cache lines as can be: the
+	// members of a large broadcast are in none.
+	kind    *Kind[M]
+	state   state
+	slot    slot[M]                 // of whoever made the process busy, then of its worker
+	handler Handler[M]              // nil without an incarnation; the worker's
+	cold    atomic.Pointer[cold[M]] // set once
+	inner   atomic.Pointer[cancellable]
+
 	save       func(context.Context) error // of the incarnation
 	start      Start[M]                    // nil if it was spawned with its handler
-	neighbours memberLinks                 // guarded by the system's mu
-
-	state state
-	slot  slot[M] // of whoever made the process busy, then of its worker
-	inner atomic.Pointer[cancellable]
-	cold  atomic.Pointer[cold[M]] // set once
+	id         string
+	neighbours memberLinks // guarded by the system's mu
 }
 
 // cold is the part of a process that most do without.

@@ -133,13 +133,16 @@ func (p *process[M]) ending() Ended {
 
 // tell tells those who are tied to the process, which has ended.
 func (p *process[M]) tell(ties map[*tie]struct{}) {
-	for t := range ties {
+	for t := range ties { // First: what others do about its end may concern it.
 		if t.other != tied(p) {
 			t.other.untie(t)
-			continue
 		}
-		t.process.untie(t)
-		t.act(p.ending())
+	}
+	for t := range ties {
+		if t.other == tied(p) {
+			t.process.untie(t)
+			t.act(p.ending())
+		}
 	}
 }
 
