@@ -27,8 +27,9 @@ const (
 )
 
 // watchLocked starts the monitor, which runs as long as workers get on or
-// processes wait for them: to keep the clock going, and to let more workers in if those that there are have got stuck in
-// handlers, as the Go runtime does with threads in system calls.
+// processes wait for them: to keep the clock going, and to let more workers in if
+// those that there are have got stuck in handlers, as the Go runtime does with
+// threads in system calls.
 func (s *scheduler) watchLocked() {
 	if s.watching {
 		return

@@ -76,8 +76,9 @@ func TestRelaysShareOneBudget(t *testing.T) {
 	})
 }
 
-// The negative control: relays that plan for themselves are not bounded together.
-func TestRelaysWithoutABudgetAreNotBounded(t *testing.T) {
+// The negative control: relays that plan for themselves come to another number,
+// far below, because those that were skipped take their sessions with them.
+func TestRelaysWithoutABudgetMissIt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()

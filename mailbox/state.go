@@ -6,12 +6,12 @@ package mailbox
 import "sync/atomic"
 
 // A process's state is one word: flags below, above them the number of messages
-// that it is done with, but for those from the batch in hand. So the end of a handling, the count of it and the step to
-// idleness are one atomic operation.
+// that it is done with, but for those from the batch in hand. So the end of a
+// handling, the count of it and the step to idleness are one atomic operation.
 //
 // Only a sender, a closer or who puts it away moves an idle process, by
-// compare-and-swap. All other flags are changed by whoever runs the process or holds its lock; those
-// marked L need both, or the lock while nobody runs it.
+// compare-and-swap. All other flags are changed by whoever runs the process or
+// holds its lock; those marked L need both, or the lock while nobody runs it.
 const (
 	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
 	flagInline                     // there is an inline message: in slot, or taken from it

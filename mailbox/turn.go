@@ -134,9 +134,9 @@ type handling struct {
 	panicked bool // or did not return at all
 }
 
-// handle runs the handler on s, and clears it. It reports whether the message is accounted for
-// already: when it was not handled, or that went wrong. Whatever the handler
-// does, what begin began is concluded.
+// handle runs the handler on s, and clears it. It reports whether the message is
+// accounted for already: when it was not handled, or that went wrong. Whatever
+// the handler does, what begin began is concluded.
 func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	if s.call != nil && s.call.expired() {
 		p.settle(nil, deadExpired)
