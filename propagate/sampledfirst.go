@@ -52,7 +52,7 @@ func WithoutUnsampled() Option {
 // copied once used.
 type SampledFirst struct {
 	config   config
-	counters counters
+	counters Counters
 }
 
 var _ propagation.TextMapPropagator = (*SampledFirst)(nil)
@@ -174,4 +174,4 @@ func (*SampledFirst) Fields() []string {
 
 // Counts returns how often p met what changes or loses something. The fields
 // are read one after the other, so they may belong to slightly different times.
-func (p *SampledFirst) Counts() Counts { return p.counters.read() }
+func (p *SampledFirst) Counts() Counts { return p.counters.Counts() }
