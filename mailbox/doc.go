@@ -93,6 +93,11 @@
 // tenth of a second; one that is given up should be shut down all the same, and
 // one in a testing/synctest bubble must be before the test ends.
 //
+// A handler's context costs nothing until it is asked for Done, and what it took
+// then is garbage when nobody waits for it any more. A context derived from it
+// directly, as by [context.WithTimeout], needs no goroutine; one that is derived
+// after values were put on top, a span for instance, needs one until it ends.
+//
 // # Concurrency and ownership
 //
 // Everything here may be used from any number of goroutines. A message belongs

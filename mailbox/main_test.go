@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen before it fails.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // job is a message that says itself what the handler does.
 type job func(ctx context.Context) error

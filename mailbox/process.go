@@ -19,12 +19,12 @@ import (
 type process[M any] struct {
 	// What every message needs comes first, in as few cache lines as can be: the
 	// members of a large broadcast are in none.
-	kind    *Kind[M]
-	state   state
-	slot    slot[M]                 // of whoever made the process busy, then of its worker
-	handler Handler[M]              // nil without an incarnation; the worker's
-	cold    atomic.Pointer[cold[M]] // set once
-	inner   atomic.Pointer[cancellable]
+	kind     *Kind[M]
+	state    state
+	slot     slot[M]                 // of whoever made the process busy, then of its worker
+	handler  Handler[M]              // nil without an incarnation; the worker's
+	cold     atomic.Pointer[cold[M]] // set once
+	audience atomic.Pointer[audience]
 
 	save       func(context.Context) error // of the incarnation
 	start      Start[M]                    // nil if it was spawned with its handler
