@@ -22,7 +22,7 @@ const scopeName = "github.com/waybill-go/waybill/envelope"
 // handling, in seconds.
 const queueDuration = attribute.Key("waybill.queue.duration")
 
-// ReceiveOption configures [Receive].
+// ReceiveOption configures [Receive], [Handler] and [BatchHandler].
 type ReceiveOption interface {
 	apply(receiveConfig) receiveConfig
 }
@@ -36,7 +36,7 @@ type receiveOption func(receiveConfig) receiveConfig
 func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
 
 // WithTracerProvider sets where spans are made. The default is the global
-// provider at the time the loop begins.
+// provider at the time the loop begins or the handler is made.
 func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 	return receiveOption(func(c receiveConfig) receiveConfig {
 		c.provider = provider
@@ -88,9 +88,9 @@ func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok 
 	}
 }
 
-// receiver is what all messages of one loop share.
+// receiver is what all messages of one loop or handler share.
 type receiver struct {
-	base   context.Context //nolint:containedctx // It lives as long as the loop that was given it.
+	base   context.Context //nolint:containedctx // It lives as long as the loop or handler that was given it.
 	name   string
 	tracer trace.Tracer
 }
@@ -106,12 +106,31 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	return &receiver{base: Untraced(ctx), name: name, tracer: c.provider.Tracer(scopeName)}
 }
 
-func deliver[M any](r *receiver, e Envelope[M], yield func(context.Context, M) bool) (more bool) {
+// deliver calls handle with e's message, in a span if its trace is sampled.
+func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
 	ctx := e.header.Context(r.base)
 	if !e.header.Sampled() {
-		return yield(ctx, e.message)
+		return handle(ctx, e.message)
 	}
-	ctx, span := r.start(ctx, e.header)
+	ctx, span := r.start(ctx, e.header.sentAt)
+	return within(ctx, span, e.message, handle)
+}
+
+// start begins the span of a handling below whatever ctx holds, of what was sent
+// at sentAt.
+func (r *receiver) start(
+	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
+) (context.Context, trace.Span) {
+	now := time.Now()
+	return r.tracer.Start(ctx, r.name, append(opts,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(now),
+		trace.WithAttributes(queueDuration.Float64(now.Sub(sentAt).Seconds())),
+	)...)
+}
+
+// within calls handle, and ends span with it.
+func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) (result R) {
 	returned := false
 	defer func() {
 		if !returned { // A panic, or Goexit, for which recover returns nil.
@@ -122,16 +141,7 @@ func deliver[M any](r *receiver, e Envelope[M], yield func(context.Context, M) b
 		}
 		span.End()
 	}()
-	more = yield(ctx, e.message)
+	result = handle(ctx, argument)
 	returned = true
-	return more
-}
-
-func (r *receiver) start(ctx context.Context, h *Header) (context.Context, trace.Span) {
-	now := time.Now()
-	return r.tracer.Start(ctx, r.name,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithTimestamp(now),
-		trace.WithAttributes(queueDuration.Float64(now.Sub(h.sentAt).Seconds())),
-	)
+	return result
 }

@@ -1,0 +1,119 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const (
+	// batchSize is how many messages a batch has, untraced ones included.
+	batchSize = attribute.Key("waybill.batch.size")
+	// batchUnlinked is how many messages with a sampled trace have no link from
+	// the batch's span, because it has maxLinks already; absent if all have.
+	batchUnlinked = attribute.Key("waybill.batch.unlinked")
+)
+
+// maxLinks is how many links the SDK keeps of a span if it is not told otherwise.
+const maxLinks = 128
+
+var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "batch")}
+
+// BatchHandler returns a function that handles several messages together: it
+// calls handle with them and returns its error. Make it once, before the loop
+// that collects the messages.
+//
+// Around the handling of a batch in which any message has a sampled trace runs a
+// span called name, of kind CONSUMER, with a link to the sender's span of each
+// such message; one link for those of the same span, and for the first 128 spans
+// at most. A span has only one parent: it is a child of the first such
+// message's sender. Were it a root, as is common for batches, it would begin a
+// trace although nobody upstream decided that, and samplers that begin none would
+// drop it. Its attributes say how many messages there are (waybill.batch.size),
+// how long the one with a sampled trace that was sent first has waited
+// (waybill.queue.duration, in seconds), and how many such messages were left
+// without a link (waybill.batch.unlinked). It ends, and records an error or a
+// panic, as that of a [Handler] does.
+//
+// A batch without a sampled trace is handled without a span, with the [Sentinel]
+// in its context, and without an allocation. The context of a batch has no
+// baggage: what one sender said must not be taken for what another did. For the
+// baggage of a message, and for a span of its own below its sender's, open it
+// with [Envelope.Unwrap] or handle it with a [Handler].
+//
+// The slice is handed to handle as it is and remains the caller's, who may use it
+// again when the function has returned; clear it first, so that what the messages
+// hold can be freed. The function may be called by any number of goroutines at
+// the same time if handle may. The name should have few distinct values.
+func BatchHandler[M any](
+	ctx context.Context, name string, handle func(context.Context, []Envelope[M]) error, opts ...ReceiveOption,
+) func([]Envelope[M]) error {
+	r := newReceiver(ctx, name, opts)
+	handle = recordingErrors(handle)
+	return func(batch []Envelope[M]) error {
+		var t batchTraces
+		for i := range batch {
+			t.add(batch[i].header)
+		}
+		if t.first == nil {
+			return handle(r.base, batch)
+		}
+		ctx, span := t.start(r, len(batch))
+		return within(ctx, span, batch, handle)
+	}
+}
+
+// batchTraces is what the sampled messages of a batch come to.
+type batchTraces struct {
+	first    *Header
+	sentAt   time.Time // the earliest
+	links    []trace.Link
+	linked   map[spanKey]struct{}
+	unlinked int
+}
+
+// spanKey tells spans apart.
+type spanKey struct {
+	traceID trace.TraceID
+	spanID  trace.SpanID
+}
+
+func (t *batchTraces) add(h *Header) {
+	if !h.Sampled() {
+		return
+	}
+	if t.first == nil {
+		t.first, t.sentAt = h, h.sentAt
+		t.linked = make(map[spanKey]struct{})
+	}
+	if h.sentAt.Before(t.sentAt) {
+		t.sentAt = h.sentAt
+	}
+	key := spanKey{h.spanContext.TraceID(), h.spanContext.SpanID()}
+	if _, ok := t.linked[key]; ok {
+		return
+	}
+	if len(t.links) == maxLinks {
+		t.unlinked++
+		return
+	}
+	t.linked[key] = struct{}{}
+	t.links = append(t.links, trace.Link{SpanContext: h.spanContext, Attributes: batchLink})
+}
+
+// start begins the span of a batch of so many messages.
+func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span) {
+	lead := *t.first
+	lead.baggage = baggage.Baggage{}
+	attrs := []attribute.KeyValue{batchSize.Int(size)}
+	if t.unlinked > 0 {
+		attrs = append(attrs, batchUnlinked.Int(t.unlinked))
+	}
+	return r.start(lead.Context(r.base), t.sentAt, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
+}
