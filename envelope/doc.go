@@ -18,6 +18,9 @@
 //
 // Channels whose type cannot change, such as chan any, may mix bare and
 // wrapped messages: send with [Wrap], and open whatever arrives with [From].
+// [Handler] is for loops that select from several channels, and [BatchHandler]
+// for messages that are handled together. The page docs/channels.md in the
+// repository has these and further patterns: pools, fan-in, fan-out, answers.
 //
 // # What travels
 //
@@ -30,8 +33,9 @@
 // # Cost
 //
 // A message with neither sampled trace nor baggage has no header: to wrap,
-// send, receive and open it allocates nothing. A traced message costs one
-// header; one with baggage costs one header too, and its receiver a context.
+// send, receive, handle and open it allocates nothing, alone or in a batch. A
+// traced message costs one header; one with baggage costs one header too, and
+// its receiver a context. Messages of one sender may share one: [WithHeader].
 //
 // # Concurrency and ownership
 //
@@ -43,5 +47,6 @@
 // # Errors
 //
 // Sending fails only when the context ends first. [From] reports a value that
-// is neither the message nor an envelope of it with [ErrType].
+// is neither the message nor an envelope of it with [ErrType]. A handler returns
+// the error of what it was made from, which is on the span then.
 package envelope

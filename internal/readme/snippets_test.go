@@ -7,9 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -106,30 +103,6 @@ func controlled() (*mailbox.System, error) {
 	return sys, err
 }
 
-var (
-	codeBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
-	snippet   = regexp.MustCompile(`(?s)\t// README: \S+\n(.*?)\t// README: end\n`)
-)
-
-// TestSnippetsAreCompiled finds every Go block of the README in this file,
-// which the compiler has read.
-func TestSnippetsAreCompiled(t *testing.T) {
-	here := read(t, "snippets_test.go")
-	compiled := map[string]bool{}
-	for _, m := range snippet.FindAllStringSubmatch(here, -1) {
-		lines := strings.Split(m[1], "\n")
-		for i := range lines {
-			lines[i] = strings.TrimPrefix(lines[i], "\t")
-		}
-		compiled[strings.Join(lines, "\n")] = true
-	}
-	blocks := codeBlock.FindAllStringSubmatch(read(t, "../../README.md"), -1)
-	assert.Len(t, blocks, len(compiled))
-	for _, b := range blocks {
-		assert.True(t, compiled[b[1]], "the README shows what is not compiled here:\n%s", b[1])
-	}
-}
-
 func TestSnippetsWork(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	shipped := 0
@@ -170,11 +143,4 @@ func TestSnippetsWork(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, other.Shutdown(t.Context()))
 	require.NoError(t, sys.Shutdown(t.Context()))
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return string(content)
 }

@@ -1,0 +1,81 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package patterns
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/waybill-go/waybill/envelope"
+)
+
+// Work has several workers share a channel, until it is closed and empty.
+func Work(ctx context.Context, workers int, orders <-chan envelope.Envelope[Order], ship func(context.Context, Order)) {
+	// channels: pool
+	var pool sync.WaitGroup
+	for range workers {
+		pool.Go(func() {
+			for ctx, order := range envelope.Receive(ctx, orders, "ship order") {
+				ship(ctx, order)
+			}
+		})
+	}
+	pool.Wait()
+	// channels: end
+}
+
+// Price is a step of a pipeline.
+func Price(
+	ctx context.Context, received <-chan envelope.Envelope[Order], priced chan<- envelope.Envelope[Order],
+	priceOf func(context.Context, Order) int,
+) error {
+	// channels: pipeline
+	for ctx, order := range envelope.Receive(ctx, received, "price order") {
+		order.Price = priceOf(ctx, order)
+		if err := envelope.Send(ctx, priced, order); err != nil {
+			return err
+		}
+	}
+	// channels: end
+	return ctx.Err()
+}
+
+// Merge returns a channel of the orders of all sources, closed when they are.
+func Merge(sources ...<-chan envelope.Envelope[Order]) <-chan envelope.Envelope[Order] {
+	// channels: fan-in
+	merged := make(chan envelope.Envelope[Order])
+	var forwarders sync.WaitGroup
+	for _, source := range sources {
+		forwarders.Go(func() {
+			for e := range source {
+				merged <- e // As it came: trace, baggage and time of sending.
+			}
+		})
+	}
+	go func() {
+		forwarders.Wait()
+		close(merged)
+	}()
+	// channels: end
+	return merged
+}
+
+// Restamp has a message wait from now on.
+func Restamp(e envelope.Envelope[Order]) envelope.Envelope[Order] {
+	// channels: restamp
+	e = envelope.WithHeader(e.Message(), e.Header().WithSentAt(time.Now()))
+	// channels: end
+	return e
+}
+
+// Distribute sends many messages at once.
+func Distribute(ctx context.Context, queue chan<- envelope.Envelope[Order], orders []Order) {
+	// channels: fan-out
+	header := envelope.Carry{}.Header(ctx) // One for all of them.
+	for _, order := range orders {
+		queue <- envelope.WithHeader(order, header)
+	}
+	// channels: end
+}

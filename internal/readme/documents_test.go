@@ -1,0 +1,135 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package readme_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// documents show Go code. What one shows stands between two comments in one of
+// the sources, for the README's block of a channel
+//
+//	// README: channel
+//	// README: end
+//
+// and in the same way for the others, each by its file name without extension.
+// The comments are indented as the code is, which the document shows without.
+var documents = []string{"../../README.md", "../../docs/*.md"}
+
+// sources are read by the compiler, and tested.
+var sources = []string{"*_test.go", "../../examples/patterns/*.go"}
+
+// codeBlock matches a block of Go in a document.
+var codeBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+func TestSnippetsAreCompiled(t *testing.T) {
+	var code strings.Builder
+	for _, file := range files(t, sources) {
+		code.WriteString(read(t, file))
+	}
+	for _, document := range files(t, documents) {
+		mark := strings.TrimSuffix(filepath.Base(document), ".md")
+		compiled := snippets(code.String(), mark)
+		shown := map[string]bool{}
+		for _, block := range codeBlock.FindAllStringSubmatch(read(t, document), -1) {
+			shown[block[1]] = true
+			assert.True(t, compiled[block[1]], "%s shows what is not compiled:\n%s", document, block[1])
+		}
+		for snippet := range compiled {
+			assert.True(t, shown[snippet], "%s does not show this:\n%s", document, snippet)
+		}
+	}
+}
+
+// snippets returns what code has between comments with mark.
+func snippets(code, mark string) map[string]bool {
+	found := map[string]bool{}
+	between := regexp.MustCompile(`(?sm)^(\t*)// ` + regexp.QuoteMeta(mark) + `: \S+\n(.*?)^\t*// ` + regexp.QuoteMeta(mark) + `: end$`)
+	for _, m := range between.FindAllStringSubmatch(code, -1) {
+		indent := regexp.MustCompile("(?m)^" + m[1])
+		found[strings.Trim(indent.ReplaceAllString(m[2], ""), "\n")+"\n"] = true
+	}
+	return found
+}
+
+// TestSnippetsAreFound holds snippets against code with all that they may have.
+func TestSnippetsAreFound(t *testing.T) {
+	code := `
+// one: declaration
+
+type Order struct {
+	ID int
+}
+
+// one: end
+
+func f() {
+		// one: statements
+		if true {
+			f()
+
+		}
+		// one: end
+	// two: other
+	f()
+	// two: end
+}
+`
+	assert.Equal(t, map[string]bool{
+		"type Order struct {\n\tID int\n}\n": true,
+		"if true {\n\tf()\n\n}\n":            true,
+	}, snippets(code, "one"))
+	assert.Equal(t, map[string]bool{"f()\n": true}, snippets(code, "two"))
+}
+
+var (
+	fence   = regexp.MustCompile("(?s)```.*?```")
+	link    = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]+)?\)`) // not to other sites
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, document := range files(t, documents) {
+		text := fence.ReplaceAllString(read(t, document), "") // Code has brackets too.
+		anchors := map[string]bool{"": true}
+		for _, m := range heading.FindAllStringSubmatch(text, -1) {
+			anchors["#"+strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
+		}
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(document), m[1]))
+			assert.NoError(t, err, "in %s", document)
+			if m[1] == "" {
+				assert.True(t, anchors[m[2]], "%s has no heading for %s", document, m[2])
+			}
+		}
+	}
+}
+
+// files returns those that match any of the patterns, each of which must match
+// one.
+func files(t *testing.T, patterns []string) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, found, pattern)
+		all = append(all, found...)
+	}
+	return all
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(content)
+}
