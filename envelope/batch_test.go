@@ -70,7 +70,7 @@ func handleOrders(
 
 func TestBatchLinksToEachSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		batch := orders{envelope.Bare(order{0}), envelope.Wrap(unsampledContext(t), order{1})}
+		batch := append(untracedOrders(t), envelope.Bare(order{0}))
 		second := envelope.Wrap(senderContext(t, 2), order{2}) // The first to be sent.
 		time.Sleep(time.Second)                                // Of the bubble's clock.
 		batch = append(batch, envelope.Wrap(senderContext(t, 1), order{3}), second, envelope.Wrap(senderContext(t, 3), order{4}))
@@ -84,13 +84,24 @@ func TestBatchLinksToEachSender(t *testing.T) {
 		assert.True(t, s.Parent().Equal(trace.SpanContextFromContext(senderContext(t, 1))), "of the first in the batch")
 		assert.Equal(t, []int{1, 2, 3}, linkedTo(t, s))
 		assert.ElementsMatch(t, []attribute.KeyValue{
-			attribute.Int("waybill.batch.size", 5),
+			attribute.Int("waybill.batch.size", 7),
 			attribute.Float64("waybill.queue.duration", 1.25),
 		}, s.Attributes())
 		assert.Equal(t, "github.com/waybill-go/waybill/envelope", s.InstrumentationScope().Name)
 		assert.Equal(t, codes.Unset, s.Status().Code)
 		assert.True(t, s.StartTime().Equal(time.Now()), "it does not contain the waiting")
 	})
+}
+
+// untracedOrders have headers, but no sampled trace.
+func untracedOrders(t *testing.T) orders {
+	t.Helper()
+	keep := envelope.Carry{Unsampled: true}
+	return orders{
+		envelope.WithHeader(order{1}, keep.Header(unsampledContext(t))),
+		envelope.WithHeader(order{2}, keep.Header(sampledContext(t)).Skip(keep)),
+		envelope.Wrap(withBaggage(t, t.Context(), "acme"), order{3}),
+	}
 }
 
 func TestBatchHandlersContext(t *testing.T) {
@@ -109,13 +120,9 @@ func TestBatchHandlersContext(t *testing.T) {
 	assert.Equal(t, 2, envelope.Carry{}.Header(ctx).Hops(), "what is sent from it counts on")
 
 	for name, batch := range map[string]orders{
-		"untraced": {
-			envelope.Wrap(withBaggage(t, t.Context(), "acme"), order{1}),
-			envelope.WithHeader(order{2}, envelope.Carry{Unsampled: true}.Header(unsampledContext(t))),
-			envelope.WithHeader(order{3}, traced[0].Header().Skip(envelope.Carry{Unsampled: true})),
-		},
-		"empty": {},
-		"nil":   nil,
+		"untraced": untracedOrders(t),
+		"empty":    {},
+		"nil":      nil,
 	} {
 		ended, ctx := handleOrders(t, receiver, batch)
 		assert.Empty(t, ended, name)

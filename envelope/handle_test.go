@@ -135,6 +135,19 @@ func TestHandlerEndsItsSpan(t *testing.T) {
 	}
 }
 
+// TestHandlerWhilePanicking handles a message in a function that a panic calls:
+// the panic is not the handling's.
+func TestHandlerWhilePanicking(t *testing.T) {
+	provider, recorder := newProvider(t)
+	handle := envelope.Handler(t.Context(), "h", func(context.Context, order) error { return nil },
+		envelope.WithTracerProvider(provider))
+	assert.Equal(t, "out of stock", catch(func() {
+		defer func() { assert.NoError(t, handle(envelope.Wrap(sampledContext(t), order{1}))) }()
+		panic("out of stock")
+	}))
+	requireEndedWell(t, recorder)
+}
+
 // TestHandlerInManyGoroutines has several goroutines share a handler.
 func TestHandlerInManyGoroutines(t *testing.T) {
 	const messages, workers = 500, 4

@@ -130,18 +130,13 @@ func (r *receiver) start(
 }
 
 // within calls handle, and ends span with it.
-func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) (result R) {
-	returned := false
+func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) R {
 	defer func() {
-		if !returned { // A panic, or Goexit, for which recover returns nil.
-			if recovered := recover(); recovered != nil {
-				failure.Panic(span, recovered, debug.Stack())
-				defer panic(recovered)
-			}
+		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
+			failure.Panic(span, recovered, debug.Stack())
+			defer panic(recovered)
 		}
 		span.End()
 	}()
-	result = handle(ctx, argument)
-	returned = true
-	return result
+	return handle(ctx, argument)
 }

@@ -41,7 +41,9 @@ func TestDistributeSharesItsHeader(t *testing.T) {
 	r.from(t.Context(), "import", func(ctx context.Context) {
 		patterns.Distribute(ctx, queue, make([]patterns.Order, 2))
 	})
-	assert.Same(t, (<-queue).Header(), (<-queue).Header())
+	first, second := <-queue, <-queue
+	require.NotNil(t, first.Header())
+	assert.Same(t, first.Header(), second.Header())
 }
 
 func TestPrice(t *testing.T) {

@@ -11,7 +11,10 @@ import (
 )
 
 // Event is an interface with methods, which an envelope does not have.
-type Event interface{ Name() string }
+type Event interface {
+	// Name returns what happened.
+	Name() string
+}
 
 // channels: interface
 
