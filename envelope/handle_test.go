@@ -62,6 +62,29 @@ func TestHandlerMakesTheSpanOfReceive(t *testing.T) {
 	})
 }
 
+// TestWaitingForRoomCounts has a sender wait for a second until there is room.
+func TestWaitingForRoomCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, recorder := newProvider(t)
+		ch := make(chan envelope.Envelope[order])
+		go func() { assert.NoError(t, envelope.Send(sampledContext(t), ch, order{1})) }()
+		go func() {
+			select {
+			case ch <- envelope.Wrap(sampledContext(t), order{2}):
+			case <-t.Context().Done():
+			}
+		}()
+		time.Sleep(time.Second) // Of the bubble's clock.
+		handle := envelope.Handler(t.Context(), "h", func(context.Context, order) error { return nil },
+			envelope.WithTracerProvider(provider))
+		require.NoError(t, errors.Join(handle(<-ch), handle(<-ch)))
+		for _, s := range recorder.Ended() {
+			assert.Equal(t, []attribute.KeyValue{attribute.Float64("waybill.queue.duration", 1)}, s.Attributes())
+		}
+		assert.Len(t, recorder.Ended(), 2)
+	})
+}
+
 func TestHandlerLeaksNothingIntoUntracedMessages(t *testing.T) {
 	provider, recorder := newProvider(t)
 	type key struct{}

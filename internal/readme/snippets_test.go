@@ -139,6 +139,7 @@ func TestSnippetsWork(t *testing.T) {
 	require.NoError(t, cart.Send(t.Context(), Event{"a book"}))
 	require.NoError(t, cart.Stop(t.Context()))
 
+	http.DefaultServeMux = http.NewServeMux() // It takes each pattern once; the test may run again.
 	other, err := controlled()
 	require.NoError(t, err)
 	require.NoError(t, other.Shutdown(t.Context()))
