@@ -20,7 +20,8 @@ const (
 	batchUnlinked = attribute.Key("waybill.batch.unlinked")
 )
 
-// maxLinks is how many links the SDK keeps of a span if it is not told otherwise.
+// maxLinks is how many links the SDK keeps of a span if it is not told
+// otherwise.
 const maxLinks = 128
 
 var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "batch")}
@@ -29,28 +30,29 @@ var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "ba
 // calls handle with them and returns its error. Make it once, before the loop
 // that collects the messages.
 //
-// Around the handling of a batch in which any message has a sampled trace runs a
-// span called name, of kind CONSUMER, with a link to the sender's span of each
-// such message; one link for those of the same span, and for the first 128 spans
-// at most. A span has only one parent: it is a child of the first such
+// Around the handling of a batch in which any message has a sampled trace runs
+// a span called name, of kind CONSUMER, with a link to the sender's span of
+// each such message; one link for those of the same span, and for the first 128
+// spans at most. A span has only one parent: it is a child of the first such
 // message's sender. Were it a root, as is common for batches, it would begin a
-// trace although nobody upstream decided that, and samplers that begin none would
-// drop it. Its attributes say how many messages there are (waybill.batch.size),
-// how long the one with a sampled trace that was sent first has waited
-// (waybill.queue.duration, in seconds), and how many such messages were left
-// without a link (waybill.batch.unlinked). It ends, and records an error or a
-// panic, as that of a [Handler] does.
+// trace although nobody upstream decided that, and samplers that begin none
+// would drop it. Its attributes say how many messages there are
+// (waybill.batch.size), how long the one with a sampled trace that was sent
+// first has waited (waybill.queue.duration, in seconds), and how many such
+// messages were left without a link (waybill.batch.unlinked). It ends, and
+// records an error or a panic, as that of a [Handler] does.
 //
-// A batch without a sampled trace is handled without a span, with the [Sentinel]
-// in its context, and without an allocation. The context of a batch has no
-// baggage: what one sender said must not be taken for what another did. For the
-// baggage of a message, and for a span of its own below its sender's, open it
-// with [Envelope.Unwrap] or handle it with a [Handler].
+// A batch without a sampled trace is handled without a span, with the
+// [Sentinel] in its context, and without an allocation. The context of a batch
+// has no baggage: what one sender said must not be taken for what another did.
+// For the baggage of a message, and for a span of its own below its sender's,
+// open it with [Envelope.Unwrap] or handle it with a [Handler].
 //
-// The slice is handed to handle as it is and remains the caller's, who may use it
-// again when the function has returned; clear it first, so that what the messages
-// hold can be freed. The function may be called by any number of goroutines at
-// the same time if handle may. The name should have few distinct values.
+// The slice is handed to handle as it is and remains the caller's, who may use
+// it again when the function has returned; clear it first, so that what the
+// messages hold can be freed. The function may be called by any number of
+// goroutines at the same time if handle may. The name should have few distinct
+// values.
 func BatchHandler[M any](
 	ctx context.Context, name string, handle func(context.Context, []Envelope[M]) error, opts ...ReceiveOption,
 ) func([]Envelope[M]) error {

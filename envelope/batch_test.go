@@ -33,8 +33,8 @@ func senderContext(t testing.TB, n int) context.Context {
 	return trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(config))
 }
 
-// linkedTo is the number of the sender of each link of s, each of which must say
-// what it is about.
+// linkedTo is the number of the sender of each link of s, each of which must
+// say what it is about.
 func linkedTo(t *testing.T, s sdktrace.ReadOnlySpan) []int {
 	t.Helper()
 	var senders []int
@@ -48,8 +48,8 @@ func linkedTo(t *testing.T, s sdktrace.ReadOnlySpan) []int {
 	return senders
 }
 
-// handleOrders handles batch in a new provider, and returns what was recorded and
-// the context that its handler got.
+// handleOrders handles batch in a new provider, and returns what was recorded
+// and the context that its handler got.
 func handleOrders(
 	t *testing.T, ctx context.Context, batch orders, opts ...sdktrace.TracerProviderOption,
 ) ([]sdktrace.ReadOnlySpan, context.Context) {
@@ -132,8 +132,8 @@ func TestBatchHandlersContext(t *testing.T) {
 	}
 }
 
-// TestBatchContinuesWhereNoTraceMayBegin uses the sampler of a service that is no
-// entry point, which would drop a root.
+// TestBatchContinuesWhereNoTraceMayBegin uses the sampler of a service that is
+// no entry point, which would drop a root.
 func TestBatchContinuesWhereNoTraceMayBegin(t *testing.T) {
 	never := sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))
 	ended, _ := handleOrders(t, t.Context(), orders{envelope.Wrap(senderContext(t, 1), order{1})}, never)
@@ -169,8 +169,8 @@ func keys(s sdktrace.ReadOnlySpan) []attribute.Key {
 	return keys
 }
 
-// TestBatchBoundsItsLinks fills a batch with one sender fewer than the links of a
-// span, as many, and more, each of which sent twice.
+// TestBatchBoundsItsLinks fills a batch with one sender fewer than the links of
+// a span, as many, and more, each of which sent twice.
 func TestBatchBoundsItsLinks(t *testing.T) {
 	for senders, unlinked := range map[int]int{127: 0, 128: 0, 129: 2, 1000: 1744} {
 		var batch orders

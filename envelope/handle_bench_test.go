@@ -12,8 +12,8 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// BenchmarkHandler handles one message at a time: with a plain function, and with
-// a handler made of it. The channel is left out.
+// BenchmarkHandler handles one message at a time: with a plain function, and
+// with a handler made of it. The channel is left out.
 func BenchmarkHandler(b *testing.B) {
 	n := 0
 	count := func(_ context.Context, m order) error {
@@ -47,8 +47,8 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkBatchHandler handles a hundred messages at a time, of senders of their
-// own.
+// BenchmarkBatchHandler handles a hundred messages at a time, of senders of
+// their own.
 func BenchmarkBatchHandler(b *testing.B) {
 	n := 0
 	count := func(_ context.Context, batch orders) error {

@@ -25,8 +25,8 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// TestHandlerMakesTheSpanOfReceive handles the same envelope in a loop of Receive
-// and with a Handler: the spans must be alike.
+// TestHandlerMakesTheSpanOfReceive handles the same envelope in a loop of
+// Receive and with a Handler: the spans must be alike.
 func TestHandlerMakesTheSpanOfReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		provider, recorder := newProvider(t)

@@ -116,8 +116,8 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	return within(ctx, span, e.message, handle)
 }
 
-// start begins the span of a handling below whatever ctx holds, of what was sent
-// at sentAt.
+// start begins the span of a handling below whatever ctx holds, of what was
+// sent at sentAt.
 func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {

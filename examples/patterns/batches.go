@@ -11,8 +11,8 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// Store collects orders and inserts many at a time: when there are size of them,
-// at each tick, and when the channel is closed, which ends it.
+// Store collects orders and inserts many at a time: when there are size of
+// them, at each tick, and when the channel is closed, which ends it.
 func Store(
 	ctx context.Context, orders <-chan envelope.Envelope[Order], size int, ticks <-chan time.Time,
 	insert func(context.Context, []envelope.Envelope[Order]) error,

@@ -30,7 +30,8 @@ type recording struct {
 	tracer trace.Tracer
 }
 
-// record makes a provider the global one until the test ends, as a program would.
+// record makes a provider the global one until the test ends, as a program
+// would.
 func record(t *testing.T) recording {
 	t.Helper()
 	r := recording{SpanRecorder: tracetest.NewSpanRecorder()}
