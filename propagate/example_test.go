@@ -11,6 +11,8 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/propagate"
@@ -85,4 +87,26 @@ func ExampleParseTraceparent() {
 	// Output:
 	// 00f067aa0ba902b7 false <nil>
 	// true propagate: malformed traceparent: version 00 has 55 bytes, not 56
+}
+
+func ExampleCounters_Register() {
+	reader := sdkmetric.NewManualReader() // A program has one that exports.
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
+	registration, err := propagate.DefaultCounters().Register(meter)
+	if err != nil {
+		panic(err)
+	}
+	defer registration.Unregister() //nolint:errcheck // The program ends.
+
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		panic(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics[:3] {
+		fmt.Println(m.Name, m.Unit)
+	}
+	// Output:
+	// waybill.propagate.malformed {extraction}
+	// waybill.propagate.tracestate.refused {extraction}
+	// waybill.propagate.tracestate.cut {member}
 }

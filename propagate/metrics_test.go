@@ -1,0 +1,100 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+// measured returns what a reader finds under each name, by the attribute
+// "listener".
+func measured(t *testing.T, reader sdkmetric.Reader) map[string]map[string]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	found := map[string]map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			assert.NotEmpty(t, m.Description)
+			assert.Regexp(t, `^\{[a-z]+\}$`, m.Unit)
+			found[m.Name] = map[string]int64{}
+			for _, point := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				listener, _ := point.Attributes.Value("listener")
+				found[m.Name][listener.AsString()] += point.Value
+			}
+		}
+	}
+	return found
+}
+
+func TestRegisterReportsEveryFigure(t *testing.T) {
+	var counters propagate.Counters
+	counts := propagate.Distinct(&counters)
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	registration, err := counters.Register(meter)
+	require.NoError(t, err)
+
+	want := map[string]map[string]int64{}
+	for name, figure := range map[string]uint64{
+		"malformed":          counts.Malformed,
+		"tracestate.refused": counts.TraceStateRefused,
+		"tracestate.cut":     counts.TraceStateCut,
+		"baggage.refused":    counts.BaggageRefused,
+		"baggage.dropped":    counts.BaggageDropped,
+		"unsampled.carried":  counts.UnsampledCarried,
+		"unsampled.dropped":  counts.UnsampledDropped,
+		"border.linked":      counts.BorderLinked,
+		"border.ignored":     counts.BorderIgnored,
+	} {
+		want["waybill.propagate."+name] = map[string]int64{"": int64(figure)}
+	}
+	assert.Equal(t, want, measured(t, reader))
+	assert.Len(t, want, reflect.TypeFor[propagate.Counts]().NumField(), "a figure without a metric")
+
+	require.NoError(t, registration.Unregister())
+	assert.Empty(t, measured(t, reader))
+}
+
+func TestRegisterTellsListenersApart(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	var public, internal propagate.Counters
+	_, err := public.Register(meter, attribute.String("listener", "public"))
+	require.NoError(t, err)
+	_, err = internal.Register(meter, attribute.String("listener", "internal"))
+	require.NoError(t, err)
+
+	propagate.Distinct(&public)
+	want := public.Counts()
+	assert.Equal(t, map[string]int64{"public": int64(want.Malformed), "internal": 0},
+		measured(t, reader)["waybill.propagate.malformed"])
+}
+
+func TestRegisterWithoutAMeter(t *testing.T) {
+	var counters propagate.Counters
+	registration, err := counters.Register(nil)
+	assert.Nil(t, registration)
+	require.ErrorContains(t, err, "propagate: metrics: no meter")
+}
+
+// Counters that nobody gave are the default ones, here as in a propagator.
+func TestRegisterTheDefaultCounters(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	var none *propagate.Counters
+	_, err := none.Register(meter)
+	require.NoError(t, err)
+	assert.Equal(t, int64(propagate.DefaultCounters().Counts().Malformed),
+		measured(t, reader)["waybill.propagate.malformed"][""])
+}
