@@ -48,7 +48,7 @@ func Counters[S any](
 	return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		snapshot := read()
 		for i, f := range figures {
-			o.ObserveInt64(counters[i], int64(min(f.Value(snapshot), math.MaxInt64)), set) //nolint:gosec // As just bounded.
+			o.ObserveInt64(counters[i], int64(min(f.Value(snapshot), math.MaxInt64)), set)
 		}
 		return nil
 	}, instruments...)
