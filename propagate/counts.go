@@ -18,10 +18,12 @@ type Counts struct {
 	// because there were more than 32.
 	TraceStateCut uint64
 	// BaggageRefused is extractions whose baggage was not empty and had nothing
-	// valid in it, or was longer than allowed.
+	// well-formed in it, or was longer than allowed. Its members are not counted
+	// one by one.
 	BaggageRefused uint64
 	// BaggageDropped is members of baggage that were left out of an extraction or
-	// an injection, because they were malformed, not allowed or beyond a limit.
+	// an injection, because they were malformed, not allowed or beyond a limit, or
+	// had a key in common with a later one.
 	BaggageDropped uint64
 	// UnsampledCarried is extractions and injections of an unsampled trace that
 	// passed on its identifiers alone.

@@ -145,12 +145,13 @@ func TestExtractBaggage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		in, want string
 		refused  uint64
+		dropped  uint64
 	}{
 		"valid":            {in: "user=bob", want: "user=bob"},
 		"empty":            {in: "", want: "user=alice"},
 		"refused":          {in: "no baggage", want: "user=alice", refused: 1},
 		"too long":         {in: "a=" + strings.Repeat("b", 8192), want: "user=alice", refused: 1},
-		"one member of it": {in: "no baggage,user=bob", want: "user=bob"},
+		"one member of it": {in: "no baggage,user=bob", want: "user=bob", dropped: 1},
 		"the same as ours": {in: "user=alice", want: "user=alice"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +159,7 @@ func TestExtractBaggage(t *testing.T) {
 			before := contextWith(t, trace.SpanContext{}, "user=alice")
 			ctx := p.Extract(before, propagation.MapCarrier{"baggage": tt.in})
 			assert.Equal(t, tt.want, bagOf(ctx))
-			assert.Equal(t, propagate.Counts{BaggageRefused: tt.refused}, p.Counts())
+			assert.Equal(t, propagate.Counts{BaggageRefused: tt.refused, BaggageDropped: tt.dropped}, p.Counts())
 		})
 	}
 }

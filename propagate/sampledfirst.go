@@ -4,9 +4,9 @@
 package propagate
 
 import (
+	"cmp"
 	"context"
 
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -18,6 +18,7 @@ type Option interface {
 
 type config struct {
 	dropUnsampled bool
+	baggage       Baggage
 }
 
 type option func(config) config
@@ -114,21 +115,11 @@ func (p *SampledFirst) extractTraceState(carrier propagation.TextMapCarrier) tra
 }
 
 func (p *SampledFirst) extractBaggage(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	if !baggageField.present(carrier) {
-		return ctx
-	}
-	// OTel's propagator says nothing of a header that it refuses whole, but then
-	// a context without baggage stays so.
-	empty := ctx
-	if baggage.FromContext(ctx).Len() > 0 {
-		empty = baggage.ContextWithoutBaggage(ctx)
-	}
-	extracted := propagation.Baggage{}.Extract(empty, carrier)
-	if baggage.FromContext(extracted).Len() == 0 {
-		p.counters.baggageRefused.Add(1)
-		return ctx
-	}
-	return extracted
+	return p.config.baggage.extract(ctx, carrier, p.baggageCounters())
+}
+
+func (p *SampledFirst) baggageCounters() *Counters {
+	return cmp.Or(p.config.baggage.Counters, &p.counters)
 }
 
 // Inject writes what ctx holds to carrier.
@@ -151,10 +142,10 @@ func (p *SampledFirst) Inject(ctx context.Context, carrier propagation.TextMapCa
 	sc := trace.SpanContextFromContext(ctx)
 	switch {
 	case !sc.IsValid():
-		bag = baggage.FromContext(ctx).String()
+		bag = p.config.baggage.header(ctx, p.baggageCounters())
 	case sc.IsSampled():
 		parent, state = encode(sc), sc.TraceState().String()
-		bag = baggage.FromContext(ctx).String()
+		bag = p.config.baggage.header(ctx, p.baggageCounters())
 	case p.config.dropUnsampled:
 		p.counters.unsampledDropped.Add(1)
 	default:

@@ -1,0 +1,191 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/baggage"
+)
+
+// memberList takes the members of a header one by one and keeps what may pass.
+type memberList struct {
+	limits     Baggage
+	members    []baggage.Member // No two of a key.
+	size       int              // Of the members, as they would be written.
+	wellFormed int              // Kept or not.
+	malformed  int
+}
+
+// add takes what stands between two commas.
+func (l *memberList) add(text string) {
+	text = trimOWS(text)
+	if text == "" {
+		return // RFC 9110, section 5.6.1, has receivers accept empty elements.
+	}
+	key, value, ok := cutMember(text)
+	switch {
+	case !ok:
+		l.malformed++
+		return
+	case len(l.members) == l.limits.maxMembers() || !l.limits.allows(key):
+		l.wellFormed++
+		return
+	}
+	m, ok := newMember(text, key, value)
+	if !ok {
+		l.malformed++
+		return
+	}
+	l.wellFormed++
+	l.keep(m)
+}
+
+// keep puts m in the place of an earlier one of the same key, or at the end.
+func (l *memberList) keep(m baggage.Member) {
+	at := slices.IndexFunc(l.members, func(other baggage.Member) bool { return other.Key() == m.Key() })
+	// What was no UTF-8 takes more bytes when it is written again.
+	size := l.size + memberSize(m)
+	if at >= 0 {
+		size -= memberSize(l.members[at])
+	} else if len(l.members) > 0 {
+		size++
+	}
+	if size > l.limits.maxBytes() {
+		return
+	}
+	l.size = size
+	if at >= 0 {
+		l.members[at] = m
+		return
+	}
+	l.members = append(l.members, m)
+}
+
+// cutMember finds the key and the value of a member, which it reports to be
+// well-formed or not; of the properties it says nothing.
+func cutMember(text string) (key, value string, ok bool) {
+	pair, _, _ := strings.Cut(text, ";")
+	key, value, ok = strings.Cut(pair, "=")
+	key, value = trimOWS(key), trimOWS(value)
+	return key, value, ok && isToken(key) && isEscaped(value)
+}
+
+// newMember makes a member of what [cutMember] has found. Package baggage keeps
+// the properties as they stand if it is the one that parses them.
+func newMember(text, key, value string) (baggage.Member, bool) {
+	if strings.Contains(text, ";") {
+		b, err := baggage.Parse(text)
+		return b.Member(key), err == nil
+	}
+	m, err := baggage.NewMemberRaw(key, unescape(value))
+	return m, err == nil
+}
+
+// trimOWS takes optional white space away, which is less than Unicode's.
+func trimOWS(s string) string { return strings.Trim(s, " \t") }
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isOctet reports whether c may stand in a value: visible ASCII but for what
+// separates or quotes.
+func isOctet(c byte) bool {
+	return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\'
+}
+
+// isEscaped reports whether s is a value in which every percent sign has its two
+// hexadecimal digits.
+func isEscaped(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isOctet(s[i]) {
+			return false
+		}
+		if s[i] == '%' {
+			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+				return false
+			}
+			i += 2
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+}
+
+// unescape decodes what [isEscaped] has found right.
+func unescape(s string) string {
+	at := strings.IndexByte(s, '%')
+	if at < 0 {
+		return s
+	}
+	decoded := make([]byte, at, len(s))
+	copy(decoded, s)
+	for i := at; i < len(s); i++ {
+		if s[i] != '%' {
+			decoded = append(decoded, s[i])
+			continue
+		}
+		decoded = append(decoded, nibble(s[i+1])<<4|nibble(s[i+2]))
+		i += 2
+	}
+	if utf8.Valid(decoded) {
+		return string(decoded)
+	}
+	return string([]rune(string(decoded))) // U+FFFD for each byte that is wrong.
+}
+
+// nibble returns what a hexadecimal digit stands for.
+func nibble(c byte) byte { return c&0xf + 9*(c>>6) }
+
+// needsEscape reports whether c may not stand in a value as it is.
+func needsEscape(c byte) bool { return c == '%' || !isOctet(c) }
+
+// memberSize returns how many bytes appendMember writes.
+func memberSize(m baggage.Member) int {
+	if len(m.Properties()) > 0 {
+		return len(withProperties(m))
+	}
+	size := len(m.Key()) + len("=") + len(m.Value())
+	for i := range len(m.Value()) {
+		if needsEscape(m.Value()[i]) {
+			size += 2
+		}
+	}
+	return size
+}
+
+// appendMember writes a member whose key is a token.
+func appendMember(header []byte, m baggage.Member) []byte {
+	if len(m.Properties()) > 0 {
+		return append(header, withProperties(m)...)
+	}
+	header = append(append(header, m.Key()...), '=')
+	for i := range len(m.Value()) {
+		const digits = "0123456789ABCDEF"
+		if c := m.Value()[i]; needsEscape(c) {
+			header = append(header, '%', digits[c>>4], digits[c&0xf])
+		} else {
+			header = append(header, c)
+		}
+	}
+	return header
+}
+
+// withProperties writes a member that has any. Those whose key is no token are
+// left out, perhaps all of them.
+func withProperties(m baggage.Member) string { return strings.TrimSuffix(m.String(), ";") }
