@@ -101,7 +101,7 @@ func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier
 		return ctx
 	}
 
-	list := memberList{limits: b}
+	list := memberList{limits: b, room: b.maxBytes() - length}
 	for _, value := range values {
 		for text := range strings.SplitSeq(value, ",") {
 			list.add(text)

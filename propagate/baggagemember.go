@@ -4,7 +4,6 @@
 package propagate
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,7 +14,7 @@ import (
 type memberList struct {
 	limits     Baggage
 	members    []baggage.Member // No two of a key.
-	size       int              // Of the members, as they would be written.
+	room       int              // What they may grow by when they are written again.
 	wellFormed int              // Kept or not.
 	malformed  int
 }
@@ -41,26 +40,20 @@ func (l *memberList) add(text string) {
 		return
 	}
 	l.wellFormed++
-	l.keep(m)
+	if growth := growth(m, value); growth <= l.room {
+		l.room -= growth
+		l.keep(m)
+	}
 }
 
 // keep puts m in the place of an earlier one of the same key, or at the end.
 func (l *memberList) keep(m baggage.Member) {
-	at := slices.IndexFunc(l.members, func(other baggage.Member) bool { return other.Key() == m.Key() })
-	// What was no UTF-8 takes more bytes when it is written again.
-	size := l.size + memberSize(m)
-	if at >= 0 {
-		size -= memberSize(l.members[at])
-	} else if len(l.members) > 0 {
-		size++
-	}
-	if size > l.limits.maxBytes() {
-		return
-	}
-	l.size = size
-	if at >= 0 {
-		l.members[at] = m
-		return
+	key := m.Key()
+	for i := range l.members {
+		if l.members[i].Key() == key {
+			l.members[i] = m
+			return
+		}
 	}
 	l.members = append(l.members, m)
 }
@@ -155,29 +148,32 @@ func nibble(c byte) byte { return c&0xf + 9*(c>>6) }
 // needsEscape reports whether c may not stand in a value as it is.
 func needsEscape(c byte) bool { return c == '%' || !isOctet(c) }
 
-// memberSize returns how many bytes appendMember writes.
-func memberSize(m baggage.Member) int {
-	if len(m.Properties()) > 0 {
-		return len(withProperties(m))
+// growth returns how many bytes more m takes than came, its value having been
+// escaped like that: only what is no UTF-8 takes more.
+func growth(m baggage.Member, escaped string) int {
+	if !strings.Contains(escaped, "%") {
+		return 0
 	}
-	size := len(m.Key()) + len("=") + len(m.Value())
-	for i := range len(m.Value()) {
-		if needsEscape(m.Value()[i]) {
+	size := 0
+	for value, i := m.Value(), 0; i < len(value); i++ {
+		size++
+		if needsEscape(value[i]) {
 			size += 2
 		}
 	}
-	return size
+	return max(size-len(escaped), 0)
 }
 
 // appendMember writes a member whose key is a token.
 func appendMember(header []byte, m baggage.Member) []byte {
 	if len(m.Properties()) > 0 {
-		return append(header, withProperties(m)...)
+		// Properties whose key is no token are left out, perhaps all of them.
+		return append(header, strings.TrimSuffix(m.String(), ";")...)
 	}
 	header = append(append(header, m.Key()...), '=')
-	for i := range len(m.Value()) {
+	for value, i := m.Value(), 0; i < len(value); i++ {
 		const digits = "0123456789ABCDEF"
-		if c := m.Value()[i]; needsEscape(c) {
+		if c := value[i]; needsEscape(c) {
 			header = append(header, '%', digits[c>>4], digits[c&0xf])
 		} else {
 			header = append(header, c)
@@ -185,7 +181,3 @@ func appendMember(header []byte, m baggage.Member) []byte {
 	}
 	return header
 }
-
-// withProperties writes a member that has any. Those whose key is no token are
-// left out, perhaps all of them.
-func withProperties(m baggage.Member) string { return strings.TrimSuffix(m.String(), ";") }

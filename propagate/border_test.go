@@ -175,13 +175,13 @@ func TestBorderWithALocalSpan(t *testing.T) {
 		child  bool // Of the local span.
 		links  int
 	}{
-		"ignore":           {propagate.Ignore, sampled, true, 0},
-		"ignore, none":     {propagate.Ignore, "", true, 0},
-		"link":             {propagate.Link, sampled, false, 2},
-		"link, none":       {propagate.Link, "", true, 0},
-		"continue":         {propagate.Continue, sampled, false, 0},
-		"continue, none":   {propagate.Continue, "", true, 0},
-		"link, malformed":  {propagate.Link, "x", true, 0},
+		"ignore":          {propagate.Ignore, sampled, true, 0},
+		"ignore, none":    {propagate.Ignore, "", true, 0},
+		"link":            {propagate.Link, sampled, false, 2},
+		"link, none":      {propagate.Link, "", true, 0},
+		"continue":        {propagate.Continue, sampled, false, 0},
+		"continue, none":  {propagate.Continue, "", true, 0},
+		"link, malformed": {propagate.Link, "x", true, 0},
 		"link, unsampled": {propagate.Link, unsampled, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
