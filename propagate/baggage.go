@@ -61,10 +61,10 @@ func WithBaggage(b Baggage) Option {
 //   - A header that is too long, or has nothing well-formed in it, is refused
 //     whole and counted ([Counts].BaggageRefused). Its length is known before
 //     anything is parsed or allocated.
-//   - A member that is malformed or not allowed, or comes after the last that may
-//     pass, is left out and counted ([Counts].BaggageDropped), and so is all but
-//     the last of those that share a key, of which OTel's type holds one only.
-//     Empty ones say nothing and are passed over.
+//   - A member that is malformed or not allowed, or comes after the last that
+//     may pass, is left out and counted ([Counts].BaggageDropped), and so is
+//     all but the last of those that share a key, of which OTel's type holds
+//     one only. Empty ones say nothing and are passed over.
 //   - Values are percent-decoded, and what is then no UTF-8 becomes U+FFFD. A
 //     percent sign without two digits is malformed. Properties are kept as they
 //     came.

@@ -99,8 +99,8 @@ func isOctet(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\'
 }
 
-// isEscaped reports whether s is a value in which every percent sign has its two
-// hexadecimal digits.
+// isEscaped reports whether s is a value in which every percent sign has its
+// two hexadecimal digits.
 func isEscaped(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !isOctet(s[i]) {

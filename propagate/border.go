@@ -22,7 +22,8 @@ const (
 	// Link begins a new trace for each request, and links its first span to the
 	// caller's.
 	Link
-	// Continue goes on with the caller's trace. It is for callers that are trusted.
+	// Continue goes on with the caller's trace. It is for callers that are
+	// trusted.
 	Continue
 )
 
@@ -41,20 +42,20 @@ func (p Policy) String() string {
 }
 
 // Border is a [propagation.TextMapPropagator] for a listener that callers reach
-// who may not be trusted. Give it to the instrumentation of that listener alone,
-// and let the others keep theirs.
+// who may not be trusted. Give it to the instrumentation of that listener
+// alone, and let the others keep theirs.
 //
-// With [Continue] it is the propagator inside, as it is. With the other policies
-// it takes nothing of what a caller says about its trace: no trace ID, no
-// sampled flag, no tracestate, and so no member of it with which
-// package [github.com/waybill-go/waybill/sampling] would let a caller forge the
-// weights and budgets that only trusted peers may state. Whether the new trace is
+// With [Continue] it is the propagator inside, as it is. With the other
+// policies it takes nothing of what a caller says about its trace: no trace ID,
+// no sampled flag, no tracestate, and so no member of it with which package
+// [github.com/waybill-go/waybill/sampling] would let a caller forge the weights
+// and budgets that only trusted peers may state. Whether the new trace is
 // sampled is for the sampler alone to say, as for every root. Of what the
 // propagator inside extracts, only baggage goes on, which [Baggage] limits by
 // key and size.
 //
-// With [Link] the caller's identifiers and flags, but not its tracestate, are put
-// aside in the context. Spans that are started there by a provider from
+// With [Link] the caller's identifiers and flags, but not its tracestate, are
+// put aside in the context. Spans that are started there by a provider from
 // [Border.TracerProvider] are roots linked to the caller's span; with any other
 // provider they are roots, and the link is for the application to add
 // ([CallerLink]).
@@ -92,10 +93,10 @@ func WithBorderCounters(c *Counters) BorderOption {
 // nil inner reads and writes nothing.
 //
 // With another policy than Continue, inner should be a composite of propagators
-// that read the trace and the baggage each for itself. [SampledFirst] leaves the
-// baggage of unsampled traces unread, and so a caller that it ignores would still
-// decide on that, by a flag; without unsampled contexts it also leaves nothing to
-// link to.
+// that read the trace and the baggage each for itself. [SampledFirst] leaves
+// the baggage of unsampled traces unread, and so a caller that it ignores would
+// still decide on that, by a flag; without unsampled contexts it also leaves
+// nothing to link to.
 func NewBorder(policy Policy, inner propagation.TextMapPropagator, opts ...BorderOption) *Border {
 	if inner == nil {
 		inner = propagation.NewCompositeTextMapPropagator()

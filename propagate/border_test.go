@@ -39,7 +39,7 @@ func recorder(t *testing.T, root sdktrace.Sampler) (*sdktrace.TracerProvider, *t
 
 // listener serves requests as instrumentation does by hand: the first span, and
 // one below it.
-func listener(t *testing.T, border *propagate.Border, provider trace.TracerProvider, base context.Context) string {
+func listener(t *testing.T, base context.Context, border *propagate.Border, provider trace.TracerProvider) string {
 	t.Helper()
 	tracer := border.TracerProvider(provider).Tracer("test")
 	return serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -98,7 +98,7 @@ func TestBorderOverHTTP(t *testing.T) {
 			var counters propagate.Counters
 			border := propagate.NewBorder(tt.policy, inside, propagate.WithBorderCounters(&counters))
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
-			request(t, listener(t, border, provider, t.Context()), tt.parent, forged, "user=alice,secret=x")
+			request(t, listener(t, t.Context(), border, provider), tt.parent, forged, "user=alice,secret=x")
 
 			assert.Equal(t, tt.counts, counters.Counts())
 			ended := recorded.Ended()
@@ -146,7 +146,7 @@ func TestBorderLeavesTheDecisionToTheSampler(t *testing.T) {
 			for _, parent := range []string{sampled, unsampled} {
 				border := propagate.NewBorder(policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
 				provider, recorded := recorder(t, root)
-				request(t, listener(t, border, provider, t.Context()), parent, "", "")
+				request(t, listener(t, t.Context(), border, provider), parent, "", "")
 				assert.Len(t, recorded.Ended(), want, "%v %v %v", policy, root.Description(), parent)
 			}
 		}
@@ -188,7 +188,7 @@ func TestBorderWithALocalSpan(t *testing.T) {
 			border := propagate.NewBorder(tt.policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
 			base, local := provider.Tracer("test").Start(t.Context(), "life of the server")
-			request(t, listener(t, border, provider, base), tt.parent, "", "")
+			request(t, listener(t, base, border, provider), tt.parent, "", "")
 			local.End()
 
 			ended := recorded.Ended()

@@ -61,11 +61,11 @@ func (c *caller) first(ctx context.Context) bool {
 // CallerLink returns a link to the span of the caller that a [Border] has put
 // aside by its policy [Link], for those who start the first span themselves, or
 // add the link to one that was started without. It reports false if there is no
-// such caller. The link has the attribute waybill.link.reason, which is "border",
-// and no tracestate.
+// such caller. The link has the attribute waybill.link.reason, which is
+// "border", and no tracestate.
 //
-// A context keeps it for all that is derived from it, also below the first span,
-// until the next extraction at a border.
+// A context keeps it for all that is derived from it, also below the first
+// span, until the next extraction at a border.
 func CallerLink(ctx context.Context) (trace.Link, bool) {
 	if c := callerOf(ctx); c != nil {
 		link := c.link
@@ -76,12 +76,12 @@ func CallerLink(ctx context.Context) (trace.Link, bool) {
 }
 
 // TracerProvider returns a provider for the instrumentation of a listener with
-// this border, beside the border itself. Its spans are those of provider. What it
-// starts right below an extraction by a border with the policy [Link] is a root,
-// and has a link to the caller's span as from [CallerLink]; and one to the span
-// that was in the context before, if there was one, with "local" as its reason.
-// What is started below such a span is started as ever. If the policy is another
-// one, the result is provider itself.
+// this border, beside the border itself. Its spans are those of provider. What
+// it starts right below an extraction by a border with the policy [Link] is a
+// root, and has a link to the caller's span as from [CallerLink]; and one to
+// the span that was in the context before, if there was one, with "local" as
+// its reason. What is started below such a span is started as ever. If the
+// policy is another one, the result is provider itself.
 //
 // Some instrumentation takes its provider from a span in the context if it was
 // given none: so give it this one, even if it is made of the global one.

@@ -114,7 +114,8 @@ func TestTracerProviderTellsWhoIsFirst(t *testing.T) {
 	assert.Equal(t, map[string]int{"a": 1, "b": 1, "root": 0}, links, "under is unsampled, as its parent is")
 }
 
-// A request to force a span, which lies in the context, still reaches a sampler.
+// A request to force a span, which lies in the context, still reaches a
+// sampler.
 func TestTracerProviderLeavesForceAlone(t *testing.T) {
 	border := linkBorder()
 	_, recorded := recorder(t, sdktrace.AlwaysSample())

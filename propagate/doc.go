@@ -36,13 +36,74 @@
 // overwrites or deletes what a carrier held before.
 //
 // Baggage goes with the trace: that of an unsampled one stays behind, in both
-// directions. Where the application depends on its baggage, use OTel's
-// propagators.
+// directions. Where the application depends on its baggage, use propagators
+// that read each for itself, [Baggage] among them.
+//
+// # Baggage
+//
+// [Baggage] reads and writes W3C Baggage wherever OTel's propagator does, and
+// can be told which keys may pass and how much of it. [WithBaggage] tells the
+// same to a SampledFirst. What arrives replaces what the context had; where
+// nothing arrives, or nothing that may pass, the context keeps what it had. So
+// extract each message on a context that has seen no other.
+//
+// # Borders
+//
+// A traceparent is a claim of whoever sent it. A caller who is believed can
+// have every request of its recorded, at the expense of others, or none; can
+// hang its requests below any trace whose identifiers it knows; and can state,
+// in the member of the tracestate that sampling has for this, that one span
+// stands for thousands. So a [Border] decides for each listener, by a [Policy]:
+// [Continue] the caller's trace, [Link] to it from a new one, or [Ignore] it.
+//
+// Behind a proxy that is open to the public, such as nginx, Envoy or the load
+// balancer of a cloud, what counts is who may have written the headers, not who
+// opened the connection:
+//
+//   - Most proxies pass traceparent, tracestate and baggage on as they came
+//     from the client, unless they are told otherwise. Some, with tracing
+//     switched on, continue the client's trace, which is the same to those
+//     behind them. A listener that such a proxy leads to is public.
+//   - A proxy that starts a trace for each request, overwriting traceparent and
+//     deleting tracestate, speaks for itself. Its listener may continue, as
+//     long as nobody reaches it by another way. Baggage is a header of its own:
+//     unless the proxy deletes it too, it is the client's.
+//   - Proxies may join repeated headers or split them, drop some of them, and
+//     refuse what is beyond a size of their own, often 8 KB for a line or for
+//     all headers. A traceparent that was sent twice may arrive as one that is
+//     malformed. All of that is read as the standards say: it may cost the
+//     caller its trace, but the request goes on.
+//
+// At the public listener, with the instrumentation of net/http:
+//
+//	headers := propagation.NewCompositeTextMapPropagator(
+//		propagation.TraceContext{},
+//		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
+//	)
+//	border := propagate.NewBorder(propagate.Link, headers)
+//	provider := border.TracerProvider(otel.GetTracerProvider())
+//	handler = otelhttp.NewHandler(handler, "api",
+//		otelhttp.WithPropagators(border), otelhttp.WithTracerProvider(provider))
+//
+// and with an empty Allow, or without Baggage, if nothing in there is for
+// strangers to set. At the internal listener, on a port or an address that the
+// public cannot reach, nothing is to be set: the global propagator continues.
+// One service may have both; trust belongs to the listener and never to
+// something in the request. Clients that call the services of others need a
+// border in the other direction: an Allow for the baggage that may leave, and,
+// if identifiers are not to leave either, no propagator of traces at all.
+//
+// # Counters
+//
+// What is refused, left out, linked or ignored is counted: in [DefaultCounters]
+// by propagators that were not given [Counters] of their own, and by a
+// SampledFirst in itself. [Counters.Counts] reads the figures, and
+// [Counters.Register] reports them as OpenTelemetry metrics.
 //
 // # Errors
 //
 // Extraction and injection never fail. What is malformed counts as absent,
-// never as unsampled, and [SampledFirst.Counts] tells how often that was.
+// never as unsampled, and the counters tell how often that was.
 // ParseTraceparent returns [ErrMalformed].
 //
 // # Concurrency and ownership
