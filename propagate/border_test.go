@@ -226,6 +226,37 @@ func TestBorderInjectGoesInside(t *testing.T) {
 	}
 }
 
+// seen is a propagator that leaves a value of its own in the context.
+type seen struct{ propagation.TextMapPropagator }
+
+type seenKey struct{}
+
+func (s seen) Extract(ctx context.Context, c propagation.TextMapCarrier) context.Context {
+	return context.WithValue(s.TextMapPropagator.Extract(ctx, c), seenKey{}, true)
+}
+
+// Of what a stranger sends, baggage goes on and nothing else.
+func TestBorderLetsInNothingElse(t *testing.T) {
+	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
+		border := propagate.NewBorder(policy, seen{inside}, propagate.WithBorderCounters(new(propagate.Counters)))
+		ctx := border.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled, "baggage": "user=alice"})
+		assert.Equal(t, policy == propagate.Continue, ctx.Value(seenKey{}) != nil)
+		assert.Equal(t, policy == propagate.Continue, trace.SpanContextFromContext(ctx).IsValid())
+		assert.Equal(t, "user=alice", bagOf(ctx))
+	}
+}
+
+// As NewBorder says, which is why it asks for something else.
+func TestBorderWithSampledFirstInside(t *testing.T) {
+	for parent, want := range map[string]string{sampled: "user=alice", unsampled: "", "": "user=alice"} {
+		border := propagate.NewBorder(propagate.Ignore, propagate.NewSampledFirst(),
+			propagate.WithBorderCounters(new(propagate.Counters)))
+		ctx := border.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent, "baggage": "user=alice"})
+		assert.Equal(t, want, bagOf(ctx), parent)
+		assert.False(t, trace.SpanContextFromContext(ctx).IsValid())
+	}
+}
+
 func TestBorderWithNothingInside(t *testing.T) {
 	border := propagate.NewBorder(propagate.Link, nil)
 	c := propagation.MapCarrier{"traceparent": sampled}
