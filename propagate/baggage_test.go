@@ -145,6 +145,13 @@ func TestBaggageAllow(t *testing.T) {
 	}
 }
 
+// What is well-formed and not allowed is no reason to refuse the rest.
+func TestBaggageNotAllowedIsNotRefused(t *testing.T) {
+	var counters propagate.Counters
+	assert.Empty(t, read(t, propagate.Baggage{Allow: []string{"a"}, Counters: &counters}, "b=1,malformed"))
+	assert.Equal(t, propagate.Counts{BaggageDropped: 2}, counters.Counts())
+}
+
 func TestBaggageLimits(t *testing.T) {
 	const header = "a=1,b=22,c=3"
 	for name, tt := range map[string]struct {
