@@ -65,9 +65,10 @@ func WithBaggage(b Baggage) Option {
 //     may pass, is left out and counted ([Counts].BaggageDropped), and so is
 //     all but the last of those that share a key, of which OTel's type holds
 //     one only. Empty ones say nothing and are passed over.
-//   - Values are percent-decoded, and what is then no UTF-8 becomes U+FFFD. A
-//     percent sign without two digits is malformed. Properties are kept as they
-//     came.
+//   - Values are percent-decoded, and what is then no UTF-8 becomes U+FFFD; a
+//     value that could not be written again for this, being near the limit of
+//     bytes, is left out. A percent sign without two digits is malformed.
+//     Properties are kept as they came.
 //
 // Where nothing is left, ctx goes on as it was, with the baggage it had, as
 // OpenTelemetry asks of every propagator: it may be that of the server itself.

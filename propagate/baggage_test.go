@@ -145,6 +145,15 @@ func TestBaggageAllow(t *testing.T) {
 	}
 }
 
+// The limits of the standard can be lowered, not raised: package baggage drops
+// members by chance beyond them.
+func TestBaggageLimitsCannotBeRaised(t *testing.T) {
+	b := propagate.Baggage{MaxMembers: 1000, MaxBytes: 10_000, Counters: new(propagate.Counters)}
+	assert.Equal(t, read(t, propagate.Baggage{}, keys(64)), read(t, b, keys(65)))
+	assert.Empty(t, read(t, b, "a="+strings.Repeat("b", 8191)))
+	assert.Equal(t, propagate.Counts{BaggageDropped: 1, BaggageRefused: 1}, b.Counters.Counts())
+}
+
 // What is well-formed and not allowed is no reason to refuse the rest.
 func TestBaggageNotAllowedIsNotRefused(t *testing.T) {
 	var counters propagate.Counters
