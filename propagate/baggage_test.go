@@ -159,6 +159,8 @@ func TestBaggageNotAllowedIsNotRefused(t *testing.T) {
 	var counters propagate.Counters
 	assert.Empty(t, read(t, propagate.Baggage{Allow: []string{"a"}, Counters: &counters}, "b=1,malformed"))
 	assert.Equal(t, propagate.Counts{BaggageDropped: 2}, counters.Counts())
+	assert.Empty(t, read(t, propagate.Baggage{Allow: []string{"a"}, Counters: &counters}, "=1"))
+	assert.Equal(t, propagate.Counts{BaggageDropped: 2, BaggageRefused: 1}, counters.Counts())
 }
 
 func TestBaggageLimits(t *testing.T) {
@@ -233,6 +235,11 @@ func TestBaggageThatWouldGrow(t *testing.T) {
 	got := read(t, propagate.Baggage{Counters: &counters}, "a=1,big="+strings.Repeat("%ff", 2000)+",b=2")
 	assert.Equal(t, map[string]string{"a": "1", "b": "2"}, got)
 	assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts())
+
+	// Each of these would fit alone.
+	got = read(t, propagate.Baggage{Counters: &counters}, "a="+strings.Repeat("%ff", 500)+",b="+strings.Repeat("%ff", 500))
+	assert.Equal(t, map[string]string{"a": strings.Repeat("\uFFFD", 500)}, got)
+	assert.Equal(t, propagate.Counts{BaggageDropped: 2}, counters.Counts())
 }
 
 func TestBaggageKeepsProperties(t *testing.T) {

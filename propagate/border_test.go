@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -243,6 +244,21 @@ func TestBorderLetsInNothingElse(t *testing.T) {
 		assert.Equal(t, policy == propagate.Continue, ctx.Value(seenKey{}) != nil)
 		assert.Equal(t, policy == propagate.Continue, trace.SpanContextFromContext(ctx).IsValid())
 		assert.Equal(t, "user=alice", bagOf(ctx))
+	}
+}
+
+// clearing is a propagator that lets nobody's baggage through.
+type clearing struct{ propagation.TextMapPropagator }
+
+func (c clearing) Extract(ctx context.Context, _ propagation.TextMapCarrier) context.Context {
+	return baggage.ContextWithoutBaggage(ctx)
+}
+
+func TestBorderLetsBaggageBeTakenAway(t *testing.T) {
+	before := contextWith(t, trace.SpanContext{}, "user=server")
+	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
+		border := propagate.NewBorder(policy, clearing{})
+		assert.Empty(t, bagOf(border.Extract(before, propagation.MapCarrier{})))
 	}
 }
 
