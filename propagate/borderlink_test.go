@@ -114,6 +114,22 @@ func TestTracerProviderTellsWhoIsFirst(t *testing.T) {
 	assert.Equal(t, map[string]int{"a": 1, "b": 1, "root": 0}, links, "under is unsampled, as its parent is")
 }
 
+// A span that somebody else has put between is the parent, whichever its trace.
+func TestTracerProviderBelowASpanOfTheServersTrace(t *testing.T) {
+	provider, recorded := recorder(t, sdktrace.AlwaysSample())
+	border := linkBorder()
+	base, local := provider.Tracer("").Start(t.Context(), "base")
+	between, span := provider.Tracer("").Start(border.Extract(base, fromCaller), "between")
+	_, below := border.TracerProvider(provider).Tracer("").Start(between, "below")
+	below.End()
+	span.End()
+	local.End()
+	got := recorded.Ended()[0]
+	assert.Empty(t, got.Links())
+	assert.Equal(t, span.SpanContext().SpanID(), got.Parent().SpanID())
+	assert.Equal(t, local.SpanContext().TraceID(), got.SpanContext().TraceID())
+}
+
 // A request to force a span, which lies in the context, still reaches a
 // sampler.
 func TestTracerProviderLeavesForceAlone(t *testing.T) {
