@@ -1,0 +1,76 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
+	"fmt"
+)
+
+// Codec turns messages of type M into bytes and back, for a [Wire]. What it
+// writes is the message as it would go out without this library: a bare message
+// is exactly that. Any number of goroutines may use one Codec at the same time.
+type Codec[M any] interface {
+	// Append appends the message to b, as the built-in append does, and returns
+	// the result. It must leave what is in b alone. After an error the bytes it
+	// returns are not used.
+	Append(b []byte, message M) ([]byte, error)
+	// Decode reads a message that takes up all of data. It must neither change
+	// data nor keep it, nor any part of it, in the message: data is the caller's,
+	// who may use it again.
+	Decode(data []byte) (M, error)
+}
+
+// JSONCodec writes messages as [encoding/json] does. Its zero value is ready.
+type JSONCodec[M any] struct{}
+
+// Append implements [Codec]. It writes what [json.Marshal] returns.
+func (JSONCodec[M]) Append(b []byte, message M) ([]byte, error) {
+	data, err := json.Marshal(message)
+	return append(b, data...), err
+}
+
+// Decode implements [Codec] with [json.Unmarshal].
+func (JSONCodec[M]) Decode(data []byte) (message M, err error) {
+	err = json.Unmarshal(data, &message)
+	return message, err
+}
+
+// GobCodec writes each message as a stream of [encoding/gob] of its own, type
+// description included: without it no message could be read alone. For small
+// messages that is many times their size and time. Its zero value is ready.
+type GobCodec[M any] struct{}
+
+// Append implements [Codec].
+func (GobCodec[M]) Append(b []byte, message M) (_ []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil { // As gob does for a nil pointer.
+			err = fmt.Errorf("gob: %v", r)
+		}
+	}()
+	w := bytes.NewBuffer(b)
+	err = gob.NewEncoder(w).Encode(&message) // By pointer, for an M that is an interface.
+	return w.Bytes(), err
+}
+
+// Decode implements [Codec].
+func (GobCodec[M]) Decode(data []byte) (message M, err error) {
+	r := bytes.NewReader(data)
+	if err = gob.NewDecoder(r).Decode(&message); err == nil && r.Len() > 0 {
+		err = fmt.Errorf("gob: %d bytes after the message", r.Len())
+	}
+	return message, err
+}
+
+// BytesCodec is for messages that are bytes already: it copies them both ways.
+// Its zero value is ready.
+type BytesCodec[M ~[]byte | ~string] struct{}
+
+// Append implements [Codec].
+func (BytesCodec[M]) Append(b []byte, message M) ([]byte, error) { return append(b, message...), nil }
+
+// Decode implements [Codec].
+func (BytesCodec[M]) Decode(data []byte) (M, error) { return M(bytes.Clone(data)), nil }

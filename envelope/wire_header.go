@@ -1,0 +1,202 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import (
+	"math"
+	"time"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// cargo is what of a header goes from machine to machine, as both forms write
+// it. A reader fills it with what it found, checked only as far as its form goes.
+type cargo struct {
+	traceID    trace.TraceID
+	spanID     trace.SpanID
+	flags      trace.TraceFlags
+	traceState string // As the W3C has it in a header.
+	baggage    string // The same.
+	sent       uint64 // Nanoseconds since 1970; 0 means not known.
+	hops       uint32 // 0 means not known.
+	age        uint64 // Nanoseconds.
+	choice     choice
+
+	// Of a reader: parts that were there and could not be read.
+	badTrace, badState, badChain, badBaggage bool
+	seen                                     uint16 // Fields, to find those that are repeated.
+}
+
+// choice is how a choice among the recipients of a fan-out went, if there was
+// one and it fell on the message.
+type choice uint8
+
+const (
+	noChoice choice = iota
+	choseIt
+	choseLinked
+)
+
+// traced reports whether there is a trace to write.
+func (c *cargo) traced() bool { return c.traceID.IsValid() }
+
+// chained reports whether there is a chain to write, which only a sampled trace
+// has.
+func (c *cargo) chained() bool { return c.hops > 0 }
+
+// load returns what of h travels: nothing sampled if h was skipped, and never a
+// sentinel, which means something to one operating system process only.
+func load(h *Header) (c cargo) {
+	if h == nil {
+		return c
+	}
+	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
+		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()
+		c.traceState = sc.TraceState().String()
+	}
+	c.baggage = h.baggage.String()
+	if !h.Sampled() {
+		return c
+	}
+	if representable(h.sentAt) {
+		c.sent = uint64(h.sentAt.UnixNano()) //nolint:gosec // As just bounded.
+	}
+	c.hops = uint32(min(max(h.hops, 1), math.MaxInt32)) //nolint:gosec // As just bounded.
+	c.age = uint64(max(h.age, 0))                       //nolint:gosec // As just bounded.
+	switch {
+	case h.linked:
+		c.choice = choseLinked
+	case h.chosen:
+		c.choice = choseIt
+	}
+	return c
+}
+
+// representable reports whether t can be said in nanoseconds since 1970, as is
+// the case until 2262.
+func representable(t time.Time) bool {
+	s := t.Unix()
+	return s > 0 && s < math.MaxInt64/int64(time.Second)
+}
+
+// cut leaves out what is largest and least needed: the baggage, then the
+// tracestate, then all. It reports whether something was left to leave out.
+func (c *cargo) cut() bool {
+	switch {
+	case c.baggage != "":
+		c.baggage = ""
+	case c.traceState != "":
+		c.traceState = ""
+	case *c != (cargo{}):
+		*c = cargo{}
+	default:
+		return false
+	}
+	return true
+}
+
+// header returns the header that a reader found, nil if there was nothing in it,
+// and counts what could not be read.
+func (c *cargo) header(counters *Counters) *Header {
+	if !c.traced() && c.baggage == "" {
+		c.count(counters)
+		return nil
+	}
+	var h Header
+	if !c.badTrace && c.traced() {
+		state, err := trace.ParseTraceState(c.traceState)
+		c.badState = c.badState || err != nil
+		if c.badState {
+			state = trace.TraceState{}
+		}
+		h.spanContext = trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: c.traceID, SpanID: c.spanID, TraceFlags: c.flags, TraceState: state, Remote: true,
+		})
+	}
+	if h.spanContext.IsSampled() {
+		c.chain(&h)
+	}
+	if c.baggage != "" && !c.badBaggage {
+		var err error
+		h.baggage, err = baggage.Parse(c.baggage)
+		c.badBaggage = err != nil
+	}
+	c.count(counters)
+	if h.empty() {
+		return nil
+	}
+	return &h
+}
+
+// chain gives a sampled header its place in the chain of messages. Clocks differ
+// between machines: a message from the future was sent now. All that is asked
+// about its age later goes by this machine's clock, as for its own messages.
+func (c *cargo) chain(h *Header) {
+	now := time.Now()
+	h.sentAt, h.hops = now, 1
+	if c.badChain {
+		return
+	}
+	if ago := now.UnixNano() - int64(c.sent); c.sent > 0 && ago > 0 { //nolint:gosec // Readers see to it that it fits.
+		h.sentAt = now.Add(-time.Duration(ago))
+	}
+	if c.hops > 0 {
+		h.hops = int(min(c.hops, math.MaxInt32))
+		h.age = time.Duration(c.age) //nolint:gosec // Readers see to it that it fits.
+	}
+	h.chosen, h.linked = c.choice >= choseIt, c.choice == choseLinked
+}
+
+func (c *cargo) count(counters *Counters) {
+	if c.badTrace {
+		counters.traceMalformed.Add(1)
+	}
+	if c.badState {
+		counters.traceStateRefused.Add(1)
+	}
+	if c.badChain {
+		counters.chainMalformed.Add(1)
+	}
+	if c.badBaggage {
+		counters.baggageRefused.Add(1)
+	}
+}
+
+// setSent takes the time of sending over from a message, in nanoseconds since
+// 1970.
+func (c *cargo) setSent(ns uint64) {
+	if ns == 0 || ns > math.MaxInt64 {
+		c.badChain = true
+		return
+	}
+	c.sent = ns
+}
+
+// setTrace takes the identifiers over from a message.
+func (c *cargo) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace.TraceFlags) {
+	if !traceID.IsValid() || !spanID.IsValid() {
+		c.badTrace = true
+		return
+	}
+	c.traceID, c.spanID, c.flags = traceID, spanID, flags
+}
+
+// setChain takes the place in the chain over from a message.
+func (c *cargo) setChain(hops, age uint64) {
+	if hops == 0 || hops > math.MaxUint32 || age > math.MaxInt64 {
+		c.badChain = true
+		return
+	}
+	c.hops, c.age = uint32(hops), age
+}
+
+// setChoice takes the choice over from a message.
+func (c *cargo) setChoice(v choice) {
+	if v < choseIt || v > choseLinked {
+		c.badChain = true
+		return
+	}
+	c.choice = v
+}
