@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 )
 
 // Codec turns messages of type M into bytes and back, for a [Wire]. What it
@@ -44,15 +46,13 @@ func (JSONCodec[M]) Decode(data []byte) (message M, err error) {
 // messages that is many times their size and time. Its zero value is ready.
 type GobCodec[M any] struct{}
 
-// Append implements [Codec].
-func (GobCodec[M]) Append(b []byte, message M) (_ []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil { // As gob does for a nil pointer.
-			err = fmt.Errorf("gob: %v", r)
-		}
-	}()
+// Append implements [Codec]. A nil pointer is an error, as gob has none.
+func (GobCodec[M]) Append(b []byte, message M) ([]byte, error) {
+	if v := reflect.ValueOf(&message).Elem(); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, errors.New("gob: nil pointer")
+	}
 	w := bytes.NewBuffer(b)
-	err = gob.NewEncoder(w).Encode(&message) // By pointer, for an M that is an interface.
+	err := gob.NewEncoder(w).Encode(&message) // By pointer, for an M that is an interface.
 	return w.Bytes(), err
 }
 

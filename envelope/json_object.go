@@ -51,7 +51,7 @@ func (o *object) next() bool {
 		return false
 	}
 	o.key, o.rest = o.rest[:size], o.rest[size:]
-	if !json.Valid(o.key) {
+	if !validString(o.key) {
 		o.err = errSyntax
 		return false
 	}
@@ -118,6 +118,16 @@ func (o *object) number() uint64 {
 		return math.MaxUint64
 	}
 	return n
+}
+
+// validString reports whether a string of JSON is valid. Few have an escape.
+func validString(s []byte) bool {
+	for _, c := range s {
+		if c == '\\' || c < ' ' {
+			return json.Valid(s)
+		}
+	}
+	return true
 }
 
 // stringSize returns the size of the string that data begins with, with its

@@ -1,0 +1,385 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+)
+
+const allJSON = "json-1-all.json"
+
+// frame returns a binary message with fields, as the documents describe it.
+func frame(fields, message string) string {
+	b := []byte("\xf7WB\xf6\x01")
+	b = binary.BigEndian.AppendUint16(b, uint16(len(fields)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(message)))
+	return string(b) + fields + message
+}
+
+func field(kind byte, value string) string {
+	return string(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(value)))) + value
+}
+
+// marked returns a message in the JSON form with header and message as given.
+func marked(header, message string) string {
+	return fmt.Sprintf(`{"waybill:envelope":%s,"message":%s}`, header, message)
+}
+
+// TestWhatCannotBeOpened gives an error for each, counts it, and leaves the
+// bytes alone.
+func TestWhatCannotBeOpened(t *testing.T) {
+	head := "\xf7WB\xf6\x01"
+	for _, c := range []struct {
+		data string
+		err  error
+	}{
+		// Frames that end too early.
+		{"\xf7WB\xf6", envelope.ErrTruncated},
+		{head, envelope.ErrTruncated},
+		{head + "\x00\x00\x00\x00\x00", envelope.ErrTruncated},
+		{head + "\x00\x00\x00\x00\x00\x01", envelope.ErrTruncated},
+		{frame(field(3, "a=b"), "{}")[:12], envelope.ErrTruncated},
+		// Sizes that lie.
+		{head + "\xff\xff\x00\x00\x00\x00", envelope.ErrOversized},
+		{head + "\x00\x00\xff\xff\xff\xff", envelope.ErrOversized},
+		{head + "\x7f\xff\x03\xff\xff\xff{}", envelope.ErrTruncated},
+		{frame("", "{}") + "\n", envelope.ErrMalformed},
+		// Fields that do not end where they should.
+		{frame("\x01", "{}"), envelope.ErrMalformed},
+		{frame("\x01\x00", "{}"), envelope.ErrMalformed},
+		{frame("\x01\x00\x01", "{}"), envelope.ErrMalformed},
+		{frame(field(9, "x")+"\x09\xff\xffyz", "{}"), envelope.ErrMalformed},
+		// What needs a newer reader.
+		{"\xf7WB\xf6\x00", envelope.ErrVersion},
+		{"\xf7WB\xf6\xff", envelope.ErrVersion},
+		{frame(field(128, ""), "{}"), envelope.ErrVersion},
+		{frame(field(255, "x"), "{}"), envelope.ErrVersion},
+		// JSON that ends too early.
+		{`{"waybill:envelope"`, envelope.ErrTruncated},
+		{`{"waybill:envelope": `, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1}`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1},`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1},"mess`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1},"message":"{}`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1},"message":7`, envelope.ErrTruncated},
+		{`{"waybill:envelope":{"version":1},"message":{}`, envelope.ErrTruncated},
+		// JSON that goes wrong.
+		{`{"waybill:envelope";{"version":1},"message":{}}`, envelope.ErrMalformed},
+		{`{"waybill:envelope":,"message":{}}`, envelope.ErrMalformed},
+		{`{"waybill:envelope":{"version":1};"message":{}}`, envelope.ErrMalformed},
+		{`{"waybill:envelope":{"version":1},}`, envelope.ErrMalformed},
+		{`{"waybill:envelope":{"version":1},"\x":1,"message":{}}`, envelope.ErrMalformed},
+		{`{"waybill:envelope":{"version":1},"message":{},"other":nil}`, envelope.ErrMalformed},
+		{marked(`{"version":1}`, `{}`) + "]", envelope.ErrMalformed},
+		{`{"waybill:envelope":{"version":1}}`, envelope.ErrMalformed},
+		{marked(`{"version":1}`, `{},"message":{}`), envelope.ErrMalformed},
+		{marked(`{"version":1},"waybill:envelope":{"version":1}`, `{}`), envelope.ErrMalformed},
+		// Markers that are something else.
+		{marked(`1`, `{}`), envelope.ErrMalformed},
+		{marked(`"version"`, `{}`), envelope.ErrMalformed},
+		{marked(`{]`, `{}`), envelope.ErrMalformed},
+		{marked(`{}`, `{}`), envelope.ErrMalformed},
+		{marked(`{"version":"1"}`, `{}`), envelope.ErrMalformed},
+		{marked(`{"version":1.0}`, `{}`), envelope.ErrMalformed},
+		{marked(`{"version":1,"version":1}`, `{}`), envelope.ErrMalformed},
+		{marked(`{"version":1,"crit":"baggage"}`, `{}`), envelope.ErrMalformed},
+		// What needs a newer reader.
+		{marked(`{"version":0}`, `{}`), envelope.ErrVersion},
+		{marked(`{"version":2}`, `{}`), envelope.ErrVersion},
+		{marked(`{"crit":["baggage","gzip"],"version":1}`, `{}`), envelope.ErrVersion},
+		{marked(`{"crit":["gzip"],"version":1,"crit":[]}`, `{}`), envelope.ErrVersion},
+	} {
+		w := wire(envelope.FormJSON)
+		data := []byte(c.data)
+		e, err := w.Decode(data)
+		require.ErrorIs(t, err, c.err, "%q", c.data)
+		assert.Equal(t, envelope.Envelope[order]{}, e)
+		assert.Equal(t, c.data, string(data), "the bytes are the caller's")
+		counts := w.Counters.Counts()
+		assert.Equal(t, uint64(1), counts.Wrapped, "%q", c.data)
+		assert.Equal(t, map[error]uint64{c.err: 1}[envelope.ErrTruncated], counts.Truncated, "%q", c.data)
+		assert.Equal(t, map[error]uint64{c.err: 1}[envelope.ErrMalformed], counts.Malformed, "%q", c.data)
+		assert.Equal(t, map[error]uint64{c.err: 1}[envelope.ErrOversized], counts.Oversized, "%q", c.data)
+		assert.Equal(t, map[error]uint64{c.err: 1}[envelope.ErrVersion], counts.UnknownVersion, "%q", c.data)
+	}
+}
+
+// Every message that lost its end is refused, wherever that was, but for those
+// that lost the means to know that they were wrapped.
+func TestEveryTruncationIsSeen(t *testing.T) {
+	for file, told := range map[string]int{"binary-1-all.hex": len("\xf7WB\xf6"), allJSON: len(`{"waybill:envelope"`)} {
+		data, form := golden(t, file)
+		for n := range data {
+			w := wire(form)
+			_, err := w.Decode(data[:n])
+			if n >= told {
+				require.ErrorIs(t, err, envelope.ErrTruncated, "%s, %d bytes", file, n)
+				continue
+			}
+			require.ErrorIs(t, err, envelope.ErrMessage, "%s, %d bytes", file, n)
+			assert.Equal(t, envelope.Counts{Bare: 1, Undecodable: 1}, w.Counters.Counts())
+		}
+	}
+}
+
+// What looks a little like a wrapped message is bare.
+func TestWhatIsBare(t *testing.T) {
+	for _, data := range []string{
+		"", "\xf7", "\xf7WB", "\xf7WB\xf7\x01", "x\xf7WB\xf6\x01",
+		`"waybill:envelope"`, `["waybill:envelope",{}]`, `{}`, `{"waybill:envelopes":{}}`,
+		`{"key":"waybill:envelope"}`, `{"key":{"waybill:envelope":{"version":1}}}`,
+		`{"key":[{"waybill:envelope":{"version":1}}]}`, `{"key":"\"waybill:envelope\":{}"}`,
+		`{"key";"waybill:envelope":{"version":1}}`, `{"Waybill:Envelope":{"version":1},"message":{}}`,
+		`{"w\u0061ybill:envelope":{"version":1},"message":{}}`,
+	} {
+		w := envelope.Wire[string]{
+			Codec: envelope.BytesCodec[string]{}, Form: envelope.FormJSON, Counters: new(envelope.Counters),
+		}
+		e, err := w.Decode([]byte(data))
+		require.NoError(t, err, "%q", data)
+		assert.Equal(t, data, e.Message())
+		assert.Nil(t, e.Header())
+		assert.Equal(t, envelope.Counts{Bare: 1}, w.Counters.Counts(), "%q", data)
+	}
+}
+
+// TestMalformedContextIsAbsent has messages whose frame is right and what
+// travels with them is not. They go through without it.
+func TestMalformedContextIsAbsent(t *testing.T) {
+	ids := "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x01\x02\x03\x04\x05\x06\x07\x08"
+	traced := field(1, ids+"\x01")
+	badTrace := envelope.Counts{Wrapped: 1, TraceMalformed: 1}
+	badState := envelope.Counts{Wrapped: 1, TraceStateRefused: 1}
+	badChain := envelope.Counts{Wrapped: 1, ChainMalformed: 1}
+	badBaggage := envelope.Counts{Wrapped: 1, BaggageRefused: 1}
+	parent := `"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"`
+	in := func(members string) string { return marked(`{"version":1,`+members+`}`, `{"ID":7}`) }
+	for data, counts := range map[string]envelope.Counts{
+		frame(field(1, ids), `{"ID":7}`):                                                                                    badTrace,
+		frame(field(1, ids+"\x01\x00"), `{"ID":7}`):                                                                         badTrace,
+		frame(field(1, ""), `{"ID":7}`):                                                                                     badTrace,
+		frame(field(1, strings.Repeat("\x00", 16)+ids[16:]+"\x01"), `{"ID":7}`):                                             badTrace,
+		frame(field(1, ids[:16]+strings.Repeat("\x00", 8)+"\x01"), `{"ID":7}`):                                              badTrace,
+		frame(traced+traced, `{"ID":7}`):                                                                                    badTrace,
+		frame(traced+field(2, "no tracestate"), `{"ID":7}`):                                                                 badState,
+		frame(traced+field(2, "a=b")+field(2, "a=b"), `{"ID":7}`):                                                           badState,
+		frame(traced+field(4, "\x00"), `{"ID":7}`):                                                                          badChain,
+		frame(traced+field(4, strings.Repeat("\x00", 8)), `{"ID":7}`):                                                       badChain,
+		frame(traced+field(4, strings.Repeat("\xff", 8)), `{"ID":7}`):                                                       badChain,
+		frame(traced+field(4, "\x01\x02\x03\x04\x05\x06\x07\x08")+field(4, "\x01\x02\x03\x04\x05\x06\x07\x08"), `{"ID":7}`): badChain,
+		frame(traced+field(5, "\x00\x00\x00\x00"), `{"ID":7}`):                                                              badChain,
+		frame(traced+field(5, strings.Repeat("\x00", 12)), `{"ID":7}`):                                                      badChain,
+		frame(traced+field(5, strings.Repeat("\xff", 12)), `{"ID":7}`):                                                      badChain,
+		frame(traced+field(6, ""), `{"ID":7}`):                                                                              badChain,
+		frame(traced+field(6, "\x00"), `{"ID":7}`):                                                                          badChain,
+		frame(traced+field(6, "\x03"), `{"ID":7}`):                                                                          badChain,
+		frame(traced+field(6, "\x01")+field(6, "\x01"), `{"ID":7}`):                                                         badChain,
+		frame(traced+field(3, "no baggage"), `{"ID":7}`):                                                                    badBaggage,
+		frame(traced+field(3, strings.Repeat("a", 9000)), `{"ID":7}`):                                                       badBaggage,
+		frame(traced+field(3, "a=b")+field(3, "a=b"), `{"ID":7}`):                                                           badBaggage,
+
+		in(`"traceparent":1`):    badTrace,
+		in(`"traceparent":null`): badTrace,
+		in(`"traceparent":""`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708"`):      badTrace,
+		in(`"traceparent":"00-0102030405060708090A0B0C0D0E0F10-0102030405060708-01"`):   badTrace,
+		in(`"traceparent":"01-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"`):   badTrace,
+		in(`"traceparent":"00-00000000000000000000000000000000-0102030405060708-01"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0000000000000000-01"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-0G"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-1A"`):   badTrace,
+		in(`"traceparent":"00_0102030405060708090a0b0c0d0e0f10-0102030405060708-01"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10_0102030405060708-01"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708_01"`):   badTrace,
+		in(`"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01-x"`): badTrace,
+		in(parent + `,` + parent):                             badTrace,
+		in(parent + `,"tracestate":["a=b"]`):                  badState,
+		in(parent + `,"tracestate":"a"`):                      badState,
+		in(parent + `,"tracestate":"","tracestate":""`):       badState,
+		in(parent + `,"sent":1`):                              badChain,
+		in(parent + `,"sent":"yesterday"`):                    badChain,
+		in(parent + `,"sent":"1969-01-02T03:04:05Z"`):         badChain,
+		in(parent + `,"sent":"2300-01-02T03:04:05Z"`):         badChain,
+		in(parent + `,"hops":0`):                              badChain,
+		in(parent + `,"hops":-1`):                             badChain,
+		in(parent + `,"hops":"1"`):                            badChain,
+		in(parent + `,"hops":4294967296`):                     badChain,
+		in(parent + `,"hops":1,"hops":1`):                     badChain,
+		in(parent + `,"hops":1,"age_ns":-1`):                  badChain,
+		in(parent + `,"hops":1,"age_ns":1.5`):                 badChain,
+		in(parent + `,"hops":1,"age_ns":1,"age_ns":1`):        badChain,
+		in(parent + `,"hops":1,"age_ns":9223372036854775808`): badChain,
+		in(parent + `,"age_ns":1`):                            badChain,
+		in(parent + `,"choice":"mine"`):                       badChain,
+		in(parent + `,"choice":1`):                            badChain,
+		in(parent + `,"choice":"chosen","choice":"chosen"`):   badChain,
+		in(parent + `,"baggage":{"a":"b"}`):                   badBaggage,
+		in(parent + `,"baggage":"no baggage"`):                badBaggage,
+		in(parent + `,"baggage":"a=b","baggage":"a=b"`):       badBaggage,
+	} {
+		w := wire(envelope.FormJSON)
+		e, err := w.Decode([]byte(data))
+		require.NoError(t, err, "%q", data)
+		assert.Equal(t, order{7}, e.Message(), "%q", data)
+		assert.Equal(t, counts, w.Counters.Counts(), "%q", data)
+		if counts == badTrace {
+			assert.Nil(t, e.Header(), "%q", data)
+			continue
+		}
+		want := spanContext(trace.FlagsSampled).WithRemote(true)
+		assert.True(t, want.Equal(e.Header().SpanContext()), "%q", data)
+		assert.Equal(t, 1, e.Header().Hops(), "%q", data)
+		assert.Zero(t, e.Header().Age(), "%q", data)
+		assert.False(t, e.Header().Chosen(), "%q", data)
+		assert.Zero(t, e.Header().Baggage().Len(), "%q", data)
+	}
+}
+
+// Baggage is a list: what is valid in it is kept.
+func TestBaggageIsKeptInPart(t *testing.T) {
+	w := wire(envelope.FormBinary)
+	e, err := w.Decode([]byte(frame(field(3, "a=b,no member,c=d"), `{"ID":7}`)))
+	require.NoError(t, err)
+	assert.Equal(t, "d", e.Header().Baggage().Member("c").Value())
+	assert.Equal(t, 2, e.Header().Baggage().Len())
+	assert.Equal(t, envelope.Counts{Wrapped: 1, BaggageRefused: 1}, w.Counters.Counts())
+}
+
+func TestLimitsOfReaders(t *testing.T) {
+	message := `{"ID":7}`
+	for _, c := range []struct {
+		data   string
+		header int // Of data: what stands there.
+	}{
+		{message, 0},
+		{frame(field(3, "a=b"), message), 6},
+		{marked(`{"version":1,"baggage":"a=b"}`, message), 29},
+	} {
+		for _, l := range []struct {
+			header, message int
+			err             error
+		}{
+			{c.header, len(message), nil},
+			{0, 0, nil},
+			{-1, -1, nil},
+			{c.header - 1, len(message), envelope.ErrOversized},
+			{c.header, len(message) - 1, envelope.ErrOversized},
+		} {
+			if c.header == 0 && l.header == -1 && l.err != nil {
+				continue // A bare message has no header to be too large.
+			}
+			w := wire(envelope.FormBinary)
+			w.MaxHeader, w.MaxMessage = l.header, l.message
+			_, err := w.Decode([]byte(c.data))
+			require.ErrorIs(t, err, l.err, "%q, %+v", c.data, l)
+			if l.err != nil {
+				assert.Equal(t, uint64(1), w.Counters.Counts().Oversized)
+			}
+		}
+	}
+}
+
+// A writer never lets a message down for what travels with it, but refuses one
+// that no reader with its own limit would take.
+func TestLimitsOfWriters(t *testing.T) {
+	state, err := trace.ParseTraceState("vendor=value")
+	require.NoError(t, err)
+	ctx := withBaggage(t, trace.ContextWithSpanContext(t.Context(), spanContext(1).WithTraceState(state)), "acme")
+	e := envelope.Wrap(ctx, order{7})
+	for form, f := range forms {
+		last, cuts := 3, map[int]bool{}
+		for limit := 400; limit > 0; limit-- {
+			w := wire(f)
+			w.MaxHeader = limit
+			data, err := w.Append(nil, e)
+			require.NoError(t, err)
+			size := bytes.Index(data, []byte(`{"ID":7}`))
+			if f == envelope.FormJSON {
+				w.MaxHeader = max(limit, len(`{"version":1}`)) // As small as it gets.
+				size -= len(`{"waybill:envelope":,"message":`)
+			} else {
+				size -= 11
+			}
+			assert.LessOrEqual(t, size, w.MaxHeader, form)
+			got, err := w.Decode(data)
+			require.NoError(t, err)
+			assert.Equal(t, order{7}, got.Message())
+			left := 0
+			for _, there := range []bool{
+				got.Header().SpanContext().IsValid(), got.Header().SpanContext().TraceState().Len() > 0,
+				got.Header().Baggage().Len() > 0,
+			} {
+				if there {
+					left++
+				}
+			}
+			assert.LessOrEqual(t, left, last, "%s: %d bytes", form, limit)
+			assert.Equal(t, left < 3, w.Counters.Counts().Cut == 1, "%s: %d bytes", form, limit)
+			last, cuts[left] = left, true
+		}
+		assert.Len(t, cuts, 4, "%s: not every step was taken", form)
+
+		for _, wraps := range []bool{true, false} {
+			w := wire(f)
+			w.MaxMessage, w.Wrap = len(`{"ID":7}`), func() bool { return wraps }
+			_, err := w.Append(nil, e)
+			require.NoError(t, err)
+			w.MaxMessage--
+			b, err := w.Append([]byte("before"), e)
+			require.ErrorIs(t, err, envelope.ErrOversized)
+			assert.Equal(t, "before", string(b))
+		}
+	}
+}
+
+// The most that OpenTelemetry allows fits the default limit.
+func TestLargestHeaderIsNotCut(t *testing.T) {
+	var members []string
+	for i := range 32 {
+		members = append(members, fmt.Sprintf("%s%02d=%s", strings.Repeat("k", 254), i, strings.Repeat("v", 256)))
+	}
+	state, err := trace.ParseTraceState(strings.Join(members, ","))
+	require.NoError(t, err)
+	ctx := trace.ContextWithSpanContext(t.Context(), spanContext(1).WithTraceState(state))
+	h := envelope.Carry{}.Header(withBaggage(t, ctx, strings.Repeat("b", 8192-len("customer="))))
+	for form, f := range forms {
+		w := wire(f)
+		data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+		require.NoError(t, err)
+		e, err := w.Decode(data)
+		require.NoError(t, err)
+		assert.Equal(t, 32, e.Header().SpanContext().TraceState().Len(), form)
+		assert.Equal(t, 1, e.Header().Baggage().Len(), form)
+		assert.Equal(t, envelope.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts(), form)
+	}
+}
+
+func TestJSONMessagesAreChecked(t *testing.T) {
+	for _, codec := range []envelope.Codec[json.RawMessage]{
+		envelope.JSONCodec[json.RawMessage]{}, envelope.BytesCodec[json.RawMessage]{},
+	} {
+		w := envelope.Wire[json.RawMessage]{Codec: codec, Form: envelope.FormJSON}
+		for _, message := range []string{"[}", "nil", "01", `{"a":}`, `"` + "\n" + `"`} {
+			_, err := w.Decode([]byte(marked(`{"version":1}`, message)))
+			require.Error(t, err, message)
+			_, err = w.Append(nil, envelope.Bare(json.RawMessage(message)))
+			require.ErrorIs(t, err, envelope.ErrMessage, message)
+		}
+		e, err := w.Decode([]byte(marked(`{"version":1}`, ` [1, "}", {"a": "\"]"}] `)))
+		require.NoError(t, err)
+		assert.JSONEq(t, `[1, "}", {"a": "\"]"}]`, string(e.Message()))
+	}
+}
