@@ -65,7 +65,7 @@ type fleet struct {
 	writers, readers [peersPerSide]side
 	links            []*link
 	goroutines       sync.WaitGroup
-	sender           context.Context //nolint:containedctx // All shipments are sent from one.
+	sender           context.Context // All shipments are sent from one.
 }
 
 // startFleet starts old peers with links that connect makes.
@@ -212,15 +212,16 @@ func overTCP(form envelope.Form) func(*testing.T, *fleet, *side, *side) *link {
 			}
 		}
 		send := func(m shipment) (err error) {
-			frame := make([]byte, 4)
+			var data []byte
 			if writer.level.Load() == oldPeer {
-				data, _ := json.Marshal(m)
-				frame = append(frame, data...)
-			} else if frame, err = wires[writer].Append(frame, envelope.Wrap(f.sender, m)); err != nil {
+				data, err = json.Marshal(m)
+			} else {
+				data, err = wires[writer].Append(nil, envelope.Wrap(f.sender, m))
+			}
+			if err != nil {
 				return err
 			}
-			binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
-			_, err = out.Write(frame)
+			_, err = out.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...))
 			return err
 		}
 		receive := func() (m shipment, traced bool, err error) {

@@ -4,6 +4,7 @@
 package envelope_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -51,7 +52,7 @@ func (l levels) way(done map[[2]levels]bool) []levels {
 	for queue := []levels{l}; len(queue) > 0; queue = queue[1:] {
 		here := queue[0]
 		for _, there := range here.next() {
-			path := append(from[here][:len(from[here]):len(from[here])], there)
+			path := slices.Concat(from[here], []levels{there})
 			if !done[[2]levels{here, there}] {
 				return path
 			}

@@ -311,5 +311,5 @@ func (c *cargo) setSentText(text string) {
 		c.badChain = true
 		return
 	}
-	c.setSent(uint64(t.UnixNano())) //nolint:gosec // As just bounded.
+	c.setSent(uint64(t.UnixNano()))
 }

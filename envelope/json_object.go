@@ -26,21 +26,43 @@ type object struct {
 // and where there is none, and with err after anything that is wrong.
 func (o *object) next() bool {
 	o.key, o.value = nil, nil
-	if !o.begun {
-		o.begun = true
-		if !o.take('{') {
-			return false
+	if !o.more() || !o.nextKey() || !o.take(':') {
+		return false
+	}
+	o.peek()
+	switch size := valueSize(o.rest); {
+	case size < 0:
+		o.err = errEnd
+	case size == 0:
+		o.wrong()
+	default:
+		o.value, o.rest = o.rest[:size], o.rest[size:]
+		return true
+	}
+	return false
+}
+
+// more goes over what stands before a member, and reports whether there is one.
+func (o *object) more() bool {
+	if o.begun {
+		if o.peek() == ',' {
+			return o.take(',')
 		}
-		if o.peek() == '}' {
-			o.take('}')
-			return false
-		}
-	} else if o.peek() != ',' {
 		o.take('}')
 		return false
-	} else {
-		o.take(',')
 	}
+	o.begun = true
+	if !o.take('{') {
+		return false
+	}
+	if o.peek() == '}' {
+		o.take('}')
+		return false
+	}
+	return true
+}
+
+func (o *object) nextKey() bool {
 	if o.peek() != '"' {
 		o.wrong()
 		return false
@@ -50,24 +72,10 @@ func (o *object) next() bool {
 		o.err = errEnd
 		return false
 	}
-	o.key, o.rest = o.rest[:size], o.rest[size:]
-	if !validString(o.key) {
+	if o.key, o.rest = o.rest[:size], o.rest[size:]; !validString(o.key) {
 		o.err = errSyntax
 		return false
 	}
-	if !o.take(':') {
-		return false
-	}
-	o.peek()
-	switch size = valueSize(o.rest); {
-	case size < 0:
-		o.err = errEnd
-		return false
-	case size == 0:
-		o.wrong()
-		return false
-	}
-	o.value, o.rest = o.rest[:size], o.rest[size:]
 	return true
 }
 

@@ -61,10 +61,10 @@ func load(h *Header) (c cargo) {
 		return c
 	}
 	if representable(h.sentAt) {
-		c.sent = uint64(h.sentAt.UnixNano()) //nolint:gosec // As just bounded.
+		c.sent = uint64(h.sentAt.UnixNano())
 	}
-	c.hops = uint32(min(max(h.hops, 1), math.MaxInt32)) //nolint:gosec // As just bounded.
-	c.age = uint64(max(h.age, 0))                       //nolint:gosec // As just bounded.
+	c.hops = uint32(min(max(h.hops, 1), math.MaxInt32))
+	c.age = uint64(max(h.age, 0))
 	switch {
 	case h.linked:
 		c.choice = choseLinked

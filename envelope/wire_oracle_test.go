@@ -24,7 +24,7 @@ import (
 // the library's: they take their time, and go through a message as its format
 // is described.
 type expected struct {
-	err     error // Nil, or what the error must be; anyError leaves it open.
+	err     error // Nil, or what the error must be; errAny leaves it open.
 	wrapped bool
 	message string
 
@@ -36,7 +36,7 @@ type expected struct {
 	choice int
 }
 
-var anyError = errors.New("some error")
+var errAny = errors.New("some error")
 
 // binaryOracle reads the binary form from a reader, number by number.
 func binaryOracle(data []byte) (want expected) {
@@ -77,13 +77,11 @@ func binaryOracle(data []byte) (want expected) {
 		if err := binary.Read(fields, binary.BigEndian, &kind); errors.Is(err, io.EOF) {
 			break
 		}
-		value := []byte{}
-		if binary.Read(fields, binary.BigEndian, &size) == nil {
-			value = make([]byte, size)
-		} else {
+		if binary.Read(fields, binary.BigEndian, &size) != nil {
 			want.err = envelope.ErrMalformed
 			return want
 		}
+		value := make([]byte, size)
 		if _, err := io.ReadFull(fields, value); err != nil {
 			want.err = envelope.ErrMalformed
 			return want
@@ -189,7 +187,7 @@ func jsonOracle(data []byte) (want expected, ok bool) {
 	if len(markers) == 0 {
 		return expected{message: string(data)}, true
 	}
-	want.wrapped, want.err = true, anyError
+	want.wrapped, want.err = true, errAny
 	header, isObject := members(markers[0])
 	versions := values(header, "version")
 	if len(markers) > 1 || len(messages) != 1 || !isObject || len(versions) != 1 || string(versions[0]) != "1" {
@@ -266,4 +264,3 @@ func binaryFields(header []member) map[uint8][]string {
 	}
 	return fields
 }
-

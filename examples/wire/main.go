@@ -34,8 +34,8 @@ func run(ctx context.Context, out io.Writer) error {
 	sender, receiver := net.Pipe()
 	sent := make(chan error, 1)
 	go func() {
-		defer sender.Close()
-		sent <- send(ctx, sender, provider.Tracer("github.com/waybill-go/waybill/examples/wire"))
+		err := send(ctx, sender, provider.Tracer("github.com/waybill-go/waybill/examples/wire"))
+		sent <- errors.Join(err, sender.Close())
 	}()
 	err := receive(ctx, receiver, out)
 	_ = receiver.Close() // So that the sender ends, whatever happened here.
