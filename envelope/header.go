@@ -111,7 +111,8 @@ func (h *Header) Baggage() baggage.Baggage {
 }
 
 // SentAt returns when the message was sent: for a sampled or skipped message the
-// exact time with its monotonic reading, for all others the zero time.
+// exact time with its monotonic reading, for all others the zero time. What came
+// over a [Wire] has its sender's time, but none after it was read.
 func (h *Header) SentAt() time.Time {
 	if h == nil {
 		return time.Time{}
@@ -120,8 +121,9 @@ func (h *Header) SentAt() time.Time {
 }
 
 // Hops returns how many messages, this one included, have handed the trace on one
-// after the other within this operating system process: 1 for the first. It is 0
-// for a message without a sampled trace.
+// after the other: 1 for the first. The chain begins where the trace came into an
+// operating system process by other means than a [Wire]. It is 0 for a message
+// without a sampled trace.
 func (h *Header) Hops() int {
 	if h == nil || h.skipped {
 		return 0

@@ -86,7 +86,7 @@ var figures = []observe.Counter[Counts]{
 	},
 	{
 		Name: "waybill.envelope.written.cut", Unit: "{message}",
-		Description: "Messages written without baggage or tracestate that were above the limit.",
+		Description: "Messages written without some of what their header has.",
 		Value:       func(c Counts) uint64 { return c.Cut },
 	},
 }

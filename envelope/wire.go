@@ -112,7 +112,7 @@ func (w Wire[M]) Append(b []byte, e Envelope[M]) ([]byte, error) {
 		counters.writtenBare.Add(1)
 		return out, nil
 	}
-	c := load(e.header)
+	c, lossy := load(e.header)
 	appendCargo := c.appendBinary
 	if w.Form == FormJSON {
 		appendCargo = c.appendJSON
@@ -131,7 +131,7 @@ func (w Wire[M]) Append(b []byte, e Envelope[M]) ([]byte, error) {
 	} else {
 		binary.BigEndian.PutUint32(out[len(b)+messageSizeAt:], uint32(len(out)-head)) //nolint:gosec // limits bounds it.
 	}
-	if cut {
+	if cut || lossy {
 		counters.cut.Add(1)
 	}
 	counters.writtenWrapped.Add(1)
@@ -165,11 +165,12 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 // What is bare and what is wrapped is told by the first four bytes, f7 57 42 f6,
 // which nothing begins with that is UTF-8 or UTF-16, gob or Protocol Buffers.
 // Bytes of other kinds may: one random message in 4,294,967,296 does, and is
-// refused, or misread if its next bytes fit too. Where Form or Codec is JSON's, a JSON object
-// with a member "waybill:envelope" is wrapped too. To rule out any mistake, have
-// all writers wrap and readers accept nothing else: inside a wrapped message
-// nothing is looked for. A wrapped message that lost all but its first bytes,
-// three in the binary form, is bare to a reader, and for the codec to refuse.
+// refused, or misread if its next bytes fit too. Where Form or Codec is JSON's,
+// a JSON object with a member "waybill:envelope" is wrapped too. To rule out any
+// mistake, have all writers wrap and readers accept nothing else: inside a
+// wrapped message nothing is looked for. A wrapped message that lost all but its
+// first bytes, three in the binary form, is bare to a reader, and for the codec
+// to refuse.
 //
 // The time of sending comes from the sender's clock. If it is after now, it is
 // taken for now, so that no message has waited for less than nothing; a clock

@@ -35,8 +35,9 @@ type Counts struct {
 	BaggageRefused uint64
 	// WrittenBare and WrittenWrapped are messages written.
 	WrittenBare, WrittenWrapped uint64
-	// Cut is messages written without baggage, and perhaps without tracestate,
-	// because the header would have been above the limit.
+	// Cut is messages written without some of what their header has: without
+	// baggage, and perhaps tracestate, because the header would have been above
+	// the limit; or without members of the baggage whose keys cannot be written.
 	Cut uint64
 }
 

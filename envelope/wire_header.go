@@ -5,6 +5,7 @@ package envelope
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -47,18 +48,23 @@ func (c *cargo) traced() bool { return c.traceID.IsValid() }
 func (c *cargo) chained() bool { return c.hops > 0 }
 
 // load returns what of h travels: nothing sampled if h was skipped, and never a
-// sentinel, which means something to one operating system process only.
-func load(h *Header) (c cargo) {
+// sentinel, which means something to one operating system process only. It says
+// whether baggage had to be left out because of its keys: the W3C knows only
+// ASCII ones.
+func load(h *Header) (c cargo, lossy bool) {
 	if h == nil {
-		return c
+		return c, false
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
 		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()
 		c.traceState = sc.TraceState().String()
 	}
-	c.baggage = h.baggage.String()
+	if n := h.baggage.Len(); n > 0 {
+		c.baggage = h.baggage.String()
+		lossy = c.baggage == "" || strings.Count(c.baggage, ",") < n-1
+	}
 	if !h.Sampled() {
-		return c
+		return c, lossy
 	}
 	if representable(h.sentAt) {
 		c.sent = uint64(h.sentAt.UnixNano())
@@ -71,7 +77,7 @@ func load(h *Header) (c cargo) {
 	case h.chosen:
 		c.choice = choseIt
 	}
-	return c
+	return c, lossy
 }
 
 // representable reports whether t can be said in nanoseconds since 1970, as is

@@ -1,0 +1,105 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package readme_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// What the page on mixed fleets shows.
+
+var counters envelope.Counters
+
+func readOrder(
+	ctx context.Context, data []byte, ship func(context.Context, Order), keep func([]byte, error) error,
+) error {
+	// mixed-fleets: reader
+	orders := envelope.Wire[Order]{Counters: &counters} // as encoding/json has them
+
+	e, err := orders.Decode(data) // bare and wrapped alike
+	if err != nil {
+		return keep(data, err) // the bytes are as they came
+	}
+	ctx, order := e.Unwrap(ctx)
+	ship(ctx, order)
+	// mixed-fleets: end
+	return nil
+}
+
+func writeOrder(ctx context.Context, order Order, on bool) ([]byte, error) {
+	// mixed-fleets: writer
+	var wraps atomic.Bool
+
+	orders := envelope.Wire[Order]{Wrap: wraps.Load, Counters: &counters}
+
+	data, err := orders.Append(nil, envelope.Wrap(ctx, order))
+	// mixed-fleets: end
+	if on {
+		wraps.Store(true)
+		return orders.Append(nil, envelope.Wrap(ctx, order))
+	}
+	return data, err
+}
+
+func controlledWriter(control *sampling.Control) envelope.Wire[Order] {
+	// mixed-fleets: control
+	settings := control.Kind("orders")
+
+	orders := envelope.Wire[Order]{Wrap: func() bool { return settings.Load().Carry }}
+	// mixed-fleets: end
+	return orders
+}
+
+func TestMixedFleetsWork(t *testing.T) {
+	shipped, kept := 0, 0
+	ship := func(context.Context, Order) { shipped++ }
+	keep := func(_ []byte, err error) error {
+		kept++
+		return err
+	}
+	for _, on := range []bool{false, true} {
+		data, err := writeOrder(t.Context(), Order{7}, on)
+		require.NoError(t, err)
+		require.NoError(t, readOrder(t.Context(), data, ship, keep))
+		require.Error(t, readOrder(t.Context(), data[:len(data)-1], ship, keep))
+	}
+	assert.Equal(t, 2, shipped)
+	assert.Equal(t, 2, kept)
+	assert.Equal(t, uint64(2), counters.Counts().Bare)
+	assert.Equal(t, uint64(2), counters.Counts().Wrapped)
+
+	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	require.NoError(t, err)
+	w := controlledWriter(control)
+	assert.True(t, w.Wrap())
+	require.NoError(t, control.Set(sampling.Configuration{
+		Kinds: map[string]sampling.Settings{"orders": {}},
+	}))
+	assert.False(t, w.Wrap())
+}
+
+// TestMetricsOfMixedFleetsExist looks for the names that the page gives to
+// metrics among those that the package has.
+func TestMetricsOfMixedFleetsExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/mixed-fleets.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("../../envelope/metrics.go")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`waybill\.envelope\.[a-z._]+`).FindAllString(string(text), -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		assert.True(t, strings.Contains(string(source), `"`+name+`"`), name)
+	}
+}
