@@ -70,6 +70,7 @@ type Control struct {
 	kinds   map[string]*Live[Settings]
 	groups  map[string]*Live[Config]
 	rates   map[string]*Rate
+	loads   map[string]*Rate
 }
 
 // Live is the part of a configuration that concerns one kind or group, as it is
@@ -97,6 +98,7 @@ func NewControl(c Configuration) (*Control, error) {
 		kinds:   make(map[string]*Live[Settings]),
 		groups:  make(map[string]*Live[Config]),
 		rates:   make(map[string]*Rate),
+		loads:   make(map[string]*Rate),
 	}, nil
 }
 
@@ -154,6 +156,14 @@ func (c *Control) Rate(name string) *Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return entry(c.rates, name, func() *Rate { return &Rate{} })
+}
+
+// KindRate returns the load of the kind of that name, for a [Limit]. All kinds of
+// one name share it.
+func (c *Control) KindRate(name string) *Rate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return entry(c.loads, name, func() *Rate { return &Rate{} })
 }
 
 // entry returns what m holds for name, made by build if there is nothing yet.

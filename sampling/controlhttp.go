@@ -24,7 +24,10 @@ const maxConfiguration = 1 << 20 // bytes
 //	{
 //	  "default": {"carry": true, "spans": true},
 //	  "kinds": {
-//	    "session": {"carry": true, "spans": true, "late": {"failures": true, "slow": "100ms", "per_second": 5}}
+//	    "session": {
+//	      "carry": true, "spans": true, "spans_per_second": 100, "max_spans_per_second": 500,
+//	      "late": {"failures": true, "slow": "100ms", "per_second": 5}
+//	    }
 //	  },
 //	  "groups": {
 //	    "sessions": {

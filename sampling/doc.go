@@ -31,7 +31,8 @@
 // for the next fan-out of the relay; one that fans its message out twice uses it
 // twice.
 //
-// A [Rate] keeps the fan-outs of a group to a number of spans per second, by
+// A [Rate] keeps the fan-outs of a group, and the fan-outs of all groups to
+// processes of a kind ([Settings], [Limit]), to a number of spans per second, by
 // scaling k̄ before the choice, from the load of the past. Its last resort chooses
 // nobody while there are far too many, and says so ([Plan.Shed]).
 //

@@ -46,9 +46,11 @@ func (c Config) limit(n int) int {
 }
 
 func (c Config) validate() error {
-	for name, rate := range map[string]float64{
-		"spans_per_second": c.SpansPerSecond, "max_spans_per_second": c.MaxSpansPerSecond,
-	} {
+	return validateRates(c.SpansPerSecond, c.MaxSpansPerSecond)
+}
+
+func validateRates(target, most float64) error {
+	for name, rate := range map[string]float64{"spans_per_second": target, "max_spans_per_second": most} {
 		if math.IsNaN(rate) || math.IsInf(rate, 0) || rate < 0 {
 			return fmt.Errorf("%w: %s is %v", ErrSettings, name, rate)
 		}

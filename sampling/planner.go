@@ -8,22 +8,36 @@ import (
 	"time"
 )
 
-// Planner is all that a plan depends on. It is a value; only its Rate, if any,
-// is shared between plans. The zero value plans as the zero [Config] does.
+// Planner is all that a plan depends on. It is a value; only the rates in it,
+// if any, are shared between plans. The zero value plans as the zero [Config] does.
 type Planner struct {
 	// Config says how many to choose.
 	Config Config
 	// Above is what the message that fans out stands for. If it has a budget,
-	// that says how many to choose, not Config's curve and rate; Config's caps
+	// that says how many to choose, not Config's curve and the rates; all caps
 	// still hold.
 	Above Fanout
 	// Rate is the load of all fan-outs that share Config's rates. Nil leaves
 	// them out of account.
 	Rate *Rate
-	// Now is the time for Rate.
+	// Limits are what else bounds the rate, such as those of the recipients'
+	// kinds. The scarcest of all counts.
+	Limits []Limit
+	// Now is the time for Rate and Limits.
 	Now time.Duration
 	// Random is where random numbers come from; nil is the runtime's generator.
 	Random *rand.Rand
+}
+
+// Limit is a rate that a fan-out shares with others to which it has not all of
+// its recipients in common.
+type Limit struct {
+	// Rate is the load of all that share the limit. Nil limits nothing.
+	Rate *Rate
+	// SpansPerSecond and MaxSpansPerSecond are as in [Config].
+	SpansPerSecond, MaxSpansPerSecond float64
+	// Share is the share of the recipients that the limit is about, in (0, 1].
+	Share float64
 }
 
 // Plan chooses which of n recipients keep the trace, each set of as many equally
@@ -71,19 +85,44 @@ func (pl *Planner) budget(n int, draw source) budget {
 		b = pl.Above.share(pl.Config.limit(n))
 	default:
 		b.expected = pl.Config.Expected(n)
-		if pl.Rate != nil {
-			b.expected *= pl.Rate.Factor(pl.Config.SpansPerSecond, b.expected, pl.Now)
-		}
+		b.expected *= pl.factor(b.expected)
 		b.spans = draw.round(b.expected)
 		b.mean = float64(b.spans)
 		if b.expected < 1 {
 			b.mean = b.expected
 		}
 	}
-	if pl.Rate != nil && !pl.Rate.admit(pl.Config.MaxSpansPerSecond, b.spans, pl.Now) {
+	if !pl.admit(b.spans) {
 		b.spans, b.shed = 0, true
 	}
 	return b
+}
+
+// factor returns by what to multiply expected so that it is within all rates.
+func (pl *Planner) factor(expected float64) float64 {
+	own, least := pl.Rate.Factor(pl.Config.SpansPerSecond, expected, pl.Now), 1.0
+	for _, l := range pl.Limits {
+		least = min(least, l.Rate.Factor(l.SpansPerSecond, own*expected*l.Share, pl.Now))
+	}
+	return own * least
+}
+
+// admit reports whether spans are within all caps, and counts them against them.
+func (pl *Planner) admit(spans int) bool {
+	if !pl.Rate.admit(pl.Config.MaxSpansPerSecond, float64(spans), pl.Now) {
+		return false
+	}
+	for i, l := range pl.Limits {
+		if l.Rate.admit(l.MaxSpansPerSecond, l.Share*float64(spans), pl.Now) {
+			continue
+		}
+		pl.Rate.refund(pl.Config.MaxSpansPerSecond, float64(spans))
+		for _, l := range pl.Limits[:i] {
+			l.Rate.refund(l.MaxSpansPerSecond, l.Share*float64(spans))
+		}
+		return false
+	}
+	return true
 }
 
 // share is what f's budget comes to where at most limit spans can be.

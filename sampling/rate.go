@@ -93,22 +93,38 @@ func faded(windows float64) float64 {
 // that is decided by what was admitted before, not by what is asked for now. Else
 // fan-outs that want none would be admitted, and those that want one shed, and an
 // estimate from those admitted would be too low.
-func (r *Rate) admit(perSecond float64, spans int, now time.Duration) bool {
-	if !(perSecond > 0) {
+func (r *Rate) admit(perSecond, spans float64, now time.Duration) bool {
+	if r == nil || !(perSecond > 0) {
 		return true
 	}
-	took := int64(min(float64(spans)*float64(time.Second)/perSecond, math.MaxInt64/8))
+	took := timeOf(perSecond, spans)
 	for {
 		due := r.due.Load()
 		if due != 0 && due-int64(now) > capBurst {
 			r.shedFanouts.Add(1)
-			r.shedSpans.Add(uint64(max(spans, 0)))
+			r.shedSpans.Add(uint64(math.Round(max(spans, 0))))
 			return false
 		}
-		if took == 0 || r.due.CompareAndSwap(due, max(due, int64(now))+took) {
+		from := int64(now)
+		if due != 0 { // Else nothing was admitted before, and now may be below zero.
+			from = max(from, due)
+		}
+		if took == 0 || r.due.CompareAndSwap(due, from+took) {
 			return true
 		}
 	}
+}
+
+// refund takes back what was admitted and not chosen after all.
+func (r *Rate) refund(perSecond, spans float64) {
+	if r != nil && perSecond > 0 {
+		r.due.Add(-timeOf(perSecond, spans))
+	}
+}
+
+// timeOf is how long so many spans take at that rate, in nanoseconds.
+func timeOf(perSecond, spans float64) int64 {
+	return int64(min(spans*float64(time.Second)/perSecond, math.MaxInt64/8))
 }
 
 // Shed returns how many fan-outs the last resort has left without a choice, and

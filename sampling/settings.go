@@ -22,6 +22,16 @@ type Settings struct {
 	// Spans has the handling of a traced message be a span. Without it the trace
 	// is handed on and the handlings are not in it.
 	Spans bool `json:"spans"`
+	// SpansPerSecond is how many processes of the kind fan-outs choose per second,
+	// on average, all groups together, where they would choose more; like that of
+	// [Config], which holds for one group. A fan-out to relays counts for their kind
+	// with all that it plans to choose in the end, and the budgets that it gives
+	// them are not scaled again. Zero means any number.
+	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
+	// MaxSpansPerSecond is the last resort, like that of [Config]: while more
+	// processes of the kind are chosen per second, fan-outs to them choose nobody.
+	// Zero means no cap.
+	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 	// Late says which messages without a span of their own get one after all.
 	Late Late `json:"late"`
 }
@@ -51,10 +61,15 @@ type Late struct {
 	// Stratum counts slow handlings: their spans have the weight of the fan-outs
 	// above the last, whether the choice fell on them or not, instead of what the
 	// choice would give them. So estimates stay right, and say exactly how many
-	// were slow, as long as PerSecond does not cut them.
+	// were slow.
+	//
+	// Where there are more per second than PerSecond, each counts with a
+	// probability that a [Rate] gives, whether it has a span already or not, and
+	// with as much more weight: estimates stay right and are no longer exact.
 	Stratum bool
-	// PerSecond bounds how many late spans a kind makes. Zero means 10; negative
-	// means no bound. What is beyond is counted and not made.
+	// PerSecond bounds how many late spans a kind makes; those of a stratum have
+	// the same bound once more, for themselves, and on average. Zero means 10;
+	// negative means no bound. Exemplars beyond it are counted and not made.
 	PerSecond float64
 }
 
@@ -76,6 +91,9 @@ func (l Late) Rate() float64 {
 }
 
 func (s Settings) validate() error {
+	if err := validateRates(s.SpansPerSecond, s.MaxSpansPerSecond); err != nil {
+		return err
+	}
 	switch l := s.Late; {
 	case l.Slow < 0:
 		return fmt.Errorf("%w: slow %v is negative", ErrSettings, l.Slow)
