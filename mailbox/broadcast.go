@@ -84,7 +84,8 @@ func (g *Group[M]) broadcastTraced(
 		return
 	}
 	planner := sampling.Planner{
-		Config: *g.settings.sampling.Load(), Above: parent, Rate: g.rate, Now: time.Duration(exactly()),
+		Config: *g.settings.sampling.Load(), Above: parent,
+		Rate: g.rate, Limits: g.limits(), Now: time.Duration(exactly()),
 	}
 	skipped := newParcel(ctx, g.sys, message, g.sys.skippedHeader(header))
 	var attrs []attribute.KeyValue

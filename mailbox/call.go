@@ -56,7 +56,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if self == owner(p) {
 		return none, ErrSelfCall
 	}
-	c := newCall[R](ctx, p.kind.sys)
+	c := newCall[R](ctx, p.kind.totals)
 	message := build(Reply[R]{c})
 	ctx, span := p.startCall(ctx, message)
 	s := slot[M]{message: message, call: c}
@@ -112,7 +112,7 @@ const (
 
 type call[R any] struct {
 	ctx    callContext
-	sys    *System
+	totals *kindTotals // of the kind that is called
 	keeper atomic.Pointer[keeper]
 	ready  chan struct{} // holds one; sent to when the answer is there
 	value  R
@@ -121,10 +121,10 @@ type call[R any] struct {
 	state  atomic.Uint32
 }
 
-func newCall[R any](caller context.Context, sys *System) *call[R] {
-	c := &call[R]{sys: sys}
+func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
+	c := &call[R]{totals: totals}
 	c.ctx.caller = caller
-	if ready, ok := sys.readies.Get().(chan struct{}); ok {
+	if ready, ok := totals.sys.readies.Get().(chan struct{}); ok {
 		c.ready = ready
 	} else {
 		c.ready = make(chan struct{}, 1)
@@ -170,7 +170,7 @@ func (c *call[R]) answer(value R, err error) bool {
 		return true
 	}
 	if c.abandoned() {
-		c.sys.lateReplies.Add(1)
+		c.totals.lateReplies.Add(1)
 		if c.late != nil {
 			c.late()
 		}

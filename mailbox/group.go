@@ -22,6 +22,15 @@ type Group[M any] struct {
 	index   map[*process[M]]int
 	members []*process[M]
 	shared  bool // a broadcast reads members: copy before writing
+	kinds   []kindShare
+}
+
+// kindShare is how many members of a group are of one kind, or of several that
+// share their name and their control.
+type kindShare struct {
+	rate    *sampling.Rate
+	live    *sampling.Live[sampling.Settings]
+	members int
 }
 
 // NewGroup makes an empty group called name, whose broadcasts are traced by
@@ -87,7 +96,38 @@ func (g *Group[M]) add(p *process[M]) bool {
 	// To append beyond what a broadcast reads needs no copy.
 	g.index[p] = len(g.members)
 	g.members = append(g.members, p)
+	g.countLocked(p.kind, 1)
 	return true
+}
+
+// countLocked notes that so many members more are of kind k.
+func (g *Group[M]) countLocked(k *Kind[M], more int) {
+	i := slices.IndexFunc(g.kinds, func(s kindShare) bool { return s.rate == k.rate })
+	if i < 0 {
+		i = len(g.kinds)
+		g.kinds = append(g.kinds, kindShare{rate: k.rate, live: k.live})
+	}
+	if g.kinds[i].members += more; g.kinds[i].members == 0 {
+		g.kinds = slices.Delete(g.kinds, i, i+1)
+	}
+}
+
+// limits returns the rates of the kinds that members are of, nil if there are
+// none.
+func (g *Group[M]) limits() (limits []sampling.Limit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range g.kinds {
+		s := k.live.Load()
+		if s.SpansPerSecond == 0 && s.MaxSpansPerSecond == 0 {
+			continue
+		}
+		limits = append(limits, sampling.Limit{
+			Rate: k.rate, SpansPerSecond: s.SpansPerSecond, MaxSpansPerSecond: s.MaxSpansPerSecond,
+			Share: float64(k.members) / float64(len(g.members)),
+		})
+	}
+	return limits
 }
 
 func (g *Group[M]) remove(p *process[M]) bool {
@@ -104,6 +144,7 @@ func (g *Group[M]) remove(p *process[M]) bool {
 	g.members[i] = g.members[last]
 	g.index[g.members[i]] = i
 	delete(g.index, p)
+	g.countLocked(p.kind, -1)
 	g.members[last] = nil
 	g.members = g.members[:last]
 	return true

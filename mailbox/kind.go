@@ -22,12 +22,13 @@ type Handler[M any] func(ctx context.Context, message M) error
 type Kind[M any] struct {
 	settings
 
-	sys   *System
-	name  string
-	names nameCache
-	rooms ringPool
-	live  *sampling.Live[sampling.Settings]
-	late  lateLimit
+	sys    *System
+	totals *kindTotals
+	name   string
+	names  nameCache
+	rooms  ringPool
+	live   *sampling.Live[sampling.Settings]
+	rate   *sampling.Rate
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -43,7 +44,7 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	if err != nil {
 		return nil, fmt.Errorf("kind %q: %w", name, err)
 	}
-	return &Kind[M]{sys: sys, name: name, settings: s, live: sys.control.Kind(name)}, nil
+	return &Kind[M]{sys: sys, name: name, settings: s, totals: sys.totalsOf(name), live: sys.control.Kind(name), rate: sys.control.KindRate(name)}, nil
 }
 
 // Name returns the kind's name.

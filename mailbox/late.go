@@ -5,9 +5,11 @@ package mailbox
 
 import (
 	"math"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
@@ -62,8 +64,37 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late) {
 		}
 	case reason == lateSlow && l.Stratum && s.header.Chosen():
 		f := fanoutOf(s.header.SpanContext())
-		h.span.SetAttributes(LateReasonKey.String(reason), sampling.WeightKey.Float64(f.Weight*f.Probability))
+		attrs := make([]attribute.KeyValue, 0, 3)
+		attrs = append(attrs, LateReasonKey.String(reason))
+		h.span.SetAttributes(p.stratum(f.Weight*f.Probability, l).attributes(attrs)...)
 	}
+}
+
+// standing is what a late span stands for. The zero value is an exemplar's.
+type standing struct {
+	weight      float64
+	probability float64 // with which it came to count
+}
+
+// stratum decides whether one more slow handling counts, and for how much: for
+// weight, as long as there are not too many. It does not look at whether the
+// handling has a span, which would make the choice of the fan-out one for this.
+func (p *process[M]) stratum(weight float64, l *sampling.Late) standing {
+	probability := 1.0
+	if rate := l.Rate(); !math.IsInf(rate, 1) {
+		probability = p.kind.totals.stratum.Factor(rate, 1, time.Duration(exactly()))
+		if rand.Float64() >= probability {
+			return standing{}
+		}
+	}
+	return standing{weight / probability, probability}
+}
+
+func (c standing) attributes(dst []attribute.KeyValue) []attribute.KeyValue {
+	if c.weight > 0 && c.probability < 1 {
+		dst = append(dst, LateProbabilityKey.Float64(c.probability))
+	}
+	return append(dst, sampling.WeightKey.Float64(c.weight))
 }
 
 // startLate starts the span of a message without a trace: in the trace that
@@ -76,18 +107,20 @@ func (p *process[M]) startLate(
 	if !parent.IsValid() && !l.Roots {
 		return nil
 	}
-	if !p.kind.late.allow(exactly(), l.Rate()) {
-		p.kind.sys.lateShed.Add(1)
+	var c standing
+	if l.Stratum && reason == lateSlow && parent.IsValid() {
+		c = p.stratum(max(fanoutOf(parent).Weight, 1), l)
+	}
+	if c.weight == 0 && !p.kind.totals.late.allow(exactly(), l.Rate()) {
+		p.kind.totals.lateShed.Add(1)
 		return nil
 	}
-	weight := 0.0
-	if l.Stratum && reason == lateSlow && parent.IsValid() {
-		weight = max(fanoutOf(parent).Weight, 1)
-	}
 	names := p.kind.namesOf(s.message)
-	attrs := append(p.attributesFor(names.message, sampling.Fanout{}), LateReasonKey.String(reason),
-		QueueDurationKey.Float64(max(waited, 0).Seconds()), sampling.WeightKey.Float64(weight))
-	options := []trace.SpanStartOption{s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(attrs...)}
+	attrs := append(p.attributesFor(names.message, sampling.Fanout{}),
+		LateReasonKey.String(reason), QueueDurationKey.Float64(max(waited, 0).Seconds()))
+	options := []trace.SpanStartOption{
+		s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(c.attributes(attrs)...),
+	}
 	ctx := s.header.Context(p.kind.sys.base)
 	if parent.IsValid() {
 		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(sampling.WithoutThreshold(parent.TraceState())))

@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -238,6 +239,82 @@ func TestStratumOfSlowHandlings(t *testing.T) {
 		}
 		assert.InDelta(t, slow, weightOfSlow, 0, "exactly")
 		assert.InDelta(t, recipients-slow, weightOfQuick, 80, "an estimate")
+		drain(t, sys)
+	})
+}
+
+// Where more are slow than there may be spans of, a share of them counts, for as
+// much more, whether the choice of the broadcast fell on them or not.
+func TestStratumBeyondItsRate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: 5})
+		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
+		require.NoError(t, err)
+		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: curve}))
+		const recipients, rounds = 50, 100
+		for range recipients { // Each of a Kind of its own, which have the name in common.
+			require.NoError(t, group.Join(spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
+				time.Sleep(d)
+				return nil
+			}, mailbox.WithOwnGoroutine())))
+		}
+		for range rounds {
+			ctx, root := rec.start()
+			group.Broadcast(ctx, 2*time.Second)
+			root.End()
+			time.Sleep(12 * time.Second)
+		}
+		counted, certain, chosen, weights := 0, 0, 0, 0.0
+		for _, span := range rec.all("worker Duration") {
+			attrs := attributes(t, span)
+			require.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+			weight := weightOf(t, span)
+			probability, thinned := attrs[mailbox.LateProbabilityKey]
+			switch {
+			case weight == 0:
+				require.False(t, thinned)
+				continue
+			case thinned:
+				require.InEpsilon(t, 1/weight, probability, 1e-9)
+				require.Less(t, probability, 1.0)
+			default:
+				require.InDelta(t, 1, weight, 0)
+				certain++
+			}
+			if _, ok := attrs[sampling.ProbabilityKey]; ok {
+				chosen++
+			}
+			counted++
+			weights += weight
+		}
+		// Of the i-th in a round 5/i counts: 16.1 of 50 on average.
+		assert.InDelta(t, 16.1*rounds, counted, 0.1*16.1*rounds)
+		assert.GreaterOrEqual(t, certain, 4*rounds, "those within the rate")
+		assert.LessOrEqual(t, certain, 5*rounds)
+		assert.InDelta(t, 0.25*float64(counted), float64(chosen), 0.1*float64(counted), "the other choice does not matter")
+		// The variance of a round is that of the sum of i/5-1, 207.
+		assert.InEpsilon(t, recipients*rounds, weights, 0.2, "seven deviations")
+		// Negative control: as if each counted once.
+		assert.Greater(t, math.Abs(float64(counted)/(recipients*rounds)-1), 0.2)
+		drain(t, sys)
+	})
+}
+
+// The bound is that of the name: of all processes that were spawned by it.
+func TestKindsOfOneNameShareTheBoundOfLateSpans(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, _ := controlled(t, rec, sampling.Late{Failures: true, PerSecond: 3})
+		for range 10 {
+			skip(t, rec, sys, spawn(t, sys, "worker", do), fails)
+		}
+		skip(t, rec, sys, spawn(t, sys, "clerk", do), fails)
+		settle()
+		assert.Len(t, rec.all("worker job"), 3)
+		assert.Len(t, rec.all("clerk job"), 1)
+		assert.EqualValues(t, 7, sys.KindStats()["worker"].LateShed)
+		assert.EqualValues(t, 7, sys.Stats().LateShed)
 		drain(t, sys)
 	})
 }

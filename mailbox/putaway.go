@@ -53,10 +53,10 @@ func (p *process[M]) rest() {
 			_ = recover() // It goes on with the state it has.
 		}
 		if saved {
-			p.kind.sys.putAway.Add(1)
+			p.kind.totals.putAway.Add(1)
 			p.handler, p.save = nil, nil
 		} else {
-			p.kind.sys.notSaved.Add(1)
+			p.kind.totals.notSaved.Add(1)
 		}
 	}()
 	if !saved {

@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -177,6 +178,125 @@ func TestRateOfSpans(t *testing.T) {
 		assert.LessOrEqual(t, float64(spans), 1.05*50*seconds)
 		assert.Greater(t, float64(spans), 0.9*50*seconds)
 		assert.InEpsilon(t, members*50*seconds, weights, 0.05, "spans stand for all the same")
+		drain(t, sys)
+	})
+}
+
+// A kind's rate is that of all groups that its processes are in, and in a mixed
+// group the scarcest counts.
+func TestRateOfAKind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		control, err := sampling.NewControl(sampling.DefaultConfiguration())
+		require.NoError(t, err)
+		sys := rec.system(mailbox.WithControl(control))
+		const members = 20
+		groups := make([]*mailbox.Group[job], 3)
+		half, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.5})
+		require.NoError(t, err)
+		for i, kinds := range [][]string{{"worker"}, {"worker"}, {"worker", "clerk"}} {
+			groups[i] = mailbox.NewGroup[job](sys, fmt.Sprint("group", i), mailbox.WithSampling(sampling.Config{Curve: half}))
+			for n := range members {
+				require.NoError(t, groups[i].Join(spawn(t, sys, kinds[n%len(kinds)], do)))
+			}
+		}
+		second := func() (spans, weights map[string]float64) {
+			rec.spans.Reset()
+			spans, weights = map[string]float64{}, map[string]float64{}
+			for range 20 { // Which would choose 500 workers and 100 clerks.
+				for _, group := range groups {
+					ctx, root := rec.start()
+					group.Broadcast(ctx, nothing)
+					root.End()
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			for _, kind := range []string{"worker", "clerk"} {
+				for _, span := range rec.all(kind + " job") {
+					spans[kind]++
+					weights[kind] += weightOf(t, span)
+				}
+			}
+			return spans, weights
+		}
+		play := func(settings sampling.Settings, seconds int) (spans, weights map[string]float64) {
+			c := sampling.DefaultConfiguration()
+			c.Kinds = map[string]sampling.Settings{"worker": settings}
+			require.NoError(t, control.Set(c))
+			for range 40 { // It takes some windows to settle.
+				second()
+			}
+			spans, weights = map[string]float64{}, map[string]float64{}
+			for range seconds {
+				s, w := second()
+				for kind := range s {
+					spans[kind] += s[kind] / float64(seconds)
+					weights[kind] += w[kind] / float64(seconds)
+				}
+			}
+			return spans, weights
+		}
+		s := sampling.DefaultSettings()
+		before, _ := play(s, 4)
+		assert.InDelta(t, 500, before["worker"], 25, "negative control: it takes a rate")
+
+		s.SpansPerSecond = 50
+		// The choices of 160 seconds leave a deviation of 0.7 % for workers, and of
+		// 3 % for clerks.
+		spans, weights := play(s, 160)
+		assert.LessOrEqual(t, spans["worker"], 1.05*50)
+		assert.Greater(t, spans["worker"], 0.9*50)
+		assert.InDelta(t, 10, spans["clerk"], 2, "as the others in their group")
+		assert.InEpsilon(t, 20*(20+20+10), weights["worker"], 0.05, "spans stand for all the same")
+		assert.InEpsilon(t, 20*10, weights["clerk"], 0.2)
+		drain(t, sys)
+	})
+}
+
+// So is its last resort.
+func TestLastResortOfAKind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		c := sampling.DefaultConfiguration()
+		limited := sampling.DefaultSettings()
+		limited.MaxSpansPerSecond = 5
+		c.Kinds = map[string]sampling.Settings{"worker": limited}
+		control, err := sampling.NewControl(c)
+		require.NoError(t, err)
+		sys := rec.system(mailbox.WithControl(control))
+		broadcast := func(group *mailbox.Group[job]) (shed bool) {
+			rec.spans.Reset()
+			ctx, root := rec.start()
+			d := group.Broadcast(ctx, nothing)
+			root.End()
+			settle()
+			shed = attributes(t, rec.one("broadcast crowd"))[sampling.ShedKey] == true
+			assert.Equal(t, shed, d.Traced == 0)
+			return shed
+		}
+		crowd := func(kind string) *mailbox.Group[job] {
+			group := mailbox.NewGroup[job](sys, "crowd")
+			for range 100 {
+				require.NoError(t, group.Join(spawn(t, sys, kind, do)))
+			}
+			return group
+		}
+		one, other, clerks := crowd("worker"), crowd("worker"), crowd("clerk")
+		assert.False(t, broadcast(one))
+		assert.True(t, broadcast(one))
+		assert.True(t, broadcast(other), "of another group")
+		assert.False(t, broadcast(clerks), "of another kind")
+		fanouts, spans := control.KindRate("worker").Shed()
+		assert.EqualValues(t, 2, fanouts)
+		assert.EqualValues(t, 20, spans)
+
+		worker := spawn(t, sys, "worker", do)
+		require.NoError(t, clerks.Join(worker))
+		assert.True(t, broadcast(clerks), "of both kinds")
+		assert.True(t, clerks.Leave(worker))
+		assert.False(t, broadcast(clerks), "no more")
+		time.Sleep(2 * time.Second)
+		assert.False(t, broadcast(other), "within a second of being paid back")
 		drain(t, sys)
 	})
 }

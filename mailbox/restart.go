@@ -87,7 +87,7 @@ func (p *process[M]) restart(h *handling) error {
 		return fmt.Errorf("%w: %w", ErrGivenUp, h.err)
 	}
 	c.pause = backoff
-	p.kind.sys.restarts.Add(1)
+	p.kind.totals.restarts.Add(1)
 	c.mu.Lock()
 	open := c.open
 	c.open = nil

@@ -115,7 +115,7 @@ func (p *process[M]) admitLocked(c *cold[M], s *slot[M]) (claimed bool) {
 func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bool, err error) {
 	switch {
 	case st&flagEnded != 0: // Its counts are with the system already.
-		p.kind.sys.refusedAfter.Add(1)
+		p.kind.totals.refusedAfter.Add(1)
 		err = ErrStopped
 	case st&flagClosed != 0:
 		c.refused.Stopped++

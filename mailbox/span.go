@@ -34,6 +34,10 @@ const (
 	// handling was not to be traced: error, panic, slow or waited; or, on a span
 	// that stands for an answer, late_reply. A string.
 	LateReasonKey = attribute.Key("waybill.late.reason")
+	// LateProbabilityKey is the probability with which a slow handling that counts
+	// as one of a stratum came to count, if there were so many that not all do
+	// ([sampling.Late]); a double in (0, 1). It is in the weight already.
+	LateProbabilityKey = attribute.Key("waybill.late.probability")
 	// LinkReasonKey is what a link is about; a string. Those called restart lead
 	// from the first span after a restart to the handling that had failed, those
 	// called chain from a trace to the one that it goes on from ([WithChainLimit]),
@@ -91,9 +95,9 @@ func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
 }
 
 // attributesFor describes a message to p and what it stands for, with room for
-// three more.
+// four more.
 func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []attribute.KeyValue {
-	room := 6
+	room := 7
 	if fanout != (sampling.Fanout{}) {
 		room = 10
 	}

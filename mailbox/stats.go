@@ -3,6 +3,13 @@
 
 package mailbox
 
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
 // Stats counts messages. See the package documentation for how they add up.
 type Stats struct {
 	Processes   int         // now alive
@@ -41,8 +48,8 @@ type DeadLetters struct {
 // Total returns the sum over all reasons.
 func (d DeadLetters) Total() uint64 { return d.Stopped + d.Failed + d.Dropped + d.Expired }
 
-// add adds what o says of messages in mailboxes.
 func (s *Stats) add(o Stats) {
+	s.Processes += o.Processes
 	s.Accepted += o.Accepted
 	s.Refused.Full += o.Refused.Full
 	s.Refused.Stopped += o.Refused.Stopped
@@ -55,4 +62,45 @@ func (s *Stats) add(o Stats) {
 	s.DeadLetters.Failed += o.DeadLetters.Failed
 	s.DeadLetters.Dropped += o.DeadLetters.Dropped
 	s.DeadLetters.Expired += o.DeadLetters.Expired
+	s.LateReplies += o.LateReplies
+	s.Restarts += o.Restarts
+	s.PutAway += o.PutAway
+	s.NotSaved += o.NotSaved
+	s.LateShed += o.LateShed
 }
+
+// kindTotals is what the kinds of one name in a system share: the counts that no
+// process keeps, and the load of late spans.
+type kindTotals struct {
+	sys     *System
+	name    string
+	late    lateLimit
+	stratum *sampling.Rate
+
+	lateReplies  atomic.Uint64
+	refusedAfter atomic.Uint64 // refused by processes that had ended
+	restarts     atomic.Uint64
+	putAway      atomic.Uint64
+	notSaved     atomic.Uint64
+	lateShed     atomic.Uint64
+
+	retired Stats // counts of processes that have ended; guarded by the system's mu
+}
+
+func newKindTotals(sys *System, name string) *kindTotals {
+	return &kindTotals{sys: sys, name: name, stratum: sampling.NewRate(time.Second)}
+}
+
+// statsLocked returns all but what the processes alive count.
+func (t *kindTotals) statsLocked() Stats {
+	n := t.retired
+	n.Refused.Stopped += t.refusedAfter.Load()
+	n.LateReplies = t.lateReplies.Load()
+	n.Restarts = t.restarts.Load()
+	n.PutAway = t.putAway.Load()
+	n.NotSaved = t.notSaved.Load()
+	n.LateShed = t.lateShed.Load()
+	return n
+}
+
+func (p *process[M]) totals() *kindTotals { return p.kind.totals }

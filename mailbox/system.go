@@ -6,7 +6,6 @@ package mailbox
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -36,18 +35,11 @@ type System struct {
 	// has received the one signal, or there will be none.
 	readies sync.Pool
 
-	lateReplies  atomic.Uint64
-	refusedAfter atomic.Uint64 // refused by processes that had ended
-	restarts     atomic.Uint64
-	putAway      atomic.Uint64
-	notSaved     atomic.Uint64
-	lateShed     atomic.Uint64
-
-	mu      sync.Mutex // before any process's
-	closed  bool
-	newest  member // the processes alive, linked in the order of their spawning
-	alive   int
-	retired Stats // counts of processes that have ended
+	mu     sync.Mutex // before any process's
+	closed bool
+	newest member // the processes alive, linked in the order of their spawning
+	alive  int
+	kinds  map[string]*kindTotals
 }
 
 // member is a process as its system sees it.
@@ -56,13 +48,14 @@ type member interface {
 	close(kill bool) (busy bool, waiting int)
 	doneChannel() chan struct{}
 	counts() Stats
+	totals() *kindTotals
 }
 
 type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler()}
+	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler(), kinds: make(map[string]*kindTotals)}
 	for _, o := range opts {
 		o.applySystem(s)
 	}
@@ -91,20 +84,52 @@ func (s *System) stamp(h *envelope.Header) int64 {
 // The equations of the package documentation hold in every result. It takes time
 // in proportion to the number of processes, and holds up spawning meanwhile.
 func (s *System) Stats() Stats {
+	var total Stats
+	for _, n := range s.KindStats() {
+		total.add(n)
+	}
+	return total
+}
+
+// KindStats returns the counts of all processes that are or were in the system,
+// by the name of their kind. What is said of [System.Stats] holds for each.
+func (s *System) KindStats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	total := s.retired
+	stats := make(map[string]Stats, len(s.kinds))
+	var last *kindTotals // That of most processes is that of the one before.
+	var n Stats
 	for m := s.newest; m != nil; m = m.links().older {
-		total.add(m.counts())
+		if t := m.totals(); t != last {
+			if last != nil {
+				stats[last.name] = n
+			}
+			last, n = t, stats[t.name]
+		}
+		n.Processes++
+		n.add(m.counts())
 	}
-	total.Processes = s.alive
-	total.Refused.Stopped += s.refusedAfter.Load()
-	total.LateReplies = s.lateReplies.Load()
-	total.Restarts = s.restarts.Load()
-	total.PutAway = s.putAway.Load()
-	total.NotSaved = s.notSaved.Load()
-	total.LateShed = s.lateShed.Load()
-	return total
+	if last != nil {
+		stats[last.name] = n
+	}
+	for name, t := range s.kinds {
+		n := stats[name]
+		n.add(t.statsLocked())
+		stats[name] = n
+	}
+	return stats
+}
+
+// totalsOf returns what all kinds of that name share.
+func (s *System) totalsOf(name string) *kindTotals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.kinds[name]
+	if !ok {
+		t = newKindTotals(s, name)
+		s.kinds[name] = t
+	}
+	return t
 }
 
 // Shutdown stops all processes gracefully, the newest first and one after
@@ -186,5 +211,5 @@ func (s *System) remove(m member, counts Stats) {
 	}
 	*l = memberLinks{}
 	s.alive--
-	s.retired.add(counts)
+	m.totals().retired.add(counts)
 }
