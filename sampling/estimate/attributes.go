@@ -13,8 +13,9 @@ import (
 
 // Attributes of broadcasts, which package mailbox writes.
 const (
-	shedKey    = attribute.Key("waybill.fanout.shed")
+	shedKey    = sampling.ShedKey
 	sampledKey = attribute.Key("waybill.fanout.sampled")
+	keptKey    = attribute.Key("waybill.late.probability")
 )
 
 // Weight reads from the attributes of a span how many it stands for: 1 where they
@@ -29,7 +30,7 @@ func Weight(attrs []attribute.KeyValue) (weight float64, ok bool) {
 			weight, ok = number(kv.Value)
 		}
 	}
-	if !ok || weight != 0 && !validWeight(weight) || isShed(attrs) {
+	if !ok || weight != 0 && !validWeight(weight) || IsShed(attrs) {
 		return 0, false
 	}
 	return weight, true
@@ -40,9 +41,11 @@ func Weight(attrs []attribute.KeyValue) (weight float64, ok bool) {
 // recipient, its parent's ID. The sizes are zero where the attributes do not have
 // them: on a span below no fan-out, on a late span of a recipient that was not
 // chosen, and on a broadcast's own, whose size is not that of a fan-out above.
+// Neither are they given of a slow handling that counts with all of its sort, or
+// with a share of these.
 func StageOf(fanout string, attrs []attribute.KeyValue) Stage {
 	stage := Stage{Fanout: fanout}
-	var size, share float64
+	var size, share, kept float64
 	var sizeOK, shareOK bool
 	for _, kv := range attrs {
 		switch kv.Key {
@@ -50,9 +53,15 @@ func StageOf(fanout string, attrs []attribute.KeyValue) Stage {
 			size, sizeOK = number(kv.Value)
 		case sampling.ProbabilityKey:
 			share, shareOK = number(kv.Value)
+		case keptKey:
+			kept, _ = number(kv.Value)
 		case sampledKey:
 			return stage
 		}
+	}
+	if kept > 0 && kept < 1 {
+		stage.Kept = kept
+		return stage
 	}
 	if sizeOK && shareOK && size >= 1 && size <= math.MaxInt32 && share > 0 && share <= 1 {
 		stage.Size = int(size)
@@ -61,9 +70,10 @@ func StageOf(fanout string, attrs []attribute.KeyValue) Stage {
 	return stage
 }
 
-// isShed reports whether the attributes say that a cap took effect: by true, or
-// by a number other than 0.
-func isShed(attrs []attribute.KeyValue) (shed bool) {
+// IsShed reads from the attributes of a broadcast's own span whether a cap took
+// effect on it: by true, or by a number other than 0. Tell [Sample.Shed] its ID
+// then. It may be that of a relay, in the midst of a trace.
+func IsShed(attrs []attribute.KeyValue) (shed bool) {
 	for _, kv := range attrs {
 		if kv.Key == shedKey {
 			n, ok := number(kv.Value)

@@ -61,8 +61,8 @@ func (d *design) deviation(
 	case centred:
 		correction = float64(t.draws) / float64(t.draws-1)
 	}
-	for _, z := range t.alone {
-		result.add(correction*z*z, 1)
+	for _, v := range t.alone {
+		result.add(correction*v, 1)
 	}
 	for i, f := range d.fanouts {
 		if z := t.lumps[i]; z != 0 {
@@ -85,12 +85,12 @@ func (d *design) deviation(
 type tally struct {
 	draws  int       // that were made independently at the top
 	chosen bool      // by chance, any of them
-	alone  []float64 // contributions of observations chosen by nobody knows what
+	alone  []float64 // variances of observations that were chosen each for itself
 
 	// By fan-out:
 	lumps   []float64 // contributions of all together, where their choice is not known
 	members []int     // recipients that were chosen and show up
-	certain []int     // recipients that show up although nobody chose them: a stratum
+	certain []float64 // recipients that show up although nobody chose them: a stratum
 	squares []float64 // sums of squares of what its recipients contribute, less their mean
 	weight  []float64 // of the fan-outs above it
 }
@@ -104,7 +104,7 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 	t := &tally{
 		lumps:   make([]float64, len(d.fanouts)),
 		members: make([]int, len(d.fanouts)),
-		certain: make([]int, len(d.fanouts)),
+		certain: make([]float64, len(d.fanouts)),
 		squares: make([]float64, len(d.fanouts)),
 		weight:  make([]float64, len(d.fanouts)),
 	}
@@ -117,9 +117,10 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 			t.draws++ // It is there for certain.
 		}
 		if o.fanout >= 0 && o.unit != lumped && (o.unit < 0 || d.units[o.unit].fanout != o.fanout) {
-			t.certain[o.fanout]++
+			t.certain[o.fanout] += 1 / o.kept
 		}
-		switch contribution := o.weight * quantity(o); {
+		contribution := o.weight * quantity(o)
+		switch {
 		case o.unit >= 0:
 			for u := o.unit; u >= 0; u = d.fanouts[d.units[u].fanout].unit {
 				units[u] += contribution
@@ -130,8 +131,13 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 			t.lumps[top] += contribution
 			isLumped[top] = true
 		case o.weight > 1:
-			t.alone = append(t.alone, contribution)
 			t.draws++
+		}
+		switch alone := contribution * contribution; {
+		case o.kept < 1 && o.unit != lumped: // Bernoulli sampling, below what its unit stands for.
+			t.alone = append(t.alone, (1-o.kept)*alone)
+		case o.unit == none && o.weight > 1:
+			t.alone = append(t.alone, alone)
 		}
 	}
 	for _, is := range isLumped {
@@ -194,9 +200,9 @@ func (d *design) spread(t *tally, units []float64, seen []bool) {
 // A stratum is among these where the choice fell on it, and it may by chance have
 // fallen on few of it, or none: then there are as many zeros as it has a share in
 // the fan-out.
-func (f fanout) withZeros(squares, mean float64, members, certain int) float64 {
+func (f fanout) withZeros(squares, mean float64, members int, certain float64) float64 {
 	m, k := float64(members), float64(f.chosen)
-	zeros := max(1-m/k, float64(min(certain, f.size-members))/float64(f.size))
+	zeros := max(1-m/k, min(certain, float64(f.size-members))/float64(f.size))
 	return k * (1 - zeros) * (squares/m + zeros*mean*mean)
 }
 

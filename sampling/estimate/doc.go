@@ -75,9 +75,22 @@
 // With sampling.Late.Stratum slow handlings are counted as a stratum of their
 // own, with the weight of the fan-outs above the last, 1 if there are none,
 // whether the choice fell on them or not. Both kinds are told apart by the weight
-// alone, so Add needs no help. That holds as long as the bound on late spans did
-// not cut them (mailbox.Stats.LateShed). To say exactly how many were slow, count
-// those of that reason alone.
+// alone, so Add needs no help. To say exactly how many were slow, count those of
+// that reason alone. Where there are more slow ones than there may be late spans,
+// a share of them counts, each for as many more (waybill.late.probability):
+// estimates stay unbiased, and say how many were slow within a standard error,
+// which [StageOf] sees to ([Stage]).
+//
+// # Broadcasts that shed
+//
+// If a cap took effect on a broadcast (sampling.ShedKey), none of its recipients was
+// chosen, and nothing stands for them. Leave out what late spans there are below,
+// and say so of what you compare the estimate with. The broadcast may be a relay's,
+// in a trace where others are complete: go by the spans of all broadcasts.
+//
+//	if estimate.IsShed(span.Attributes()) {
+//		s.Shed(span.SpanContext().SpanID().String())
+//	}
 //
 // # Attributes
 //
@@ -95,14 +108,17 @@
 // On a broadcast's own span, where weight, probability and depth are those of the
 // fan-outs above it:
 //
-//   - waybill.fanout.size (int): the number of its own recipients. This, and the
-//     next four, are exact: no need to estimate what was counted.
+//   - waybill.fanout.size (int): the number of its own recipients. This, and all
+//     that follow, are exact: no need to estimate what was counted.
 //   - waybill.fanout.sampled (int): how many of them keep the trace.
-//   - waybill.fanout.method (string): how those were chosen, all or uniform.
+//   - waybill.fanout.method (string): how those were chosen, all, uniform, or
+//     systematic, by the sizes of relays.
+//   - waybill.fanout.budget (int): how many may keep the trace in the end, behind
+//     relays; absent where there are none.
 //   - waybill.fanout.delivered and waybill.fanout.refused (int): how many
 //     mailboxes took it, and how many did not.
-//   - waybill.fanout.shed: that a cap took effect. The weights below are too
-//     small, so leave the broadcast out: [Weight] does for its own span,
+//   - waybill.fanout.shed (boolean): that a cap took effect, and nobody was chosen;
+//     absent otherwise. Leave the broadcast out: [Weight] does for its own span,
 //     [Sample.Shed] for its recipients.
 //
 // On the span of a message:
@@ -110,6 +126,8 @@
 //   - waybill.queue.duration (double): seconds that it waited in the mailbox, or
 //     until it ended there. It is an observation like any other.
 //   - waybill.late.reason (string): see above.
+//   - waybill.late.probability (double): the share of slow handlings of which this
+//     is one that counts; absent if that is all. It is in the weight already.
 //
 // # Backends
 //

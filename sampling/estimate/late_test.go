@@ -4,6 +4,7 @@
 package estimate_test
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"testing"
 
@@ -50,6 +51,24 @@ func stratum(chosen bool, f sampling.Fanout) []attribute.KeyValue {
 		attrs = f.Attributes(nil)
 	}
 	return append(attrs, mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(1))
+}
+
+// thinned returns marks of a stratum of which every other one is kept, and of those
+// that are not, the chosen are exemplars.
+func thinned(random *rand.Rand, probability bool) marks {
+	return func(chosen bool, f sampling.Fanout) []attribute.KeyValue {
+		if random.IntN(2) == 0 {
+			if !chosen {
+				return nil
+			}
+			return append(f.Attributes(nil), mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(0))
+		}
+		attrs := append(stratum(chosen, f), sampling.WeightKey.Float64(2))
+		if probability {
+			attrs = append(attrs, mailbox.LateProbabilityKey.Float64(0.5))
+		}
+		return attrs
+	}
 }
 
 // withLate returns a function that takes samples of all spans, late ones included.
@@ -139,6 +158,36 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		}
 		require.NoError(t, got["total"].honest(0.9, 1.1))
 		require.NoError(t, got["count"].honest(0.9, 1.7))
+	})
+	t.Run("stratum of which a share is kept", func(t *testing.T) {
+		got := judge(t, trials, withLate(11, broadcasts, thinned(fixed(16), true)), wanted...)
+		for _, name := range []string{"count", "total", "above"} {
+			require.NoError(t, got[name].unbiased(), name)
+			require.NoError(t, got[name].covers(0.91, 1), name)
+		}
+		for _, name := range []string{"total", "mean"} {
+			require.NoError(t, got[name].honest(0.9, 1.1), name)
+		}
+		require.NoError(t, got["above"].honest(0.9, 1.8), "it does not know that none of the quick ones was missed")
+		require.NoError(t, got["p50"].near(0.01))
+		require.NoError(t, got["p99"].near(0.005))
+	})
+	t.Run("control: nobody says that it is a share", func(t *testing.T) {
+		got := judge(t, trials/2, withLate(11, broadcasts, thinned(fixed(16), false)), wanted...)
+		require.NoError(t, got["total"].unbiased(), "that is in the weight")
+		require.Error(t, got["total"].honest(0.9, 1.1), "and this is not")
+		require.Error(t, got["above"].honest(0.9, 1.8))
+	})
+	t.Run("control: a stratum that is cut, and nobody says so", func(t *testing.T) {
+		random := fixed(17)
+		got := judge(t, trials/2, withLate(11, broadcasts, func(chosen bool, f sampling.Fanout) []attribute.KeyValue {
+			if random.IntN(2) == 0 {
+				return nil
+			}
+			return stratum(chosen, f)
+		}), wanted...)
+		require.Error(t, got["above"].unbiased())
+		require.Error(t, got["total"].unbiased())
 	})
 	t.Run("control: a stratum in which the chosen count twice", func(t *testing.T) {
 		got := judge(t, trials, withLate(11, broadcasts, func(chosen bool, f sampling.Fanout) []attribute.KeyValue {

@@ -20,7 +20,7 @@ const tolerance = 1e-6
 // must not be copied once it is in use, and not be used by several goroutines
 // at once; let each have its own, and [Sample.Merge] them.
 //
-// It keeps every observation, in 32 bytes, and 24 more if it has a [Stage]; the
+// It keeps every observation, in 40 bytes, and 24 more if it has a [Stage]; the
 // keys of fan-outs and recipients, once each, are kept too. Each estimate takes
 // time in proportion to the number of observations; a quantile sorts them too.
 type Sample struct {
@@ -33,8 +33,9 @@ type Sample struct {
 
 type observation struct {
 	value, weight float64
-	unit          int // the recipient it came from, or one of those below
-	fanout        int // the nearest fan-out above it, or none
+	kept          float64 // with what probability, of its sort
+	unit          int     // the recipient it came from, or one of those below
+	fanout        int     // the nearest fan-out above it, or none
 }
 
 const (
@@ -60,16 +61,20 @@ func (s *Sample) Add(value, weight float64, stages ...Stage) {
 	default:
 		weight = max(weight, 1)
 		unit, fanout := s.plan.place(weight, stages)
-		s.observations = append(s.observations, observation{value, weight, unit, fanout})
+		kept := 1.0
+		if n := len(stages); n > 0 {
+			kept = stages[n-1].kept()
+		}
+		s.observations = append(s.observations, observation{value, weight, kept, unit, fanout})
 	}
 }
 
 func validWeight(w float64) bool { return w >= 1-tolerance && w <= maxWeight }
 
 // Shed leaves out what came through the fan-out of that key, as [Stage] has it,
-// whether it was added before or is added later. It is for broadcasts whose own
-// span says that a cap took effect (waybill.fanout.shed): the weights of their
-// recipients are too small.
+// whether it was added before or is added later. It is for broadcasts, those of
+// relays as well, whose own span says that a cap took effect ([IsShed]): nothing
+// stands for those of their recipients that have no late span.
 func (s *Sample) Shed(fanout string) {
 	if fanout == "" {
 		return

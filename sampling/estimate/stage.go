@@ -22,6 +22,11 @@ type Stage struct {
 	// zeros, so a sample may hold some sort of spans only. Both are zero if they
 	// are not known: then all that came through the fan-out is one draw.
 	Size, Chosen int
+	// Kept is the probability with which the observation was kept because it is of
+	// some sort, each of them alone, and whatever the choice of recipients; as with
+	// slow handlings that count as a stratum, where there are too many. One over
+	// that is part of its weight. Zero means that this is not so.
+	Kept float64
 	// Recipient tells the recipients of the fan-out apart. It is needed where
 	// there can be more than one observation for a recipient, for instance of
 	// spans below its own. Without it each observation is a recipient, or if
@@ -35,6 +40,14 @@ func (s Stage) factor() float64 {
 		return 1
 	}
 	return float64(s.Size) / float64(s.Chosen)
+}
+
+// kept is the share of its sort that the observation stands for.
+func (s Stage) kept() float64 {
+	if s.Kept > 0 && s.Kept < 1 {
+		return s.Kept
+	}
+	return 1
 }
 
 func (s Stage) known() bool { return s.Chosen >= 1 && s.Size >= s.Chosen }
@@ -70,6 +83,9 @@ type unit struct{ unitKey }
 // place finds where an observation belongs, and makes room for it.
 func (d *design) place(weight float64, stages []Stage) (unitIndex, fanoutIndex int) {
 	unitIndex, fanoutIndex = none, none
+	if n := len(stages); n > 0 {
+		weight *= stages[n-1].kept() // That is no fan-out's.
+	}
 	explained, chosen := 1.0, true
 	for i, st := range stages {
 		if st.Fanout == "" {
