@@ -113,5 +113,5 @@ func ExampleWeight() {
 func ExampleStageOf() {
 	f := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
 	fmt.Printf("%+v\n", estimate.StageOf("ID of the broadcast's span", f.Attributes(nil)))
-	// Output: {Fanout:ID of the broadcast's span Size:10000 Chosen:10 Recipient:}
+	// Output: {Fanout:ID of the broadcast's span Size:10000 Chosen:10 Kept:0 Recipient:}
 }
