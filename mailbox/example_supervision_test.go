@@ -9,6 +9,10 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -116,4 +120,37 @@ func ExampleLink() {
 	fmt.Println(session.Err())
 	// Output:
 	// mailbox: ended with a linked process: guild: mailbox: killed
+}
+
+func ExampleSystem_Register() {
+	sys := mailbox.NewSystem()
+	reader := sdkmetric.NewManualReader() // A program has one that exports.
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
+	registration, err := sys.Register(meter)
+	if err != nil {
+		panic(err)
+	}
+	defer registration.Unregister() //nolint:errcheck // The program ends.
+	guild, err := mailbox.Spawn(sys, "guild", func(context.Context, string) error { return nil })
+	if err != nil {
+		panic(err)
+	}
+	if err := guild.Send(context.Background(), "hello"); err != nil {
+		panic(err)
+	}
+	if err := sys.Shutdown(context.Background()); err != nil {
+		panic(err)
+	}
+
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		panic(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics[:2] {
+		point := m.Data.(metricdata.Sum[int64]).DataPoints[0]
+		fmt.Println(m.Name, point.Attributes.Encoded(attribute.DefaultEncoder()), point.Value)
+	}
+	// Output:
+	// waybill.mailbox.processes waybill.process.kind=guild 0
+	// waybill.mailbox.accepted waybill.process.kind=guild 1
 }

@@ -15,3 +15,16 @@ func AddStats(a, b Stats) Stats {
 	a.add(b)
 	return a
 }
+
+// MetricsOf returns what the metrics make of s, by name and reason.
+func MetricsOf(s Stats) map[string]uint64 {
+	values := make(map[string]uint64, len(figures))
+	for _, f := range figures {
+		name := f.Name
+		for _, reason := range f.Attrs {
+			name += " " + reason.Value.AsString()
+		}
+		values[name] = f.Value(s)
+	}
+	return values
+}

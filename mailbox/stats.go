@@ -84,7 +84,9 @@ type kindTotals struct {
 	notSaved     atomic.Uint64
 	lateShed     atomic.Uint64
 
-	retired Stats // counts of processes that have ended; guarded by the system's mu
+	// Guarded by the system's mu:
+	retired Stats // counts of processes that have ended
+	sum     Stats // of all, while they are being counted
 }
 
 func newKindTotals(sys *System, name string) *kindTotals {

@@ -96,26 +96,17 @@ func (s *System) Stats() Stats {
 func (s *System) KindStats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats := make(map[string]Stats, len(s.kinds))
-	var last *kindTotals // That of most processes is that of the one before.
-	var n Stats
+	for _, t := range s.kinds {
+		t.sum = t.statsLocked()
+	}
 	for m := s.newest; m != nil; m = m.links().older {
-		if t := m.totals(); t != last {
-			if last != nil {
-				stats[last.name] = n
-			}
-			last, n = t, stats[t.name]
-		}
-		n.Processes++
-		n.add(m.counts())
+		sum := &m.totals().sum
+		sum.Processes++
+		sum.add(m.counts())
 	}
-	if last != nil {
-		stats[last.name] = n
-	}
+	stats := make(map[string]Stats, len(s.kinds))
 	for name, t := range s.kinds {
-		n := stats[name]
-		n.add(t.statsLocked())
-		stats[name] = n
+		stats[name] = t.sum
 	}
 	return stats
 }

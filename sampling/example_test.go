@@ -4,11 +4,14 @@
 package sampling_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/sampling"
@@ -203,4 +206,34 @@ func ExampleWithoutThreshold() {
 	state, _ := trace.ParseTraceState("vendor=1,ot=th:c;rv:d0000000000000")
 	fmt.Println(sampling.WithoutThreshold(state))
 	// Output: ot=rv:d0000000000000,vendor=1
+}
+
+func ExampleControl_Register() {
+	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	if err != nil {
+		panic(err)
+	}
+	reader := sdkmetric.NewManualReader() // A program has one that exports.
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
+	registration, err := control.Register(meter)
+	if err != nil {
+		panic(err)
+	}
+	defer registration.Unregister() //nolint:errcheck // The program ends.
+	if _, err := sampling.RegisterIgnored(meter); err != nil {
+		panic(err)
+	}
+
+	control.Rate("sessions") // As the group of that name does.
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		panic(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		fmt.Println(m.Name, m.Unit)
+	}
+	// Output:
+	// waybill.sampling.shed.fanouts {fanout}
+	// waybill.sampling.shed.spans {span}
+	// waybill.sampling.ignored {reading}
 }

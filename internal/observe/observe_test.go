@@ -114,3 +114,68 @@ func TestCountersPassOnWhatTheMeterSays(t *testing.T) {
 		require.ErrorIs(t, err, want)
 	}
 }
+
+var sums = []observe.Sum[snapshot]{
+	{Counter: figures[0], Falls: true},
+	{Counter: figures[1], Attrs: []attribute.KeyValue{attribute.String("reason", "theft")}},
+	{Counter: observe.Counter[snapshot]{
+		Name: "test.lost", Unit: "{message}", Description: "Lost.", Value: func(s snapshot) uint64 { return 10 * s.lost },
+	}, Attrs: []attribute.KeyValue{attribute.String("reason", "fire")}},
+}
+
+func TestSumsShowEverySnapshotWithItsAttributes(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	attrs := []attribute.KeyValue{attribute.String("system", "main")}
+	taken := uint64(0)
+	registration, err := observe.Sums(meter, func(each func(snapshot, ...attribute.KeyValue)) {
+		taken++
+		each(snapshot{sent: 10 - taken, lost: 1}, attribute.String("kind", "guild"))
+		each(snapshot{sent: 20 - taken, lost: math.MaxUint64}, attribute.String("kind", "session"))
+	}, sums, attrs)
+	require.NoError(t, err)
+	attrs[0] = attribute.String("system", "changed") // They were copied.
+
+	system := attribute.String("system", "main")
+	guild, session := attribute.String("kind", "guild"), attribute.String("kind", "session")
+	theft, fire := attribute.String("reason", "theft"), attribute.String("reason", "fire")
+	point := func(value int64, attrs ...attribute.KeyValue) metricdata.DataPoint[int64] {
+		return metricdata.DataPoint[int64]{Value: value, Attributes: attribute.NewSet(append(attrs, system)...)}
+	}
+	for round := range int64(3) {
+		metrics := collect(t, reader)
+		require.Len(t, metrics, 2)
+		metricdatatest.AssertEqual(t, metricdata.Metrics{
+			Name: "test.sent", Unit: "{message}", Description: "Sent.",
+			Data: metricdata.Sum[int64]{
+				Temporality: metricdata.CumulativeTemporality, IsMonotonic: false,
+				DataPoints: []metricdata.DataPoint[int64]{point(9-round, guild), point(19-round, session)},
+			},
+		}, metrics[0], metricdatatest.IgnoreTimestamp())
+		metricdatatest.AssertEqual(t, metricdata.Metrics{
+			Name: "test.lost", Unit: "{message}", Description: "Lost.",
+			Data: metricdata.Sum[int64]{
+				Temporality: metricdata.CumulativeTemporality, IsMonotonic: true,
+				DataPoints: []metricdata.DataPoint[int64]{
+					point(1, guild, theft), point(10, guild, fire),
+					point(math.MaxInt64, session, theft), point(math.MaxInt64, session, fire),
+				},
+			},
+		}, metrics[1], metricdatatest.IgnoreTimestamp())
+	}
+	require.NoError(t, registration.Unregister())
+	assert.Empty(t, collect(t, reader))
+	assert.EqualValues(t, 3, taken)
+}
+
+func TestSumsPassOnWhatTheMeterSays(t *testing.T) {
+	none := func(func(snapshot, ...attribute.KeyValue)) {}
+	// The two have one name; the last instrument refused is the callback.
+	for left, want := range map[int]error{0: errRefused, 1: errRefused, 2: context.Canceled} {
+		_, err := observe.Sums(refusing{left: &left}, none, sums[1:], nil)
+		require.ErrorIs(t, err, want)
+	}
+	registration, err := observe.Sums(nil, none, sums, nil)
+	assert.Nil(t, registration)
+	require.ErrorContains(t, err, "no meter")
+}

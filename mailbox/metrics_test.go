@@ -1,0 +1,117 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// measured returns what a reader finds: each point by its name and attributes, and
+// which names may fall.
+func measured(t *testing.T, reader sdkmetric.Reader) (points map[string]int64, falling []string) {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	points = map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			assert.NotEmpty(t, m.Description)
+			assert.Regexp(t, `^\{[a-z]+\}$`, m.Unit)
+			name := strings.TrimPrefix(m.Name, "waybill.mailbox.")
+			assert.NotEqual(t, m.Name, name)
+			sum := m.Data.(metricdata.Sum[int64])
+			if !sum.IsMonotonic {
+				falling = append(falling, name)
+			}
+			for _, point := range sum.DataPoints {
+				points[name+"{"+point.Attributes.Encoded(attribute.DefaultEncoder())+"}"] = point.Value
+			}
+		}
+	}
+	return points, falling
+}
+
+func TestMetricsAreTheCountsOfKinds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		control, err := sampling.NewControl(sampling.DefaultConfiguration())
+		require.NoError(t, err)
+		sys := newSystem(t, mailbox.WithControl(control))
+		reader := sdkmetric.NewManualReader()
+		meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+		registration, err := sys.Register(meter, attribute.String("system", "main"))
+		require.NoError(t, err)
+		points, _ := measured(t, reader)
+		assert.Empty(t, points, "no kinds, no figures")
+
+		worker, clerk := spawn(t, sys, "worker", do), spawn(t, sys, "clerk", do)
+		require.NoError(t, worker.Send(context.Background(), nothing))
+		require.NoError(t, worker.Send(context.Background(), fails))
+		require.NoError(t, clerk.Send(context.Background(), nothing))
+		settle()
+		require.NoError(t, clerk.Stop(t.Context()))
+		require.ErrorIs(t, clerk.Send(context.Background(), nothing), mailbox.ErrStopped)
+		points, falling := measured(t, reader)
+		for name, want := range map[string]int64{
+			"processes{system=main,waybill.process.kind=worker}":                                  1,
+			"processes{system=main,waybill.process.kind=clerk}":                                   0,
+			"accepted{system=main,waybill.process.kind=worker}":                                   2,
+			"failed{system=main,waybill.process.kind=worker}":                                     1,
+			"handled{system=main,waybill.process.kind=clerk}":                                     1,
+			"refused{system=main,waybill.mailbox.reason=stopped,waybill.process.kind=clerk}":      1,
+			"refused{system=main,waybill.mailbox.reason=full,waybill.process.kind=clerk}":         0,
+			"dead_letters{system=main,waybill.mailbox.reason=expired,waybill.process.kind=clerk}": 0,
+		} {
+			got, ok := points[name]
+			assert.True(t, ok, name)
+			assert.Equal(t, want, got, name)
+		}
+		assert.ElementsMatch(t, []string{"processes", "waiting", "queued"}, falling)
+		assert.Len(t, points, 2*len(mailbox.MetricsOf(mailbox.Stats{})), "of two kinds, and nothing of a process")
+
+		require.NoError(t, registration.Unregister())
+		points, _ = measured(t, reader)
+		assert.Empty(t, points)
+		drain(t, sys)
+	})
+}
+
+// Every figure has a metric of its own, and that is the right one.
+func TestEveryFigureHasAMetric(t *testing.T) {
+	stats := mailbox.DistinctStats()
+	metrics := mailbox.MetricsOf(stats)
+	var values []uint64
+	for _, v := range metrics {
+		values = append(values, v)
+	}
+	assert.ElementsMatch(t, figures(reflect.ValueOf(stats)), values)
+	for name, want := range map[string]uint64{
+		"waybill.mailbox.processes": 1, "waybill.mailbox.accepted": 2,
+		"waybill.mailbox.refused full": 3, "waybill.mailbox.refused stopped": 4, "waybill.mailbox.refused cancelled": 5,
+		"waybill.mailbox.waiting": 6, "waybill.mailbox.queued": 7, "waybill.mailbox.handled": 8, "waybill.mailbox.failed": 9,
+		"waybill.mailbox.dead_letters stopped": 10, "waybill.mailbox.dead_letters failed": 11,
+		"waybill.mailbox.dead_letters dropped": 12, "waybill.mailbox.dead_letters expired": 13,
+		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.put_away": 16,
+		"waybill.mailbox.not_saved": 17, "waybill.mailbox.late.shed": 18,
+	} {
+		assert.Equal(t, want, metrics[name], name)
+	}
+}
+
+func TestRegisterWithoutAMeter(t *testing.T) {
+	registration, err := newSystem(t).Register(nil)
+	assert.Nil(t, registration)
+	require.ErrorContains(t, err, "mailbox: metrics: no meter")
+}

@@ -1,0 +1,83 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"fmt"
+	"maps"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/waybill-go/waybill/internal/observe"
+)
+
+// Attributes of metrics: what a last resort belongs to.
+const (
+	groupKey = attribute.Key("waybill.fanout.group")
+	kindKey  = attribute.Key("waybill.process.kind")
+)
+
+// shed is what a [Rate] has shed.
+type shed struct{ fanouts, spans uint64 }
+
+var shedFigures = []observe.Sum[shed]{
+	{Counter: observe.Counter[shed]{
+		Name: "waybill.sampling.shed.fanouts", Unit: "{fanout}",
+		Description: "Fan-outs that the last resort has left without a choice.",
+		Value:       func(s shed) uint64 { return s.fanouts },
+	}},
+	{Counter: observe.Counter[shed]{
+		Name: "waybill.sampling.shed.spans", Unit: "{span}",
+		Description: "Recipients that those fan-outs would have chosen.",
+		Value:       func(s shed) uint64 { return s.spans },
+	}},
+}
+
+var ignoredFigures = []observe.Counter[uint64]{{
+	Name: "waybill.sampling.ignored", Unit: "{reading}",
+	Description: "Readings of a tracestate whose member was malformed or out of sane bounds.",
+	Value:       func(n uint64) uint64 { return n },
+}}
+
+// Register reports what the last resorts have shed ([Rate.Shed]) as OpenTelemetry
+// metrics: observable counters under names that begin with waybill.sampling.shed,
+// by the group (waybill.fanout.group) or the kind (waybill.process.kind) that they
+// belong to, read whenever something collects.
+//
+// Every measurement has attrs, which are copied: controls that are registered with
+// one meter need attributes that tell them apart. To end the reports call
+// Unregister on the result; until then c is kept. An error comes from the meter,
+// or from there being none, and then nothing is registered.
+func (c *Control) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	return registered(observe.Sums(meter, c.shed, shedFigures, attrs))
+}
+
+// shed tells each what the rates of groups and kinds have shed.
+func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
+	c.mu.Lock()
+	rates := map[attribute.Key]map[string]*Rate{groupKey: maps.Clone(c.rates), kindKey: maps.Clone(c.loads)}
+	c.mu.Unlock()
+	for key, byName := range rates {
+		for name, rate := range byName {
+			var s shed
+			s.fanouts, s.spans = rate.Shed()
+			each(s, key.String(name))
+		}
+	}
+}
+
+// RegisterIgnored reports [Ignored] as an OpenTelemetry metric, the observable
+// counter waybill.sampling.ignored. It is of the whole program: register it once.
+// Else it is as [Control.Register].
+func RegisterIgnored(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	return registered(observe.Counters(meter, Ignored, ignoredFigures, attrs))
+}
+
+func registered(registration metric.Registration, err error) (metric.Registration, error) {
+	if err != nil {
+		return nil, fmt.Errorf("sampling: metrics: %w", err)
+	}
+	return registration, nil
+}

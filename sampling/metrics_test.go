@@ -1,0 +1,90 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+func newMeter() (metric.Meter, sdkmetric.Reader) {
+	reader := sdkmetric.NewManualReader()
+	return sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"), reader
+}
+
+// measured returns what a reader finds, by name and attributes.
+func measured(t *testing.T, reader sdkmetric.Reader) map[string]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	points := map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			assert.NotEmpty(t, m.Description)
+			sum := m.Data.(metricdata.Sum[int64])
+			assert.True(t, sum.IsMonotonic)
+			for _, point := range sum.DataPoints {
+				points[m.Name+"{"+point.Attributes.Encoded(attribute.DefaultEncoder())+"}"] = point.Value
+			}
+		}
+	}
+	return points
+}
+
+func TestMetricsOfWhatWasShed(t *testing.T) {
+	control := newControl(t)
+	meter, reader := newMeter()
+	registration, err := control.Register(meter, attribute.String("system", "main"))
+	require.NoError(t, err)
+	assert.Empty(t, measured(t, reader))
+
+	config := exactly(30)
+	config.MaxSpansPerSecond = 10
+	planner := sampling.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: fixed(1)}
+	planner.Plan(300)
+	for range 2 {
+		require.True(t, planner.Plan(300).Shed)
+	}
+	planner.Limits = []sampling.Limit{{Rate: control.KindRate("session"), MaxSpansPerSecond: 1, Share: 1}}
+	planner.Config.MaxSpansPerSecond = 0
+	planner.Plan(300)
+	require.True(t, planner.Plan(300).Shed)
+	assert.Equal(t, map[string]int64{
+		"waybill.sampling.shed.fanouts{system=main,waybill.fanout.group=sessions}": 2,
+		"waybill.sampling.shed.spans{system=main,waybill.fanout.group=sessions}":   60,
+		"waybill.sampling.shed.fanouts{system=main,waybill.process.kind=session}":  1,
+		"waybill.sampling.shed.spans{system=main,waybill.process.kind=session}":    30,
+	}, measured(t, reader))
+	require.NoError(t, registration.Unregister())
+	assert.Empty(t, measured(t, reader))
+}
+
+func TestMetricOfWhatWasIgnored(t *testing.T) {
+	meter, reader := newMeter()
+	_, err := sampling.RegisterIgnored(meter)
+	require.NoError(t, err)
+	before := measured(t, reader)["waybill.sampling.ignored{}"]
+	forged, err := trace.ParseTraceState("waybill=w:-1")
+	require.NoError(t, err)
+	assert.Zero(t, sampling.FanoutFrom(forged))
+	assert.Equal(t, before+1, measured(t, reader)["waybill.sampling.ignored{}"])
+}
+
+func TestRegisterWithoutAMeter(t *testing.T) {
+	registration, err := newControl(t).Register(nil)
+	assert.Nil(t, registration)
+	require.ErrorContains(t, err, "sampling: metrics: no meter")
+	_, err = sampling.RegisterIgnored(nil)
+	require.ErrorContains(t, err, "sampling: metrics: no meter")
+}
