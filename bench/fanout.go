@@ -120,9 +120,12 @@ func naiveFanout(recipients int) (*contender, error) {
 	}, nil
 }
 
-func ourFanout(recipients int, tr tracing) (*contender, error) {
+func ourFanout(recipients int, tr tracing) (*contender, error) { return ourFanoutIn(recipients, tr) }
+
+// ourFanoutIn is ourFanout in a system with those options.
+func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*contender, error) {
 	l, otel := newLatch(recipients), newTelemetry(tr)
-	sys := mailbox.NewSystem(mailbox.WithTracerProvider(otel.provider))
+	sys := mailbox.NewSystem(append(opts, mailbox.WithTracerProvider(otel.provider))...)
 	group := mailbox.NewGroup[*event](sys, "recipients")
 	kind, err := mailbox.NewKind[*event](sys, "recipient", mailbox.WithCapacity(recipientCapacity))
 	if err != nil {

@@ -115,9 +115,12 @@ func naiveSend(senders int) (*contender, error) {
 	}, nil
 }
 
-func ourSend(senders int, tr tracing) (*contender, error) {
+func ourSend(senders int, tr tracing) (*contender, error) { return ourSendIn(senders, tr) }
+
+// ourSendIn is ourSend in a system with those options.
+func ourSendIn(senders int, tr tracing, opts ...mailbox.SystemOption) (*contender, error) {
 	t, otel := newTally(), newTelemetry(tr)
-	sys := mailbox.NewSystem(mailbox.WithTracerProvider(otel.provider))
+	sys := mailbox.NewSystem(append(opts, mailbox.WithTracerProvider(otel.provider))...)
 	to, err := mailbox.Spawn(sys, "receiver", func(context.Context, message) error {
 		t.take()
 		return nil
