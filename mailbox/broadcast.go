@@ -91,7 +91,10 @@ func (g *Group[M]) broadcastTraced(
 	var attrs []attribute.KeyValue
 	if size == nil {
 		plan := planner.Plan(len(members))
-		chosen := newParcel(ctx, g.sys, message, g.chosenHeader(header, parent.Recipient(plan)))
+		f := parent.Recipient(plan)
+		shared := g.chosenHeader(header, f)
+		g.sys.fanouts.put(shared, f)
+		chosen := newParcel(ctx, g.sys, message, shared)
 		d.spread(members, plan.Chosen, skipped, func(int) parcel[M] { return chosen })
 		attrs = d.attributes(parent, "uniform", plan.Shed)
 	} else {

@@ -98,10 +98,16 @@ func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
 // four more.
 func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []attribute.KeyValue {
 	room := 7
-	if fanout != (sampling.Fanout{}) {
-		room = 10
+	if fanout.Depth > 0 {
+		room = 11
 	}
-	attrs := make([]attribute.KeyValue, 0, room)
+	return p.describe(make([]attribute.KeyValue, 0, room), message, fanout)
+}
+
+// describe appends what describes a message to p and what it stands for.
+func (p *process[M]) describe(
+	attrs []attribute.KeyValue, message string, fanout sampling.Fanout,
+) []attribute.KeyValue {
 	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
 	if p.id != "" {
 		attrs = append(attrs, ProcessIDKey.String(p.id))
@@ -125,17 +131,18 @@ var (
 
 // startHandling starts the span of handling s below whatever ctx holds.
 func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
-	now := time.Now()
+	now, sc := time.Now(), s.header.SpanContext()
 	names := p.kind.namesOf(s.message)
-	attrs := p.attributesFor(names.message, fanoutOf(s.header.SpanContext()))
-	options := make([]trace.SpanStartOption, 0, 3) // As most have.
+	fanout := p.kind.sys.fanouts.of(s.header, sc)
+	attrs, options := room(fanout.Depth > 0)
+	attrs = p.describe(attrs, names.message, fanout)
 	options = append(options, s.spanKind(), trace.WithTimestamp(now))
 	if s.header.Sampled() {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	} else {
 		options = append(options, trace.WithNewRoot())
 	}
-	switch sc := s.header.SpanContext(); {
+	switch {
 	case s.header.Linked():
 		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, nextTrace(sc)))
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: fanoutLink}))
@@ -148,6 +155,23 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	}
 	options = append(options, trace.WithAttributes(attrs...))
 	return p.kind.sys.tracer.Start(ctx, names.handling, options...)
+}
+
+// room returns room for what most handlings' spans are started with, in one
+// allocation.
+func room(chosen bool) ([]attribute.KeyValue, []trace.SpanStartOption) {
+	if chosen {
+		r := new(struct {
+			attrs   [8]attribute.KeyValue
+			options [3]trace.SpanStartOption
+		})
+		return r.attrs[:0], r.options[:0]
+	}
+	r := new(struct {
+		attrs   [4]attribute.KeyValue
+		options [3]trace.SpanStartOption
+	})
+	return r.attrs[:0], r.options[:0]
 }
 
 // recordFailure writes err onto span, if there is one. The stack of a panic is on

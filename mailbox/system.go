@@ -27,7 +27,8 @@ type System struct {
 	handlerWait time.Duration
 	chain       chainLimit
 	control     *sampling.Control
-	controlled  bool            // by the user
+	controlled  bool // by the user
+	fanouts     fanoutCache
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
 	sched *scheduler
