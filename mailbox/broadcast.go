@@ -59,6 +59,7 @@ func (g *Group[M]) broadcast(
 	ctx context.Context, message M, size func(Ref[M]) int, refused func(Ref[M], error),
 ) Delivery {
 	d := delivery[M]{refused: refused}
+	defer d.woken.flush() // Whatever refused does.
 	members := g.snapshot()
 	d.Size = len(members)
 	switch {
@@ -66,7 +67,7 @@ func (g *Group[M]) broadcast(
 	case traced(ctx):
 		g.broadcastTraced(ctx, message, members, size, &d)
 	default:
-		d.deliver(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
+		d.deliverAll(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
 	}
 	return d.Delivery
 }
@@ -75,12 +76,16 @@ func (g *Group[M]) broadcastTraced(
 	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *delivery[M],
 ) {
 	parent := fanoutOf(trace.SpanContextFromContext(ctx))
-	ctx, span := g.sys.tracer.Start(ctx, "broadcast "+g.name, trace.WithSpanKind(trace.SpanKindProducer))
+	options := producing
+	if parent.Depth > 0 {
+		options = append(options[:1:1], trace.WithAttributes(aboveBroadcast(parent)...))
+	}
+	ctx, span := g.sys.tracer.Start(ctx, g.spanName, options...)
 	defer span.End()
 
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		d.deliver(members, newParcel(ctx, g.sys, message, header))
+		d.deliverAll(members, newParcel(ctx, g.sys, message, header))
 		return
 	}
 	planner := sampling.Planner{
@@ -96,13 +101,13 @@ func (g *Group[M]) broadcastTraced(
 		g.sys.fanouts.put(shared, f)
 		chosen := newParcel(ctx, g.sys, message, shared)
 		d.spread(members, plan.Chosen, skipped, func(int) parcel[M] { return chosen })
-		attrs = d.attributes(parent, "uniform", plan.Shed)
+		attrs = d.attributes("uniform", plan.Shed)
 	} else {
 		relays := planner.Relays(sizesOf(members, size))
 		d.spread(members, relays.Chosen, skipped, func(n int) parcel[M] {
 			return newParcel(ctx, g.sys, message, g.chosenHeader(header, relays.Recipient(n)))
 		})
-		attrs = append(d.attributes(parent, "systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
+		attrs = append(d.attributes("systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
 	}
 	span.SetAttributes(attrs...)
 }
@@ -156,6 +161,7 @@ type delivery[M any] struct {
 	Delivery
 
 	refused func(member Ref[M], err error) // may be nil
+	woken   wakeup                         // not scheduled yet
 }
 
 // spread gives what chosen says to the members at those positions, and skipped to
@@ -163,18 +169,26 @@ type delivery[M any] struct {
 func (d *delivery[M]) spread(members []*process[M], positions []int, skipped parcel[M], chosen func(n int) parcel[M]) {
 	rest := 0
 	for n, i := range positions {
-		d.deliver(members[rest:i], skipped)
-		d.deliver(members[i:i+1], chosen(n))
+		d.deliver(members[rest:i], &skipped)
+		p := chosen(n)
+		d.deliver(members[i:i+1], &p)
 		rest = i + 1
 	}
-	d.deliver(members[rest:], skipped)
+	d.deliver(members[rest:], &skipped)
+	d.woken.flush()
 	d.Traced = len(positions)
 }
 
+// deliverAll gives s to each of members, and returns when all that it wakes are
+// scheduled.
+func (d *delivery[M]) deliverAll(members []*process[M], s parcel[M]) {
+	d.deliver(members, &s)
+	d.woken.flush()
+}
+
 // deliver gives s to each of members and counts how it went. Those that it
-// wakes are scheduled a chunk at a time.
-func (d *delivery[M]) deliver(members []*process[M], s parcel[M]) {
-	var woken wakeup
+// wakes are scheduled a chunk at a time, the last when the caller flushes.
+func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 	for _, p := range members {
 		offered := &s.plain
 		switch {
@@ -194,10 +208,9 @@ func (d *delivery[M]) deliver(members []*process[M], s parcel[M]) {
 		case p.kind.own:
 			p.schedule()
 		default:
-			woken.add(p.kind.sys.sched, p)
+			d.woken.add(p.kind.sys.sched, p)
 		}
 	}
-	woken.flush()
 }
 
 func (d *delivery[M]) reject(p *process[M], err error) {
@@ -212,18 +225,30 @@ func (d *delivery[M]) reject(p *process[M], err error) {
 	}
 }
 
-// attributes describes the broadcast on its span. Its size is its own; weight,
-// probability and depth are those of the fan-outs above it.
-func (d *Delivery) attributes(parent sampling.Fanout, method string, shed bool) []attribute.KeyValue {
+var producing = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)}
+
+// aboveBroadcast describes what a broadcast stands for on its span. Size is its own,
+// not that of the fan-out above. A span that has a weight at its start is left alone
+// by the sampler that would give it one.
+func aboveBroadcast(parent sampling.Fanout) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		sampling.WeightKey.Float64(parent.Weight),
+		sampling.ProbabilityKey.Float64(parent.Probability),
+		sampling.DepthKey.Int(parent.Depth),
+	}
+}
+
+// attributes describes the broadcast itself on its span.
+func (d *Delivery) attributes(method string, shed bool) []attribute.KeyValue {
 	if d.Traced == d.Size {
 		method = "all"
 	}
-	attrs := parent.Attributes(make([]attribute.KeyValue, 0, 11))
+	attrs := make([]attribute.KeyValue, 0, 7)
 	if shed {
 		attrs = append(attrs, sampling.ShedKey.Bool(true))
 	}
 	return append(attrs,
-		sampling.SizeKey.Int(d.Size), // Of two with one key, the later counts.
+		sampling.SizeKey.Int(d.Size),
 		FanoutSampledKey.Int(d.Traced),
 		FanoutMethodKey.String(method),
 		FanoutDeliveredKey.Int(d.Delivered),

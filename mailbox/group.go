@@ -14,7 +14,7 @@ import (
 // kinds and systems. Make one with [NewGroup]; the zero Group cannot be used.
 type Group[M any] struct {
 	sys      *System
-	name     string
+	spanName string
 	settings groupSettings
 	rate     *sampling.Rate
 
@@ -36,7 +36,7 @@ type kindShare struct {
 // NewGroup makes an empty group called name, whose broadcasts are traced by
 // sys. Its name is in the names of spans, so there should be few names.
 func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
-	g := &Group[M]{sys: sys, name: name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
+	g := &Group[M]{sys: sys, spanName: "broadcast " + name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}

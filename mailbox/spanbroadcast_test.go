@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
@@ -186,6 +187,104 @@ func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
 	}
 	assert.InDelta(t, relays*sessions, sum, 1e-9, "what the spans stand for is what there was")
 	assert.Len(t, rec.all("forward"), relaysTraced*sessionsTraced, "the skipped are silent")
+}
+
+// strictProvider makes spans that take note of all attributes they are given, where
+// those of the SDK show the last of each key only.
+type strictProvider struct {
+	noop.TracerProvider
+
+	spans *[]*strictSpan
+}
+
+func (p strictProvider) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return strictTracer{spans: p.spans}
+}
+
+type strictTracer struct {
+	noop.Tracer
+
+	spans *[]*strictSpan
+}
+
+func (s strictTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	span := &strictSpan{sc: trace.SpanContextFromContext(ctx), name: name}
+	config := trace.NewSpanStartConfig(opts...)
+	span.SetAttributes(config.Attributes()...)
+	*s.spans = append(*s.spans, span)
+	return trace.ContextWithSpan(ctx, span), span
+}
+
+type strictSpan struct {
+	noop.Span
+
+	sc   trace.SpanContext
+	name string
+	keys []attribute.Key
+}
+
+func (s *strictSpan) SpanContext() trace.SpanContext { return s.sc }
+func (s *strictSpan) SetAttributes(attrs ...attribute.KeyValue) {
+	for _, a := range attrs {
+		s.keys = append(s.keys, a.Key)
+	}
+}
+
+// A span is given each of its attributes once; one below a fan-out is started with
+// its weight, so that samplers see it.
+func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) { // Nothing else starts spans meanwhile.
+		var spans []*strictSpan
+		sys := newSystem(t, mailbox.WithTracerProvider(strictProvider{spans: &spans}))
+		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+		above := sampling.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}
+		sc := trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
+			TraceState: above.Put(trace.TraceState{}),
+		})
+		group.Broadcast(trace.ContextWithSpanContext(t.Context(), sc), nothing)
+		settle()
+		require.Len(t, spans, 2)
+		for _, span := range spans {
+			for _, key := range []attribute.Key{
+				sampling.WeightKey, sampling.ProbabilityKey, sampling.DepthKey, sampling.SizeKey,
+			} {
+				assert.Contains(t, span.keys, key, span.name)
+			}
+			once := map[attribute.Key]bool{}
+			for _, key := range span.keys {
+				assert.False(t, once[key], "%s has %s twice", span.name, key)
+				once[key] = true
+			}
+		}
+		drain(t, sys)
+	})
+}
+
+// What is told of refusals may panic: the members before it have their message.
+func TestPanicOfWhoIsToldOfRefusals(t *testing.T) {
+	rec := record(t)
+	sys := rec.system()
+	group := mailbox.NewGroup[job](sys, "workers")
+	workers := make([]mailbox.Ref[job], 3)
+	for i := range workers {
+		workers[i] = spawn(t, sys, "worker", do)
+		require.NoError(t, group.Join(workers[i]))
+	}
+	full, release := fill(t, sys, 1)
+	require.NoError(t, group.Join(full))
+	for _, ctx := range []context.Context{t.Context(), trace.ContextWithSpanContext(t.Context(),
+		unsampled.WithTraceFlags(trace.FlagsSampled))} {
+		assert.Panics(t, func() {
+			group.BroadcastFunc(ctx, nothing, func(mailbox.Ref[job], error) { panic("told") })
+		})
+		for _, worker := range workers {
+			pass(t, worker) // It is awake.
+		}
+	}
+	release()
+	drain(t, sys)
 }
 
 // The chosen are chosen at random: everybody's turn comes.

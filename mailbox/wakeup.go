@@ -24,6 +24,7 @@ func (w *wakeup) add(s *scheduler, r runnable) {
 func (w *wakeup) flush() {
 	if w.s != nil {
 		w.s.exchange(w.c, false)
+		w.s, w.c = nil, nil
 	}
 }
 
