@@ -31,6 +31,9 @@ func allRows() []row {
 		fanoutRow(100_000,
 			quotient(oursSampled, raw, 0.20),
 			quotient(oursSampled, oursUntraced, 1.05)),
+		samplerRow(
+			quotient(ours, raw, 1.33),
+			quotient(oursWeighted, rawWeighted, 1.33)),
 		lateSendRow(quotient(oursLate, oursUntraced, 1.05)),
 		lateFanoutRow(10_000,
 			quotient(oursLate, oursUntraced, 1.05),

@@ -32,14 +32,20 @@ type telemetry struct {
 	spans    discard
 }
 
-func newTelemetry(t tracing) *telemetry {
-	s := &telemetry{ctx: context.Background()}
-	s.provider = sdktrace.NewTracerProvider(
-		sdktrace.WithSampler(sdktrace.AlwaysSample()),
+// newTelemetryWith is one whose sampler is s, and whose sender has no trace.
+func newTelemetryWith(s sdktrace.Sampler) *telemetry {
+	t := &telemetry{ctx: context.Background()}
+	t.provider = sdktrace.NewTracerProvider(
+		sdktrace.WithSampler(s),
 		sdktrace.WithResource(resource.Empty()),
-		sdktrace.WithSpanProcessor(&s.spans),
+		sdktrace.WithSpanProcessor(&t.spans),
 	)
-	s.tracer = s.provider.Tracer("bench")
+	t.tracer = t.provider.Tracer("bench")
+	return t
+}
+
+func newTelemetry(t tracing) *telemetry {
+	s := newTelemetryWith(sdktrace.AlwaysSample())
 	switch t {
 	case untraced:
 	case unsampled:

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// memberKey names our member of the tracestate. Its value is a list of fields,
+// MemberKey names our member of the tracestate. Its value is a list of fields,
 // in the form that the member of OpenTelemetry has:
 //
 //	waybill=w:1000;p:0.001;n:10000;d:1;b:7;e:6.4
@@ -20,7 +20,7 @@ import (
 // mean of that, which come together or not at all. It has at most 128
 // characters, so that it is not among those that the W3C would have removed
 // first.
-const memberKey = "waybill"
+const MemberKey = "waybill"
 
 var ignored atomic.Uint64
 
@@ -33,7 +33,7 @@ func Ignored() uint64 { return ignored.Load() }
 // that is absent, malformed or out of sane bounds gives the zero value; the
 // latter two are counted ([Ignored]).
 func FanoutFrom(ts trace.TraceState) Fanout {
-	if member := ts.Get(memberKey); member != "" {
+	if member := ts.Get(MemberKey); member != "" {
 		return parseFanout(member)
 	}
 	return Fanout{}
@@ -97,7 +97,7 @@ func (f Fanout) Put(ts trace.TraceState) trace.TraceState {
 	if f.Probability < 1 {
 		next = WithoutThreshold(next)
 	}
-	next, err := next.Insert(memberKey, f.member())
+	next, err := next.Insert(MemberKey, f.member())
 	if err != nil { // The key is ours and the value is digits: it cannot be.
 		return ts
 	}

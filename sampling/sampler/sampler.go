@@ -14,7 +14,10 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-type wrapper struct{ next sdktrace.Sampler }
+type wrapper struct {
+	next  sdktrace.Sampler
+	known *attributeCache
+}
 
 var _ sdktrace.Sampler = wrapper{}
 
@@ -25,7 +28,7 @@ func Wrap(next sdktrace.Sampler) sdktrace.Sampler {
 	if next == nil {
 		next = sdktrace.ParentBased(sdktrace.AlwaysSample())
 	}
-	return wrapper{next}
+	return wrapper{next, new(attributeCache)}
 }
 
 // ShouldSample implements sdktrace.Sampler.
@@ -48,8 +51,12 @@ func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 		result.Tracestate = inherited
 	}
 	if result.Decision != sdktrace.Drop && !weighted(p.Attributes) && !weighted(result.Attributes) {
-		// Clipped, lest the append writes into what next may share between its results.
-		result.Attributes = sampling.FanoutFrom(inherited).Attributes(slices.Clip(result.Attributes))
+		attrs := w.known.of(p.TraceID, inherited)
+		if len(result.Attributes) > 0 {
+			// Clipped, lest the append writes into what next may share between its results.
+			attrs = append(slices.Clip(result.Attributes), attrs...)
+		}
+		result.Attributes = attrs
 	}
 	return result
 }

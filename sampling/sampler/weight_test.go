@@ -94,8 +94,36 @@ func TestWeightOnUsersSpans(t *testing.T) {
 	}
 }
 
+// Fan-outs of one trace are told apart, whatever came before, and what one result
+// says is not changed by who goes on with another.
+func TestFanoutsOfOneTraceAreToldApart(t *testing.T) {
+	wrapped := sampler.Wrap(sdktrace.ParentBased(sdktrace.AlwaysSample()))
+	sc := spanContext(trace.FlagsSampled)
+	say := func(weight float64) []attribute.KeyValue {
+		f := sampling.Fanout{Weight: weight, Probability: 1 / weight, Size: 1000, Depth: 1}
+		ctx := below(sc.WithTraceState(f.Put(trace.TraceState{})))
+		result := wrapped.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: sc.TraceID()})
+		assert.Equal(t, f.Attributes(nil), result.Attributes)
+		return append(result.Attributes, attribute.Float64("mine", weight))
+	}
+	for range 3 {
+		ten, twenty, again := say(10), say(20), say(10)
+		again[len(again)-1] = attribute.Float64("mine", 11)
+		assert.Equal(t, attribute.Float64("mine", 10), ten[len(ten)-1])
+		assert.Equal(t, attribute.Float64("mine", 20), twenty[len(twenty)-1])
+	}
+	before := sampling.Ignored()
+	forged := below(sc.WithTraceState(parseState(t, "waybill=w:-1")))
+	for range 3 {
+		result := wrapped.ShouldSample(sdktrace.SamplingParameters{ParentContext: forged, TraceID: sc.TraceID()})
+		assert.Empty(t, result.Attributes)
+	}
+	assert.EqualValues(t, 3, sampling.Ignored()-before, "each is counted")
+	say(10)
+}
+
 // Of a fan-out below another, users' spans say what they stand for in both. The
-// inner broadcast's span gets the weight when it starts and sets it again: once.
+// inner broadcast's span is started with its weight, and gets no other.
 func TestWeightBelowNestedBroadcasts(t *testing.T) {
 	const relays, relaysTraced, sessions, sessionsTraced = 8, 2, 30, 3
 	r := record(t, sampler.Wrap(sdktrace.ParentBased(sdktrace.AlwaysSample())))
