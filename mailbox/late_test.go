@@ -243,6 +243,41 @@ func TestStratumOfSlowHandlings(t *testing.T) {
 	})
 }
 
+// Below another fan-out each counts for what that makes of it.
+func TestStratumBelowAFanout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const relays, relaysTraced, sessions, sessionsTraced = 8, 2, 10, 3
+		rec := record(t)
+		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+		capped := func(k int) sampling.Config { return sampling.Config{Curve: sampling.Always(), MaxSpans: k} }
+		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
+		for range relays {
+			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithOwnGoroutine())
+			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
+				inner.Broadcast(ctx, j)
+				return nil
+			})))
+		}
+		ctx, root := rec.start()
+		outer.Broadcast(ctx, pause(time.Minute))
+		root.End()
+		time.Sleep(time.Hour)
+		spans := rec.all("session job")
+		require.Len(t, spans, relaysTraced*sessions, "all of the relays that were chosen")
+		chosen := 0
+		for _, span := range spans {
+			attrs := attributes(t, span)
+			assert.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+			assert.InDelta(t, relays/relaysTraced, weightOf(t, span), 0)
+			if _, ok := attrs[sampling.SizeKey]; ok {
+				chosen++
+			}
+		}
+		assert.Equal(t, relaysTraced*sessionsTraced, chosen)
+		drain(t, sys)
+	})
+}
+
 // Where more are slow than there may be spans of, a share of them counts, for as
 // much more, whether the choice of the broadcast fell on them or not.
 func TestStratumBeyondItsRate(t *testing.T) {
