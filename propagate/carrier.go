@@ -5,6 +5,7 @@ package propagate
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -27,7 +28,7 @@ var (
 func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []string {
 	switch c := carrier.(type) {
 	case propagation.HeaderCarrier:
-		return c[f.canonical]
+		return f.both(c)
 	case propagation.MapCarrier:
 		one[0] = c[f.lower]
 	case propagation.ValuesGetter:
@@ -36,6 +37,20 @@ func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []stri
 		one[0] = carrier.Get(f.lower)
 	}
 	return one[:]
+}
+
+// both returns the values under either spelling of the field: net/http knows the
+// one, gRPC the other, and NATS whichever its users chose.
+func (f field) both(m map[string][]string) []string {
+	values, others := m[f.canonical], m[f.lower]
+	switch {
+	case len(others) == 0:
+		return values
+	case len(values) == 0:
+		return others
+	default:
+		return slices.Concat(values, others)
+	}
 }
 
 // joined returns all values of the field as one list, which is what RFC 9110,

@@ -15,7 +15,8 @@ type Counts struct {
 	// out.
 	TraceStateRefused uint64
 	// TraceStateCut is members of a tracestate that were left out of an injection
-	// because there were more than 32.
+	// because there were more than 32, or of an extraction because one with the
+	// same key stood before them.
 	TraceStateCut uint64
 	// BaggageRefused is extractions whose baggage was not empty and had nothing
 	// well-formed in it, or was longer than allowed. Its members are not counted

@@ -1,0 +1,120 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/tracestate"
+)
+
+// TraceContext is a [propagation.TextMapPropagator] for W3C Trace Context level
+// 2, strict and in full. It stands wherever OTel's [propagation.TraceContext]
+// does, and always carries the trace, sampled or not. Baggage is not its
+// business: compose it with a propagator of baggage.
+//
+// The zero value is ready. Any number of goroutines may use one TraceContext,
+// and copies of it, at the same time.
+type TraceContext struct {
+	// Counters counts what was refused or left out; nil means those of
+	// [DefaultCounters].
+	Counters *Counters
+}
+
+var _ propagation.TextMapPropagator = TraceContext{}
+
+// Extract returns ctx with the trace that carrier holds: its span context,
+// marked as remote, with the tracestate unless that is invalid. What is absent,
+// malformed or repeated among traceparents leaves ctx as it was. It never fails;
+// the counters tell what was refused.
+//
+// Several tracestate headers count as one, in their order; empty ones, empty
+// members and white space around members mean nothing. Of several members with
+// one key, the first stays. Members whose keys [trace.TraceState] cannot hold
+// travel beside it, in ctx and in the envelopes that are made from it.
+func (p TraceContext) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	parent, decision := readTraceparent(carrier, p.Counters)
+	if decision == Invalid {
+		return ctx
+	}
+	return extractTrace(ctx, decode(parent), carrier, p.Counters)
+}
+
+// Inject writes the trace that ctx holds to carrier: traceparent, and tracestate
+// if there is any. Whatever it does not write it takes away, as
+// [SampledFirst.Inject] does: where ctx holds no trace, carrier has none
+// afterwards either. Of the flags, sampled and random go out.
+//
+// Members of the tracestate that are new or have changed since the extraction
+// stand in front, and all others in the order in which they arrived. If there
+// are more than 32, the last ones give way, and are counted.
+//
+// As with OTel's own propagators, a carrier that is a nil map must not be
+// written to.
+func (p TraceContext) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+	injectTrace(ctx, trace.SpanContextFromContext(ctx), carrier, p.Counters)
+}
+
+// Fields returns the keys that Inject writes or takes away, in a slice that is
+// the caller's own.
+func (TraceContext) Fields() []string {
+	return []string{traceparentField.lower, tracestateField.lower}
+}
+
+// readTraceparent returns the traceparent of carrier and what it says, which is
+// [Invalid] if it is absent, malformed or repeated. The last two are counted.
+func readTraceparent(carrier propagation.TextMapCarrier, counters *Counters) (string, Decision) {
+	var one [1]string
+	parents := traceparentField.values(carrier, &one)
+	if len(parents) == 1 {
+		if decision := Peek(parents[0]); decision != Invalid {
+			return parents[0], decision
+		}
+	}
+	// A single empty value is what some carriers have for an absent one, and what
+	// Inject leaves in those that cannot delete.
+	if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
+		counters.or().malformed.Add(1)
+	}
+	return "", Invalid
+}
+
+// extractTrace returns ctx with sc and the tracestate of carrier.
+func extractTrace(
+	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
+) context.Context {
+	var one [1]string
+	var buffer [8]tracestate.Member
+	members, dropped, ok := tracestate.Parse(buffer[:0], tracestateField.values(carrier, &one))
+	switch {
+	case !ok:
+		counters.or().traceStateRefused.Add(1)
+	case dropped > 0:
+		counters.or().traceStateCut.Add(uint64(dropped)) //nolint:gosec // It is positive.
+	}
+	// What the last request left beside its tracestate is not this one's, even if
+	// it belongs to the same trace.
+	ctx = tracestate.ContextWith(ctx, tracestate.New(sc.TraceID(), members))
+	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(tracestate.State(members)))
+}
+
+// injectTrace writes sc and the tracestate that belongs to it in ctx.
+func injectTrace(
+	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
+) {
+	var parent, state string
+	if sc.IsValid() {
+		var cut int
+		state, cut = tracestate.Encode(sc.TraceState(), tracestate.FromContext(ctx).Of(sc.TraceID()))
+		if cut > 0 {
+			counters.or().traceStateCut.Add(uint64(cut)) //nolint:gosec // It is positive.
+		}
+		parent = encode(sc)
+	}
+	traceparentField.put(carrier, parent)
+	tracestateField.put(carrier, state)
+}
