@@ -9,6 +9,8 @@ import (
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
 // Header is what travels beside a message. It never changes once made and may
@@ -16,6 +18,7 @@ import (
 // nil Header, which is the header of a message that carries nothing.
 type Header struct {
 	spanContext trace.SpanContext
+	beside      *tracestate.Beside // the rest of the tracestate of spanContext
 	baggage     baggage.Baggage
 	sentAt      time.Time
 	// Of a sampled message: where it is in the chain of messages of its trace.
@@ -39,10 +42,14 @@ type chainKey struct{}
 
 // Value implements context.Context.
 func (c *chained) Value(key any) any {
-	if key == (chainKey{}) {
+	switch key {
+	case chainKey{}:
 		return c.header
+	case tracestate.Key{}:
+		return c.header.beside
+	default:
+		return c.Context.Value(key)
 	}
-	return c.Context.Value(key)
 }
 
 // SpanContext returns the sender's span context. It is not valid if the
@@ -155,6 +162,9 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 		sc = trace.SpanContext{} // It may have had the sampled flag.
 	}
 	next := Header{spanContext: sc, baggage: h.Baggage()}
+	if h != nil {
+		next.beside = h.beside.Of(sc.TraceID())
+	}
 	if next.Sampled() {
 		if next.sentAt = h.SentAt(); next.sentAt.IsZero() {
 			next.sentAt = time.Now()
@@ -191,6 +201,8 @@ func (h *Header) Context(parent context.Context) context.Context {
 		parent = trace.ContextWithSpanContext(parent, sc)
 		if h.Sampled() {
 			parent = &chained{parent, h}
+		} else {
+			parent = tracestate.ContextWith(parent, h.beside)
 		}
 	}
 	if h.baggage.Len() > 0 {
@@ -201,7 +213,10 @@ func (h *Header) Context(parent context.Context) context.Context {
 
 // newSampled returns the header of a message that is sent now from ctx.
 func newSampled(ctx context.Context, sc trace.SpanContext) *Header {
-	h := &Header{spanContext: sc, baggage: baggage.FromContext(ctx), sentAt: time.Now(), hops: 1}
+	h := &Header{
+		spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()),
+		baggage: baggage.FromContext(ctx), sentAt: time.Now(), hops: 1,
+	}
 	last, ok := ctx.Value(chainKey{}).(*Header)
 	if ok && last.spanContext.TraceID() == sc.TraceID() {
 		h.hops = last.hops + 1
@@ -238,7 +253,7 @@ func (c Carry) Header(ctx context.Context) *Header {
 	}
 	switch {
 	case c.Unsampled && sc.IsValid() && !IsSentinel(sc):
-		return &Header{spanContext: sc, baggage: bag}
+		return &Header{spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()), baggage: bag}
 	case bag.Len() > 0:
 		return &Header{baggage: bag}
 	default:

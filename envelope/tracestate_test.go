@@ -1,0 +1,93 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/tracestate"
+)
+
+// withTraceState returns ctx with a span context that has the flags and the
+// tracestate, of whose members some may be beside it.
+func withTraceState(t *testing.T, ctx context.Context, flags trace.TraceFlags, state string) context.Context {
+	t.Helper()
+	members, _, ok := tracestate.Parse(nil, []string{state})
+	require.True(t, ok)
+	sc := spanContext(flags)
+	ctx = tracestate.ContextWith(ctx, tracestate.New(sc.TraceID(), members))
+	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(tracestate.State(members)))
+}
+
+// whole returns the tracestate that a propagator would send from ctx.
+func whole(ctx context.Context) string {
+	sc := trace.SpanContextFromContext(ctx)
+	state, _ := tracestate.Encode(sc.TraceState(), tracestate.FromContext(ctx).Of(sc.TraceID()))
+	return state
+}
+
+const mixedState = "a=1,foo@=2,b=3,4th=4"
+
+func TestMembersBesideTheTraceStateTravel(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flags trace.TraceFlags
+		carry envelope.Carry
+		want  string
+	}{
+		"sampled":              {trace.FlagsSampled, envelope.Carry{}, mixedState},
+		"unsampled":            {0, envelope.Carry{}, ""},
+		"unsampled, carried":   {0, envelope.Carry{Unsampled: true}, mixedState},
+		"sampled, both wanted": {trace.FlagsSampled, envelope.Carry{Unsampled: true}, mixedState},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := withTraceState(t, t.Context(), tt.flags, mixedState)
+			for range 3 { // messages, one after the other
+				ctx, _ = envelope.WithHeader(order{1}, tt.carry.Header(ctx)).Unwrap(t.Context())
+				assert.Equal(t, tt.want, whole(ctx))
+			}
+		})
+	}
+}
+
+func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
+	first := withTraceState(t, t.Context(), trace.FlagsSampled, mixedState)
+	h := envelope.Carry{}.Header(first)
+	other := spanContext(trace.FlagsSampled).WithTraceID(trace.TraceID{7})
+	next := spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{9})
+
+	assert.Equal(t, "foo@=2,4th=4", whole(h.WithSpanContext(next).Context(t.Context())), "a span of the same trace")
+	assert.Empty(t, whole(h.WithSpanContext(other).Context(t.Context())), "another trace")
+	assert.Equal(t, mixedState, whole(h.Choose(false).Context(t.Context())))
+	assert.Equal(t, mixedState, whole(h.Skip(envelope.Carry{Unsampled: true}).Context(t.Context())))
+
+	// A context that changed hands within a span of another trace.
+	assert.Empty(t, whole(envelope.Carry{}.Header(trace.ContextWithSpanContext(first, other)).Context(t.Context())))
+}
+
+// Where messages of one trace follow each other in one context, none sees what
+// another one brought.
+func TestMembersBesideTheTraceStateAreReplaced(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flags trace.TraceFlags
+		carry envelope.Carry
+	}{
+		"sampled":   {trace.FlagsSampled, envelope.Carry{}},
+		"unsampled": {0, envelope.Carry{Unsampled: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			for _, state := range []string{mixedState, "a=1", "9@9@9=9", ""} {
+				h := tt.carry.Header(withTraceState(t, t.Context(), tt.flags, state))
+				ctx = h.Context(ctx)
+				assert.Equal(t, state, whole(ctx))
+			}
+		})
+	}
+}
