@@ -19,11 +19,11 @@ import (
 // tracestate, of whose members some may be beside it.
 func withTraceState(t *testing.T, ctx context.Context, flags trace.TraceFlags, state string) context.Context {
 	t.Helper()
-	members, _, ok := tracestate.Parse(nil, []string{state})
+	list, ok := tracestate.Read([]string{state})
 	require.True(t, ok)
 	sc := spanContext(flags)
-	ctx = tracestate.ContextWith(ctx, tracestate.New(sc.TraceID(), members))
-	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(tracestate.State(members)))
+	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
+	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(list.State))
 }
 
 // whole returns the tracestate that a propagator would send from ctx.

@@ -131,7 +131,7 @@ func TestExtractJoinsRepeatedLists(t *testing.T) {
 }
 
 func TestExtractInvalidTraceStateLosesOnlyItself(t *testing.T) {
-	for _, state := range []string{"a", "A=1", "a=1,a=2", "a=1;b=\x00", strings.Repeat("a=1,", 40)} {
+	for _, state := range []string{"a", "A=1", "a=1;b=\x00", strings.Repeat("a=1,", 40)} {
 		p := propagate.NewSampledFirst()
 		ctx := p.Extract(t.Context(), fill(propagation.MapCarrier{}, sampled, state, "user=alice"))
 		want := spanContext(t, trace.FlagsSampled, "").WithRemote(true)

@@ -9,6 +9,8 @@ import (
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
 // Option configures [NewSampledFirst].
@@ -79,12 +81,7 @@ func NewSampledFirst(opts ...Option) *SampledFirst {
 //
 // It never fails. [SampledFirst.Counts] tells what was left out.
 func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	var one [1]string
-	parents := traceparentField.values(carrier, &one)
-	decision := Invalid
-	if len(parents) == 1 {
-		decision = Peek(parents[0])
-	}
+	parent, decision := readTraceparent(carrier, &p.counters)
 	switch decision {
 	case Unsampled:
 		if p.config.dropUnsampled {
@@ -92,26 +89,11 @@ func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapC
 			return ctx
 		}
 		p.counters.unsampledCarried.Add(1)
-		return trace.ContextWithSpanContext(ctx, decode(parents[0]))
+		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), decode(parent))
 	case Sampled:
-		sc := decode(parents[0]).WithTraceState(p.extractTraceState(carrier))
-		ctx = trace.ContextWithSpanContext(ctx, sc)
-	case Invalid:
-		// A single empty value is what some carriers have for an absent one, and
-		// what Inject leaves in those that cannot delete.
-		if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
-			p.counters.malformed.Add(1)
-		}
+		ctx = extractTrace(ctx, decode(parent), carrier, &p.counters)
 	}
 	return p.extractBaggage(ctx, carrier)
-}
-
-func (p *SampledFirst) extractTraceState(carrier propagation.TextMapCarrier) trace.TraceState {
-	state, err := trace.ParseTraceState(tracestateField.joined(carrier))
-	if err != nil {
-		p.counters.traceStateRefused.Add(1)
-	}
-	return state
 }
 
 func (p *SampledFirst) extractBaggage(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
@@ -138,22 +120,21 @@ func (p *SampledFirst) baggageCounters() *Counters {
 // As with OTel's own propagators, a carrier that is a nil map must not be
 // written to.
 func (p *SampledFirst) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
-	var parent, state, bag string
 	sc := trace.SpanContextFromContext(ctx)
+	var bag string
 	switch {
-	case !sc.IsValid():
-		bag = p.config.baggage.header(ctx, p.baggageCounters())
-	case sc.IsSampled():
-		parent, state = encode(sc), sc.TraceState().String()
+	case !sc.IsValid() || sc.IsSampled():
+		injectTrace(ctx, sc, carrier, &p.counters)
 		bag = p.config.baggage.header(ctx, p.baggageCounters())
 	case p.config.dropUnsampled:
 		p.counters.unsampledDropped.Add(1)
+		traceparentField.put(carrier, "")
+		tracestateField.put(carrier, "")
 	default:
 		p.counters.unsampledCarried.Add(1)
-		parent = encode(sc)
+		traceparentField.put(carrier, encode(sc))
+		tracestateField.put(carrier, "")
 	}
-	traceparentField.put(carrier, parent)
-	tracestateField.put(carrier, state)
 	baggageField.put(carrier, bag)
 }
 

@@ -88,18 +88,17 @@ func extractTrace(
 	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
 ) context.Context {
 	var one [1]string
-	var buffer [8]tracestate.Member
-	members, dropped, ok := tracestate.Parse(buffer[:0], tracestateField.values(carrier, &one))
-	switch {
-	case !ok:
+	list, ok := tracestate.Read(tracestateField.values(carrier, &one))
+	if !ok {
 		counters.or().traceStateRefused.Add(1)
-	case dropped > 0:
-		counters.or().traceStateCut.Add(uint64(dropped)) //nolint:gosec // It is positive.
+	}
+	if list.Dropped > 0 {
+		counters.or().traceStateCut.Add(uint64(list.Dropped)) //nolint:gosec // It is positive.
 	}
 	// What the last request left beside its tracestate is not this one's, even if
 	// it belongs to the same trace.
-	ctx = tracestate.ContextWith(ctx, tracestate.New(sc.TraceID(), members))
-	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(tracestate.State(members)))
+	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
+	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(list.State))
 }
 
 // injectTrace writes sc and the tracestate that belongs to it in ctx.

@@ -83,14 +83,20 @@ func Peek(traceparent string) Decision {
 	return Sampled
 }
 
-// PeekHeader is [Peek] for the traceparent of an [http.Header], or of anything
-// else whose keys are in the canonical form of that type. It finds the key
-// without the allocation that http.Header.Get needs to spell it. A header that
-// holds the key more than once is [Invalid], as the standard says.
+// PeekHeader is [Peek] for the traceparent of an [http.Header], of gRPC's
+// metadata or of a header of NATS, each of which is such a map. It looks under
+// both spellings in use, Traceparent and traceparent, and so needs no time and no
+// allocation to make one, as http.Header.Get does. A header that has more than
+// one traceparent is [Invalid], as the standard says.
 //
 // [http.Header]: https://pkg.go.dev/net/http#Header
 func PeekHeader(header map[string][]string) Decision {
-	values := header[traceparentField.canonical]
+	values, others := header[traceparentField.canonical], header[traceparentField.lower]
+	if len(values) == 0 {
+		values = others
+	} else if len(others) > 0 {
+		return Invalid
+	}
 	if len(values) != 1 {
 		return Invalid
 	}

@@ -5,7 +5,6 @@ package tracestate
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -19,17 +18,6 @@ type Key struct{}
 type Beside struct {
 	traceID trace.TraceID
 	all     []Member // the whole list, as it arrived
-}
-
-// New returns what of the members goes beside the TraceState of a trace; nil if
-// nothing does. It keeps a copy of the slice.
-func New(traceID trace.TraceID, members []Member) *Beside {
-	for i := range members {
-		if !Holdable(members[i].Key) {
-			return &Beside{traceID: traceID, all: slices.Clone(members)}
-		}
-	}
-	return nil
 }
 
 // Of returns b if it belongs to the trace, and nil otherwise.

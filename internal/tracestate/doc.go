@@ -8,9 +8,9 @@
 // for a key such as "1st", "foo@" or "foo@@bar". Here such a member travels
 // beside the TraceState, as a [Beside] in the context and in the envelope:
 //
-//	members, _, ok := tracestate.Parse(nil, header["Tracestate"])
-//	state := tracestate.State(members)
-//	ctx = tracestate.ContextWith(ctx, tracestate.New(traceID, members))
+//	list, ok := tracestate.Read(header["Tracestate"])
+//	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
+//	ctx = trace.ContextWithSpanContext(ctx, sc.WithTraceState(list.State))
 //
 //	beside := tracestate.FromContext(ctx).Of(sc.TraceID())
 //	value, cut := tracestate.Encode(sc.TraceState(), beside)
