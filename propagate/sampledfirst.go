@@ -89,9 +89,9 @@ func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapC
 			return ctx
 		}
 		p.counters.unsampledCarried.Add(1)
-		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), decode(parent))
+		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), decode(parent, trace.TraceState{}))
 	case Sampled:
-		ctx = extractTrace(ctx, decode(parent), carrier, &p.counters)
+		ctx = extractTrace(ctx, parent, carrier, &p.counters)
 	}
 	return p.extractBaggage(ctx, carrier)
 }

@@ -41,7 +41,7 @@ func (p TraceContext) Extract(ctx context.Context, carrier propagation.TextMapCa
 	if decision == Invalid {
 		return ctx
 	}
-	return extractTrace(ctx, decode(parent), carrier, p.Counters)
+	return extractTrace(ctx, parent, carrier, p.Counters)
 }
 
 // Inject writes the trace that ctx holds to carrier: traceparent, and tracestate
@@ -83,9 +83,10 @@ func readTraceparent(carrier propagation.TextMapCarrier, counters *Counters) (st
 	return "", Invalid
 }
 
-// extractTrace returns ctx with sc and the tracestate of carrier.
+// extractTrace returns ctx with the trace of a valid traceparent, and with the
+// tracestate of carrier.
 func extractTrace(
-	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
+	ctx context.Context, parent string, carrier propagation.TextMapCarrier, counters *Counters,
 ) context.Context {
 	var one [1]string
 	list, ok := tracestate.Read(tracestateField.values(carrier, &one))
@@ -95,10 +96,11 @@ func extractTrace(
 	if list.Dropped > 0 {
 		counters.or().traceStateCut.Add(uint64(list.Dropped)) //nolint:gosec // It is positive.
 	}
+	sc := decode(parent, list.State)
 	// What the last request left beside its tracestate is not this one's, even if
 	// it belongs to the same trace.
 	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
-	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(list.State))
+	return trace.ContextWithSpanContext(ctx, sc)
 }
 
 // injectTrace writes sc and the tracestate that belongs to it in ctx.

@@ -122,13 +122,13 @@ func ParseTraceparent(s string) (trace.SpanContext, error) {
 	if Peek(s) == Invalid {
 		return trace.SpanContext{}, fmt.Errorf("%w: %s", ErrMalformed, fault(s))
 	}
-	return decode(s), nil
+	return decode(s, trace.TraceState{}), nil
 }
 
 // decode reads a traceparent that [Peek] has found valid.
-func decode(s string) trace.SpanContext {
+func decode(s string, state trace.TraceState) trace.SpanContext {
 	s = s[:size]
-	c := trace.SpanContextConfig{Remote: true}
+	c := trace.SpanContextConfig{TraceState: state, Remote: true}
 	for i := 0; i < len(c.TraceID); i += 4 {
 		binary.BigEndian.PutUint32(c.TraceID[i:], octets(word(s[traceIDStart+2*i:])))
 	}

@@ -63,10 +63,19 @@ func read(values []string) (list List, ok bool) {
 	return list, true
 }
 
-// readLine is read for one short line. What OTel's parser accepts is right by
+// readLine is read for one short line. What OTel's type accepts is right by
 // level 2 as well, and means the same.
 func readLine(line string) (list List, ok bool) {
-	if state, err := trace.ParseTraceState(line); err == nil {
+	var state trace.TraceState
+	var err error
+	if strings.IndexByte(line, ',') < 0 {
+		// To insert a single member takes three quarters of the time for a list.
+		key, value, _ := strings.Cut(trim(line), "=")
+		state, err = state.Insert(key, value)
+	} else {
+		state, err = trace.ParseTraceState(line)
+	}
+	if err == nil {
 		return List{State: state}, true
 	}
 	return read([]string{line})
