@@ -4,6 +4,7 @@
 package propagate_test
 
 import (
+	"fmt"
 	"regexp"
 	"testing"
 
@@ -104,4 +105,68 @@ func checkDecision(t *testing.T, d propagate.Decision, opts []propagate.Option, 
 	case propagate.Invalid:
 		assert.False(t, sc.IsValid())
 	}
+}
+
+// What a service receives it sends on, and the next one then reads the same.
+func FuzzTraceContext(f *testing.F) {
+	for _, parent := range []string{sampled, unsampled, sampled + "-", "", "cc" + sampled[2:] + "-x", sampled[:53] + "ff"} {
+		f.Add(parent, "a=1,b=2", "c=3")
+		f.Add(parent, "foo@=1, a=2\t,4th= x", ",foo@=3,")
+		f.Add(parent, "a=1,,a=2", "\x00")
+	}
+	f.Fuzz(func(t *testing.T, parent, state, more string) {
+		p, counters := counting()
+		in := propagation.HeaderCarrier{"Traceparent": {parent}, "Tracestate": {state, more}}
+		ctx := p.Extract(t.Context(), in)
+		sc := trace.SpanContextFromContext(ctx)
+		require.Equal(t, propagate.Peek(parent) != propagate.Invalid, sc.IsValid())
+		require.Equal(t, parent != "" && !sc.IsValid(), counters.Counts().Malformed == 1)
+
+		for name, carrier := range carriers {
+			out := fill(carrier(), stale, "stale=1", "")
+			p.Inject(ctx, out)
+			next := p.Extract(t.Context(), out)
+			require.True(t, sc.Equal(trace.SpanContextFromContext(next)), name)
+			require.Equal(t, resent(ctx), resent(next), name)
+			if !sc.IsValid() {
+				require.Empty(t, written(out), name)
+			}
+		}
+		refused, cut := counters.Counts().TraceStateRefused, counters.Counts().TraceStateCut
+		require.LessOrEqual(t, refused, uint64(1), "what is sent is valid")
+		require.True(t, refused == 0 || cut == 0 && resent(ctx) == "")
+	})
+}
+
+// Where a trace is sampled the two propagators read and write the same, and
+// where OTel's reads anything, so do both.
+func FuzzPropagatorsAgree(f *testing.F) {
+	for _, flags := range []byte{0, 1, 2, 3, 0xff} {
+		f.Add(flags, "a=1,b=2")
+		f.Add(flags, "foo@=1,a=2")
+		f.Add(flags, "a=1,a=2")
+		f.Add(flags, "=")
+	}
+	f.Fuzz(func(t *testing.T, flags byte, state string) {
+		parent := fmt.Sprintf("%s%02x", sampled[:53], flags)
+		in := propagation.MapCarrier{"traceparent": parent, "tracestate": state}
+		first, standard := propagate.NewSampledFirst(), propagate.TraceContext{}
+		one, two := first.Extract(t.Context(), in), standard.Extract(t.Context(), in)
+		sc := trace.SpanContextFromContext(two)
+		if !sc.IsSampled() {
+			require.True(t, sc.WithTraceState(trace.TraceState{}).Equal(trace.SpanContextFromContext(one)))
+			require.Empty(t, resent(one))
+			return
+		}
+		require.True(t, sc.Equal(trace.SpanContextFromContext(one)))
+		outOne, outTwo := propagation.MapCarrier{}, propagation.MapCarrier{}
+		first.Inject(one, outOne)
+		standard.Inject(two, outTwo)
+		require.Equal(t, outTwo, outOne)
+
+		otel := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(t.Context(), in))
+		if otel.IsValid() && otel.TraceState().Len() > 0 {
+			require.True(t, otel.Equal(sc))
+		}
+	})
 }

@@ -104,6 +104,7 @@ func TestDroppingMakesNewRootsBehindARatioSampler(t *testing.T) {
 
 // A reverse proxy hands the headers of its client on, unless they are replaced.
 func TestReverseProxyHidesItsClientsHeaders(t *testing.T) {
+	standard, _ := counting()
 	for name, tt := range map[string]struct {
 		propagator propagation.TextMapPropagator
 		sc         trace.SpanContext
@@ -113,6 +114,8 @@ func TestReverseProxyHidesItsClientsHeaders(t *testing.T) {
 		"carried":             {propagate.NewSampledFirst(), spanContext(t, 0, ""), unsampled},
 		"no trace":            {propagate.NewSampledFirst(), trace.SpanContext{}, ""},
 		"sampled":             {propagate.NewSampledFirst(), spanContext(t, 1, ""), sampled},
+		"standard":            {standard, spanContext(t, 0, ""), unsampled},
+		"standard, no trace":  {standard, trace.SpanContext{}, ""},
 		"OTel's, for control": {otelPropagator, trace.SpanContext{}, stale},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,11 +129,14 @@ func TestReverseProxyHidesItsClientsHeaders(t *testing.T) {
 			}}
 			client, err := propagate.ParseTraceparent(stale)
 			require.NoError(t, err)
+			state, err := trace.ParseTraceState("stale=1")
+			require.NoError(t, err)
 
-			get(t, serve(t, proxy.ServeHTTP), otelPropagator, client, "stale=yes")
+			get(t, serve(t, proxy.ServeHTTP), otelPropagator, client.WithTraceState(state), "stale=yes")
 			header := <-arrived
 			assert.Equal(t, tt.want, header.Get("Traceparent"))
-			if tt.want != stale {
+			assert.Equal(t, tt.want == stale, header.Get("Tracestate") == "stale=1")
+			if _, first := tt.propagator.(*propagate.SampledFirst); first {
 				assert.NotContains(t, header, "Baggage")
 			}
 		})
