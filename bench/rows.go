@@ -21,6 +21,7 @@ func allRows() []row {
 	for i := range rows {
 		rows[i].main = true
 	}
+	rows = append(rows, propagationRows()...)
 	return append(rows,
 		sendRow("send-8", "eight senders to one process, until all is handled", 8,
 			quotient(oursUntraced, raw, 1.05),

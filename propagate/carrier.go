@@ -5,7 +5,6 @@ package propagate
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -28,7 +27,7 @@ var (
 func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []string {
 	switch c := carrier.(type) {
 	case propagation.HeaderCarrier:
-		return f.both(c)
+		return f.either(c)
 	case propagation.MapCarrier:
 		one[0] = c[f.lower]
 	case propagation.ValuesGetter:
@@ -39,18 +38,14 @@ func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []stri
 	return one[:]
 }
 
-// both returns the values under either spelling of the field: net/http knows the
-// one, gRPC the other, and NATS whichever its users chose.
-func (f field) both(m map[string][]string) []string {
-	values, others := m[f.canonical], m[f.lower]
-	switch {
-	case len(others) == 0:
+// either returns the values under the one spelling of the field, or where it has
+// none, under the other: net/http knows the first, gRPC the second, and NATS,
+// which tells them apart, whichever its users chose.
+func (f field) either(m map[string][]string) []string {
+	if values := m[f.canonical]; len(values) > 0 {
 		return values
-	case len(values) == 0:
-		return others
-	default:
-		return slices.Concat(values, others)
 	}
+	return m[f.lower]
 }
 
 // joined returns all values of the field as one list, which is what RFC 9110,
@@ -95,6 +90,20 @@ func (f field) put(carrier propagation.TextMapCarrier, value string) {
 		if value != "" || f.present(carrier) {
 			carrier.Set(f.lower, value)
 		}
+	}
+}
+
+// bytesCarrier is a carrier whose values are bytes. SetBytes is as Set, but keeps
+// the value, which is made for it: so none is written as a string first.
+type bytesCarrier interface {
+	SetBytes(key string, value []byte)
+}
+
+// putBytes is put for such a carrier.
+func (f field) putBytes(carrier propagation.TextMapCarrier, c bytesCarrier, value []byte) {
+	f.remove(carrier)
+	if len(value) > 0 {
+		c.SetBytes(f.lower, value)
 	}
 }
 

@@ -162,3 +162,33 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// onlyBytes is a carrier that must not be given strings.
+type onlyBytes struct {
+	inBytes
+
+	t *testing.T
+}
+
+func (c onlyBytes) Set(key, _ string) { assert.Fail(c.t, "written as a string first", key) }
+func (c onlyBytes) Delete(key string) { delete(c.inBytes, key) }
+
+func TestInjectWritesBytesWhereTheCarrierHasThem(t *testing.T) {
+	standard, _ := counting()
+	for name, p := range map[string]propagation.TextMapPropagator{"standard": standard, "first": propagate.NewSampledFirst()} {
+		t.Run(name, func(t *testing.T) {
+			c := onlyBytes{inBytes{"tracestate": []byte("stale=1"), "traceparent": []byte(stale)}, t}
+			p.Inject(contextWith(t, spanContext(t, 1, "a=1,b=2"), ""), c)
+			assert.Equal(t, inBytes{"traceparent": []byte(sampled), "tracestate": []byte("a=1,b=2")}, c.inBytes)
+
+			ctx := standard.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled, "tracestate": mixedState})
+			p.Inject(ctx, c)
+			assert.Equal(t, mixedState, string(c.inBytes["tracestate"]))
+
+			p.Inject(contextWith(t, spanContext(t, 0, ""), ""), c)
+			assert.Equal(t, inBytes{"traceparent": []byte(unsampled)}, c.inBytes)
+			p.Inject(t.Context(), c)
+			assert.Empty(t, c.inBytes)
+		})
+	}
+}

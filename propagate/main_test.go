@@ -5,7 +5,9 @@ package propagate_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +76,7 @@ var carriers = map[string]func() propagation.TextMapCarrier{
 	"getter":  func() propagation.TextMapCarrier { return getter{m: map[string]string{}} },
 	"multi":   func() propagation.TextMapCarrier { return multi{} },
 	"deleter": func() propagation.TextMapCarrier { return deleter{getter{m: map[string]string{}}} },
+	"bytes":   func() propagation.TextMapCarrier { return inBytes{} },
 	"embedded": func() propagation.TextMapCarrier {
 		return embedded{propagation.HeaderCarrier{}}
 	},
@@ -89,3 +92,11 @@ func (c deleter) Delete(key string) { delete(c.m, key) }
 type embedded struct{ propagation.HeaderCarrier }
 
 func (c embedded) Del(key string) { http.Header(c.HeaderCarrier).Del(key) }
+
+// inBytes keeps bytes, as the records of brokers do.
+type inBytes map[string][]byte
+
+func (c inBytes) Get(key string) string             { return string(c[key]) }
+func (c inBytes) Set(key, value string)             { c[key] = []byte(value) }
+func (c inBytes) SetBytes(key string, value []byte) { c[key] = value }
+func (c inBytes) Keys() []string                    { return slices.Collect(maps.Keys(c)) }

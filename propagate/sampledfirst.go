@@ -128,11 +128,10 @@ func (p *SampledFirst) Inject(ctx context.Context, carrier propagation.TextMapCa
 		bag = p.config.baggage.header(ctx, p.baggageCounters())
 	case p.config.dropUnsampled:
 		p.counters.unsampledDropped.Add(1)
-		traceparentField.put(carrier, "")
-		tracestateField.put(carrier, "")
+		injectTrace(ctx, trace.SpanContext{}, carrier, &p.counters)
 	default:
 		p.counters.unsampledCarried.Add(1)
-		traceparentField.put(carrier, encode(sc))
+		injectParent(sc, carrier)
 		tracestateField.put(carrier, "")
 	}
 	baggageField.put(carrier, bag)

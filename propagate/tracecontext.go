@@ -103,19 +103,39 @@ func extractTrace(
 	return trace.ContextWithSpanContext(ctx, sc)
 }
 
-// injectTrace writes sc and the tracestate that belongs to it in ctx.
+// injectTrace writes sc, which may be none, and the tracestate that belongs to it
+// in ctx.
 func injectTrace(
 	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
 ) {
-	var parent, state string
-	if sc.IsValid() {
-		var cut int
-		state, cut = tracestate.Encode(sc.TraceState(), tracestate.FromContext(ctx).Of(sc.TraceID()))
-		if cut > 0 {
-			counters.or().traceStateCut.Add(uint64(cut)) //nolint:gosec // It is positive.
-		}
-		parent = encode(sc)
+	injectParent(sc, carrier)
+	if !sc.IsValid() {
+		tracestateField.put(carrier, "")
+		return
 	}
-	traceparentField.put(carrier, parent)
-	tracestateField.put(carrier, state)
+	beside := tracestate.FromContext(ctx).Of(sc.TraceID())
+	var cut int
+	if c, ok := carrier.(bytesCarrier); ok {
+		var state []byte
+		state, cut = tracestate.Append(nil, sc.TraceState(), beside)
+		tracestateField.putBytes(carrier, c, state)
+	} else {
+		var state string
+		state, cut = tracestate.Encode(sc.TraceState(), beside)
+		tracestateField.put(carrier, state)
+	}
+	if cut > 0 {
+		counters.or().traceStateCut.Add(uint64(cut)) //nolint:gosec // It is positive.
+	}
+}
+
+// injectParent writes the traceparent of sc, or takes it away if there is none.
+func injectParent(sc trace.SpanContext, carrier propagation.TextMapCarrier) {
+	if !sc.IsValid() {
+		traceparentField.put(carrier, "")
+	} else if c, ok := carrier.(bytesCarrier); ok {
+		traceparentField.putBytes(carrier, c, appendTraceparent(make([]byte, 0, size), sc))
+	} else {
+		traceparentField.put(carrier, encode(sc))
+	}
 }

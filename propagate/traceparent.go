@@ -84,19 +84,14 @@ func Peek(traceparent string) Decision {
 }
 
 // PeekHeader is [Peek] for the traceparent of an [http.Header], of gRPC's
-// metadata or of a header of NATS, each of which is such a map. It looks under
-// both spellings in use, Traceparent and traceparent, and so needs no time and no
-// allocation to make one, as http.Header.Get does. A header that has more than
-// one traceparent is [Invalid], as the standard says.
+// metadata or of a header of NATS, each of which is such a map. It looks for
+// Traceparent, and if that is absent for traceparent, and so needs no time and no
+// allocation to spell the key, as http.Header.Get does. A header that holds the
+// key more than once is [Invalid], as the standard says.
 //
 // [http.Header]: https://pkg.go.dev/net/http#Header
 func PeekHeader(header map[string][]string) Decision {
-	values, others := header[traceparentField.canonical], header[traceparentField.lower]
-	if len(values) == 0 {
-		values = others
-	} else if len(others) > 0 {
-		return Invalid
-	}
+	values := traceparentField.either(header)
 	if len(values) != 1 {
 		return Invalid
 	}
@@ -140,18 +135,22 @@ func decode(s string, state trace.TraceState) trace.SpanContext {
 	return trace.NewSpanContext(c)
 }
 
-// encode writes the traceparent of a valid span context.
+// encode returns the traceparent of a valid span context.
 func encode(sc trace.SpanContext) string {
 	var b [size]byte
+	return string(appendTraceparent(b[:0], sc))
+}
+
+// appendTraceparent appends the traceparent of a valid span context.
+func appendTraceparent(b []byte, sc trace.SpanContext) []byte {
 	traceID, spanID := sc.TraceID(), sc.SpanID()
 	flags := [1]byte{byte(sc.TraceFlags() & knownFlags)}
-	copy(b[:], "00-")
-	hex.Encode(b[traceIDStart:], traceID[:])
-	b[traceIDEnd] = '-'
-	hex.Encode(b[spanIDStart:], spanID[:])
-	b[spanIDEnd] = '-'
-	hex.Encode(b[flagsStart:], flags[:])
-	return string(b[:])
+	b = append(b, "00-"...)
+	b = hex.AppendEncode(b, traceID[:])
+	b = append(b, '-')
+	b = hex.AppendEncode(b, spanID[:])
+	b = append(b, '-')
+	return hex.AppendEncode(b, flags[:])
 }
 
 // fault names the first thing wrong with what [Peek] has found invalid.

@@ -125,6 +125,14 @@ func TestPeekHeader(t *testing.T) {
 	assert.Equal(t, propagate.Invalid, propagate.PeekHeader(header), "repeated")
 	header["Traceparent"] = nil
 	assert.Equal(t, propagate.Invalid, propagate.PeekHeader(header))
+
+	metadata := map[string][]string{"traceparent": {unsampled}}
+	assert.Equal(t, propagate.Unsampled, propagate.PeekHeader(metadata))
+	metadata["Traceparent"] = []string{sampled}
+	assert.Equal(t, propagate.Sampled, propagate.PeekHeader(metadata), "where keys are told apart, one of them counts")
+	delete(metadata, "Traceparent")
+	metadata["traceparent"] = []string{sampled, unsampled}
+	assert.Equal(t, propagate.Invalid, propagate.PeekHeader(metadata), "repeated")
 }
 
 func TestDecisionString(t *testing.T) {

@@ -5,6 +5,7 @@ package tracestate
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -65,8 +66,11 @@ func letter(b byte) bool { return 'a' <= b && b <= 'z' }
 func State(members []Member) trace.TraceState {
 	var list strings.Builder
 	for i := range members {
-		if Holdable(members[i].Key) {
-			write(&list, members[i])
+		if m := members[i]; Holdable(m.Key) {
+			list.WriteString(m.Key)
+			list.WriteByte('=')
+			list.WriteString(m.Value)
+			list.WriteByte(',') // One too many means nothing.
 		}
 	}
 	state, _ := trace.ParseTraceState(list.String()) // That they are valid is known.
@@ -82,6 +86,13 @@ func Encode(state trace.TraceState, b *Beside) (value string, cut int) {
 	if b == nil {
 		return state.String(), 0
 	}
+	var buffer [512]byte // As much as the standard wants to be propagated.
+	bytes, cut := Append(buffer[:0], state, b)
+	return string(bytes), cut
+}
+
+// Append is [Encode], but appends the value to into.
+func Append(into []byte, state trace.TraceState, b *Beside) (value []byte, cut int) {
 	var buffer [2 * MaxMembers]Member
 	members := b.merge(buffer[:0], state)
 	if cut = len(members) - MaxMembers; cut > 0 {
@@ -89,14 +100,18 @@ func Encode(state trace.TraceState, b *Beside) (value string, cut int) {
 	}
 	size := 0
 	for i := range members {
-		size += len(members[i].Key) + len(members[i].Value) + 2
+		size += len(members[i].Key) + len(members[i].Value) + len("=,")
 	}
-	var list strings.Builder
-	list.Grow(size)
+	into = slices.Grow(into, size)
 	for i := range members {
-		write(&list, members[i])
+		if i > 0 {
+			into = append(into, ',')
+		}
+		into = append(into, members[i].Key...)
+		into = append(into, '=')
+		into = append(into, members[i].Value...)
 	}
-	return list.String(), max(cut, 0)
+	return into, max(cut, 0)
 }
 
 // merge appends both lists to into. Members that have not changed are still in
@@ -107,6 +122,9 @@ func (b *Beside) merge(into []Member, state trace.TraceState) []Member {
 		into = append(into, Member{key, value})
 		return true
 	})
+	if b == nil {
+		return into
+	}
 	old := len(into)
 	var buffer [MaxMembers]int
 	places := buffer[:0] // of the old ones in b.all, the last one first
@@ -128,13 +146,4 @@ func (b *Beside) merge(into []Member, state trace.TraceState) []Member {
 		}
 	}
 	return into
-}
-
-func write(list *strings.Builder, m Member) {
-	if list.Len() > 0 {
-		list.WriteByte(',')
-	}
-	list.WriteString(m.Key)
-	list.WriteByte('=')
-	list.WriteString(m.Value)
 }

@@ -19,6 +19,7 @@ var (
 	sinkList  tracestate.List
 	sinkState trace.TraceState
 	sinkText  string
+	sinkBytes []byte
 )
 
 func TestAllocations(t *testing.T) {
@@ -44,6 +45,7 @@ func TestAllocations(t *testing.T) {
 			serial++
 			sinkList, _ = tracestate.Read([]string{fmt.Sprintf("ot=%09d", serial)})
 		}},
+		{"append", 1, func() { sinkBytes, _ = tracestate.Append(nil, list.State, beside) }},
 		{"encode", 1, func() { sinkText, _ = tracestate.Encode(list.State, beside) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

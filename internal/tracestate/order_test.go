@@ -150,5 +150,8 @@ func TestOrderIsThatOfAModel(t *testing.T) {
 		got, cut := tracestate.Encode(state, list.Beside(traceID))
 		require.Equal(t, max(len(want)-tracestate.MaxMembers, 0), cut)
 		require.Equal(t, text(want[:len(want)-cut]), got)
+		appended, cut := tracestate.Append([]byte("before "), state, list.Beside(traceID))
+		require.Equal(t, max(len(want)-tracestate.MaxMembers, 0), cut)
+		require.Equal(t, "before "+got, string(appended))
 	})
 }
