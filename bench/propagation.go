@@ -37,29 +37,94 @@ const (
 	propagatedBag   = "user=alice,plan=free,region=eu-west-1;ttl=60,session=8f14e45fceea167a"
 )
 
+// request is what a row's requests have in their headers, and its context holds.
+type request struct {
+	sampled    bool
+	state, bag string
+	// varied is whether no two requests have the same tracestate.
+	varied bool
+}
+
 // propagationRows measure what it costs to read and to write the headers of a
 // request: of an unsampled trace (off) or a sampled one (on), with nothing more,
-// with a tracestate, or with that and baggage (full).
+// with a tracestate, or with that and baggage (full). There is no aim for OTel's
+// reading of an unsampled request's map that has nothing more: it makes a context
+// and little else, and so does ours.
 func propagationRows() []row {
-	unsampledAim := []ratio{quotient(ours, raw, 0.35), quotient(oursMap, rawMap, 0.35)}
-	stateAim := []ratio{
+	off, on := request{}, request{sampled: true}
+	offState, onState := request{state: propagatedState}, request{sampled: true, state: propagatedState}
+	offFull := request{state: propagatedState, bag: propagatedBag}
+	onFull := request{sampled: true, state: propagatedState, bag: propagatedBag}
+	onVaried := request{sampled: true, state: "dd=s:1;p:%016x,ot=th:8", varied: true}
+	third := []ratio{quotient(ours, raw, 0.35), quotient(oursMap, rawMap, 0.35)}
+	half := []ratio{
 		quotient(ours, raw, 0.5), quotient(oursMap, rawMap, 0.5),
 		quotient(standard, raw, 0.5), quotient(standardMap, rawMap, 0.5),
 	}
 	return []row{
-		flagRow(),
-		extractRow("in-off", "the headers of an unsampled request", "-00", "", "", unsampledAim...),
-		extractRow("in-off-state", "the same with a tracestate", "-00", propagatedState, "", unsampledAim...),
-		extractRow("in-off-full", "the same with baggage too", "-00", propagatedState, propagatedBag, unsampledAim...),
-		extractRow("in-on", "the headers of a sampled request", "-01", "", ""),
-		extractRow("in-on-state", "the same with a tracestate", "-01", propagatedState, "", stateAim...),
-		extractRow("in-on-varied", "the same with a tracestate that is never the same", "-01", "dd=s:1;p:%016x,ot=th:8", ""),
-		extractRow("in-on-full", "the same with baggage too", "-01", propagatedState, propagatedBag),
-		injectRow("out-off", "writing the headers of an unsampled trace", 0, "", ""),
-		injectRow("out-off-full", "the same with a tracestate and baggage", 0, propagatedState, propagatedBag),
-		injectRow("out-on", "writing the headers of a sampled trace", trace.FlagsSampled, "", ""),
-		injectRow("out-on-full", "the same with a tracestate and baggage", trace.FlagsSampled, propagatedState, propagatedBag),
+		flagRow(nanosecondsOf(ours, 30), nanosecondsOf(oursMetadata, 30)),
+		extractRow("in-off", "reading an unsampled request", off, third[0]),
+		extractRow("in-off-state", "the same with a tracestate", offState, third...),
+		extractRow("in-off-full", "the same with baggage too", offFull, third...),
+		extractRow("in-on", "reading a sampled request", on),
+		extractRow("in-on-state", "the same with a tracestate", onState, half...),
+		extractRow("in-on-varied", "the same with a tracestate that is never the same", onVaried),
+		extractRow("in-on-full", "the same with baggage too", onFull),
+		injectRow("out-off", "writing an unsampled trace", off),
+		injectRow("out-off-full", "the same with a tracestate and baggage", offFull),
+		injectRow("out-on", "writing a sampled trace", on),
+		injectRow("out-on-full", "the same with a tracestate and baggage", onFull),
 	}
+}
+
+func (r request) traceparent() string {
+	if r.sampled {
+		return propagatedIDs + "-01"
+	}
+	return propagatedIDs + "-00"
+}
+
+// fill writes the i-th request to c.
+func (r request) fill(i int, c propagation.TextMapCarrier) {
+	state := r.state
+	if r.varied {
+		state = fmt.Sprintf(state, i)
+	}
+	for key, value := range map[string]string{"traceparent": r.traceparent(), "tracestate": state, "baggage": r.bag} {
+		if value != "" {
+			c.Set(key, value)
+		}
+	}
+}
+
+// context returns what a request sets out from.
+func (r request) context() (context.Context, error) {
+	state, err := trace.ParseTraceState(r.state)
+	if err != nil {
+		return nil, err
+	}
+	bag, err := baggage.Parse(r.bag)
+	if err != nil {
+		return nil, err
+	}
+	sc, err := propagate.ParseTraceparent(r.traceparent())
+	if err != nil {
+		return nil, err
+	}
+	return baggage.ContextWithBaggage(trace.ContextWithSpanContext(context.Background(), sc.WithTraceState(state)), bag), nil
+}
+
+// arrived makes sure that ctx has what it must have of the request.
+func (r request) arrived(ctx context.Context) error {
+	sc := trace.SpanContextFromContext(ctx)
+	ok := sc.IsValid() && sc.IsSampled() == r.sampled
+	if r.sampled { // Of others, only the identifiers matter.
+		ok = ok && (sc.TraceState().Len() > 0) == (r.state != "") && (baggage.FromContext(ctx).Len() > 0) == (r.bag != "")
+	}
+	if !ok {
+		return fmt.Errorf("%w: %v", errEffect, sc)
+	}
+	return nil
 }
 
 // inTurn is a contender that does work, for an index that counts up, as often as
@@ -80,12 +145,10 @@ func inTurn(work func(i int), effect func() error) *contender {
 }
 
 // everyWay are the variants of a row: each propagator on each kind of carrier.
-func everyWay(set func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error)) []variant {
-	onHeader := func() propagation.TextMapCarrier {
-		return propagation.HeaderCarrier{
-			"Accept": {"*/*"}, "Accept-Encoding": {"gzip"}, "Content-Type": {"application/json"}, "User-Agent": {"bench"},
-		}
-	}
+func everyWay(
+	set func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error),
+) []variant {
+	onHeader := func() propagation.TextMapCarrier { return propagation.HeaderCarrier(commonHeader()) }
 	onMap := func() propagation.TextMapCarrier { return propagation.MapCarrier{"content-type": "application/json"} }
 	with := func(name string, p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) variant {
 		return variant{name, func(int) (*contender, error) { return set(p, newCarrier) }}
@@ -97,85 +160,60 @@ func everyWay(set func(p propagation.TextMapPropagator, newCarrier func() propag
 	}
 }
 
-// manyStates is how many requests there are where no two have one tracestate.
-const manyStates = 4096
-
-// extractRow measures the reading of headers. Each request brings its own, where
-// the tracestate has a verb to be told apart by.
-func extractRow(name, about, flags, state, bag string, ratios ...ratio) row {
-	requests := 1
-	format := func(int) string { return state }
-	if name == "in-on-varied" {
-		requests = manyStates
-		format = func(i int) string { return fmt.Sprintf(state, i) }
-	}
-	return row{
-		name: name, about: about, size: 1, ratios: ratios,
-		variants: everyWay(func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error) {
-			carriers := make([]propagation.TextMapCarrier, requests)
-			for i := range carriers {
-				carriers[i] = newCarrier()
-				for key, value := range map[string]string{
-					"traceparent": propagatedIDs + flags, "tracestate": format(i), "baggage": bag,
-				} {
-					if value != "" {
-						carriers[i].Set(key, value)
-					}
-				}
-			}
-			var ctx context.Context
-			return inTurn(
-				func(i int) { ctx = p.Extract(context.Background(), carriers[i%requests]) },
-				func() error {
-					sc := trace.SpanContextFromContext(ctx)
-					if sc.IsSampled() != (flags == "-01") || !sc.IsValid() || sc.IsSampled() &&
-						(sc.TraceState().Len() > 0) != (state != "") || sc.IsSampled() && (baggage.FromContext(ctx).Len() > 0) != (bag != "") {
-						return fmt.Errorf("%w: %v", errEffect, sc)
-					}
-					return nil
-				}), nil
-		}),
+// commonHeader is what a request has besides.
+func commonHeader() http.Header {
+	return http.Header{
+		"Accept": {"*/*"}, "Accept-Encoding": {"gzip"}, "Content-Type": {"application/json"}, "User-Agent": {"bench"},
 	}
 }
 
-// injectRow measures the writing of headers.
-func injectRow(name, about string, flags trace.TraceFlags, state, bag string, ratios ...ratio) row {
-	return row{
-		name: name, about: about, size: 1, ratios: ratios,
-		variants: everyWay(func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error) {
-			traceState, err := trace.ParseTraceState(state)
-			if err != nil {
-				return nil, err
-			}
-			sent, err := baggage.Parse(bag)
-			if err != nil {
-				return nil, err
-			}
-			ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
-				TraceID: trace.TraceID{1, 2, 3}, SpanID: trace.SpanID{4, 5, 6}, TraceFlags: flags, TraceState: traceState,
-			}))
-			ctx = baggage.ContextWithBaggage(ctx, sent)
-			c := newCarrier()
-			return inTurn(
-				func(int) { p.Inject(ctx, c) },
-				func() error {
-					if got := c.Get("traceparent"); len(got) != len(propagatedIDs)+len("-00") {
-						return fmt.Errorf("%w: %q", errEffect, got)
-					}
-					return nil
-				}), nil
-		}),
+// manyRequests is how many requests take turns where no two are the same.
+const manyRequests = 4096
+
+// extractRow measures the reading of requests.
+func extractRow(name, about string, r request, ratios ...ratio) row {
+	set := func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error) {
+		carriers := make([]propagation.TextMapCarrier, 1)
+		if r.varied {
+			carriers = make([]propagation.TextMapCarrier, manyRequests)
+		}
+		for i := range carriers {
+			carriers[i] = newCarrier()
+			r.fill(i, carriers[i])
+		}
+		var ctx context.Context
+		return inTurn(
+			func(i int) { ctx = p.Extract(context.Background(), carriers[i%len(carriers)]) },
+			func() error { return r.arrived(ctx) },
+		), nil
 	}
+	return row{name: name, about: about, size: 1, ratios: ratios, variants: everyWay(set)}
+}
+
+// injectRow measures the writing of requests.
+func injectRow(name, about string, r request, ratios ...ratio) row {
+	set := func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error) {
+		ctx, err := r.context()
+		c := newCarrier()
+		return inTurn(
+			func(int) { p.Inject(ctx, c) },
+			func() error {
+				if got := c.Get("traceparent"); got != r.traceparent() {
+					return fmt.Errorf("%w: %q", errEffect, got)
+				}
+				return nil
+			},
+		), err
+	}
+	return row{name: name, about: about, size: 1, ratios: ratios, variants: everyWay(set)}
 }
 
 // flagRow measures how to find out whether a request is sampled, and nothing
 // more. Raw does it with OTel's propagator, which is all that OTel has for it.
-func flagRow() row {
-	header := http.Header{"Accept": {"*/*"}, "Content-Type": {"application/json"}, "User-Agent": {"bench"}}
-	header.Set("traceparent", propagatedIDs+"-00")
-	metadata := map[string][]string{
-		":authority": {"bench"}, "content-type": {"application/grpc"}, "traceparent": {propagatedIDs + "-00"}, "user-agent": {"bench"},
-	}
+func flagRow(ratios ...ratio) row {
+	header, metadata := commonHeader(), map[string][]string{":authority": {"bench"}, "content-type": {"application/grpc"}}
+	parent := request{}.traceparent()
+	header["Traceparent"], metadata["traceparent"] = []string{parent}, []string{parent}
 	peek := func(of map[string][]string) func(int) (*contender, error) {
 		return func(int) (*contender, error) {
 			var d propagate.Decision
@@ -187,25 +225,18 @@ func flagRow() row {
 			}), nil
 		}
 	}
+	ask := func(int) (*contender, error) {
+		var ctx context.Context
+		return inTurn(
+			func(int) {
+				ctx = propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header))
+			},
+			func() error { return request{}.arrived(ctx) },
+		), nil
+	}
 	return row{
-		name: "flag", about: "whether a request is sampled; raw asks OTel's propagator", size: 1,
-		ratios: []ratio{nanosecondsOf(ours, 30), nanosecondsOf(oursMetadata, 30)},
-		variants: []variant{
-			{raw, func(int) (*contender, error) {
-				var sc trace.SpanContext
-				return inTurn(func(int) {
-					sc = trace.SpanContextFromContext(
-						propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header)))
-				}, func() error {
-					if !sc.IsValid() || sc.IsSampled() {
-						return fmt.Errorf("%w: %v", errEffect, sc)
-					}
-					return nil
-				}), nil
-			}},
-			{ours, peek(header)},
-			{oursMetadata, peek(metadata)},
-		},
+		name: "flag", about: "whether a request is sampled; raw asks OTel's propagator", size: 1, ratios: ratios,
+		variants: []variant{{raw, ask}, {ours, peek(header)}, {oursMetadata, peek(metadata)}},
 	}
 }
 
