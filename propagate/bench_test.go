@@ -6,6 +6,7 @@ package propagate_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -43,6 +44,27 @@ var contenders = []struct {
 	{"otel", otelPropagator},
 	{"waybill", propagate.NewSampledFirst()},
 	{"waybill-dropping", propagate.NewSampledFirst(propagate.WithoutUnsampled())},
+	{"waybill-standard", propagation.NewCompositeTextMapPropagator(propagate.TraceContext{}, propagation.Baggage{})},
+}
+
+// benchmarkExtract has all contenders read what one carrier holds.
+func benchmarkExtract(b *testing.B, name string, decision propagate.Decision, carrier propagation.TextMapCarrier) {
+	for _, c := range contenders {
+		b.Run(name+"/"+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			ctx := context.Background()
+			var last context.Context
+			for b.Loop() {
+				last = c.propagator.Extract(ctx, carrier) //nolint:fatcontext // Each has the same parent.
+			}
+			sc := trace.SpanContextFromContext(last)
+			dropped := c.name == "waybill-dropping" && decision == propagate.Unsampled
+			if sc.IsSampled() != (decision == propagate.Sampled) ||
+				sc.IsValid() != (decision != propagate.Invalid && !dropped) {
+				b.Fatal(sc)
+			}
+		})
+	}
 }
 
 func BenchmarkPeek(b *testing.B) {
@@ -58,6 +80,15 @@ func BenchmarkPeek(b *testing.B) {
 	b.Run("header", func(b *testing.B) {
 		for b.Loop() {
 			sinkDecision = propagate.PeekHeader(header)
+		}
+	})
+	if sinkDecision != propagate.Unsampled {
+		b.Fatal(sinkDecision)
+	}
+	metadata := map[string][]string{"traceparent": {unsampled}, "content-type": {"application/grpc"}}
+	b.Run("metadata", func(b *testing.B) {
+		for b.Loop() {
+			sinkDecision = propagate.PeekHeader(metadata)
 		}
 	})
 	if sinkDecision != propagate.Unsampled {
@@ -79,28 +110,21 @@ func BenchmarkExtract(b *testing.B) {
 		header http.Header
 	}{
 		{"unsampled", requestHeader(unsampled, "", "")},
+		{"unsampled-state", requestHeader(unsampled, longState, "")},
 		{"unsampled-full", requestHeader(unsampled, longState, longBag)},
 		{"sampled", requestHeader(sampled, "", "")},
+		{"sampled-state", requestHeader(sampled, longState, "")},
+		{"sampled-beside", requestHeader(sampled, longState+",foo@=1", "")},
 		{"sampled-full", requestHeader(sampled, longState, longBag)},
 		{"absent", requestHeader("", "", "")},
 	} {
 		decision := propagate.PeekHeader(in.header)
-		for _, c := range contenders {
-			b.Run(in.name+"/"+c.name, func(b *testing.B) {
-				b.ReportAllocs()
-				ctx := context.Background()
-				var last context.Context
-				for b.Loop() {
-					last = c.propagator.Extract(ctx, propagation.HeaderCarrier(in.header)) //nolint:fatcontext // Each has the same parent.
-				}
-				sc := trace.SpanContextFromContext(last)
-				dropped := c.name == "waybill-dropping" && decision == propagate.Unsampled
-				if sc.IsSampled() != (decision == propagate.Sampled) ||
-					sc.IsValid() != (decision != propagate.Invalid && !dropped) {
-					b.Fatal(sc)
-				}
-			})
+		benchmarkExtract(b, in.name, decision, propagation.HeaderCarrier(in.header))
+		plain := propagation.MapCarrier{}
+		for key := range in.header {
+			plain[strings.ToLower(key)] = in.header.Get(key)
 		}
+		benchmarkExtract(b, in.name+"-map", decision, plain)
 	}
 }
 
@@ -114,24 +138,29 @@ func BenchmarkInject(b *testing.B) {
 		{"unsampled", 0, "", "", unsampled},
 		{"unsampled-full", 0, longState, longBag, unsampled},
 		{"sampled", trace.FlagsSampled, "", "", sampled},
+		{"sampled-state", trace.FlagsSampled, longState, "", sampled},
 		{"sampled-full", trace.FlagsSampled, longState, longBag, sampled},
 	} {
 		ctx := contextWith(b, spanContext(b, in.flags, in.state), in.bag)
-		for _, c := range contenders {
-			b.Run(in.name+"/"+c.name, func(b *testing.B) {
-				b.ReportAllocs()
-				header := requestHeader("", "", "")
-				for b.Loop() {
-					c.propagator.Inject(ctx, propagation.HeaderCarrier(header))
-				}
-				want := in.want
-				if c.name == "waybill-dropping" && want == unsampled {
-					want = ""
-				}
-				if got := header.Get("traceparent"); got != want {
-					b.Fatal(got)
-				}
-			})
+		for kind, carrier := range map[string]propagation.TextMapCarrier{
+			"":     propagation.HeaderCarrier(requestHeader("", "", "")),
+			"-map": propagation.MapCarrier{"accept": "*/*"},
+		} {
+			for _, c := range contenders {
+				b.Run(in.name+kind+"/"+c.name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						c.propagator.Inject(ctx, carrier)
+					}
+					want := in.want
+					if c.name == "waybill-dropping" && want == unsampled {
+						want = ""
+					}
+					if got := carrier.Get("traceparent"); got != want {
+						b.Fatal(got)
+					}
+				})
+			}
 		}
 	}
 }

@@ -72,9 +72,8 @@ func NewSampledFirst(opts ...Option) *SampledFirst {
 
 // Extract returns ctx with what carrier holds.
 //
-//   - A sampled trace: its span context, marked as remote, with the tracestate
-//     unless that is invalid, and the baggage. Repeated tracestate and baggage
-//     headers count as one, in their order.
+//   - A sampled trace: what [TraceContext.Extract] takes, and the baggage.
+//     Repeated baggage headers count as one, in their order.
 //   - An unsampled trace: its span context without tracestate, or nothing with
 //     [WithoutUnsampled]. No baggage.
 //   - No traceparent, or a malformed or repeated one: the baggage alone.
@@ -106,7 +105,7 @@ func (p *SampledFirst) baggageCounters() *Counters {
 
 // Inject writes what ctx holds to carrier.
 //
-//   - A sampled trace: traceparent, tracestate and baggage.
+//   - A sampled trace: what [TraceContext.Inject] writes, and baggage.
 //   - An unsampled trace: traceparent alone, or nothing with
 //     [WithoutUnsampled].
 //   - No trace: baggage alone.
