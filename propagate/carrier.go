@@ -85,6 +85,12 @@ func (f field) put(carrier propagation.TextMapCarrier, value string) {
 			return
 		}
 		c[f.lower] = value
+	case ownCarrier:
+		if value == "" {
+			c.Delete(f.lower)
+			return
+		}
+		c.Set(f.lower, value)
 	default:
 		f.remove(carrier)
 		if value != "" || f.present(carrier) {

@@ -119,6 +119,22 @@
 // border in the other direction: an Allow for the baggage that may leave, and,
 // if identifiers are not to leave either, no propagator of traces at all.
 //
+// # Carriers
+//
+// Headers are held in a few kinds of types, whatever the library. Each kind has
+// a carrier, made by a conversion and without importing anything:
+//
+//   - [HeaderCarrier] for http.Header and textproto.MIMEHeader,
+//   - [ListCarrier] for metadata.MD of gRPC and nats.Header,
+//   - [MapCarrier] for message.Metadata of Watermill,
+//   - [TableCarrier] for amqp.Table,
+//   - [NewPairs] for lists of key and value, such as []kgo.RecordHeader.
+//
+// They show values that are repeated, read both usual spellings of a key, and
+// are left with one: whatever else folds to the same letters is taken away when
+// a value is written. Behind otelgrpc, repeated values are seen only with the
+// handler of package propagate/grpcheaders, which is a module of its own.
+//
 // # Counters
 //
 // What is refused, left out, linked or ignored is counted: in [DefaultCounters]

@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
+
+	"github.com/waybill-go/waybill/propagate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -79,6 +81,14 @@ var carriers = map[string]func() propagation.TextMapCarrier{
 	"bytes":   func() propagation.TextMapCarrier { return inBytes{} },
 	"embedded": func() propagation.TextMapCarrier {
 		return embedded{propagation.HeaderCarrier{}}
+	},
+	"own header": func() propagation.TextMapCarrier { return propagate.HeaderCarrier{} },
+	"own list":   func() propagation.TextMapCarrier { return propagate.ListCarrier{} },
+	"own map":    func() propagation.TextMapCarrier { return propagate.MapCarrier{} },
+	"own table":  func() propagation.TextMapCarrier { return propagate.TableCarrier{} },
+	"own pairs":  func() propagation.TextMapCarrier { return kafkaPairs.Carrier(&[]kafkaHeader{}) },
+	"own pointers": func() propagation.TextMapCarrier {
+		return pointerPairs.Carrier(&[]*bytesHeader{})
 	},
 }
 

@@ -1,0 +1,354 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate_test
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/propagate"
+)
+
+// Types as the libraries declare them that the carriers are for.
+type (
+	natsHeader  map[string][]string
+	grpcMD      map[string][]string
+	metadata    map[string]string
+	amqpTable   map[string]any
+	kafkaHeader struct {
+		Key   string
+		Value []byte
+	}
+	bytesHeader struct{ Key, Value []byte }
+)
+
+var (
+	kafkaPairs = propagate.NewPairs(
+		func(h kafkaHeader) (string, []byte) { return h.Key, h.Value },
+		func(key string, value []byte) kafkaHeader { return kafkaHeader{key, value} },
+	)
+	pointerPairs = propagate.NewPairs(
+		func(h *bytesHeader) (key, value []byte) { return h.Key, h.Value },
+		func(key, value []byte) *bytesHeader { return &bytesHeader{key, value} },
+	)
+)
+
+// deleting is what the carriers of the package have in common.
+type deleting interface {
+	propagation.TextMapCarrier
+	Delete(key string)
+}
+
+// spelled builds a carrier of each kind that holds one value under each key.
+func spelled(keys ...string) map[string]deleting {
+	header, list, plain, table := propagate.HeaderCarrier{}, propagate.ListCarrier{}, propagate.MapCarrier{}, propagate.TableCarrier{}
+	var kafka []kafkaHeader
+	var pointers []*bytesHeader
+	for _, key := range keys {
+		value := "under " + key
+		header[key], list[key], plain[key], table[key] = []string{value}, []string{value}, value, value
+		kafka = append(kafka, kafkaHeader{key, []byte(value)})
+		pointers = append(pointers, &bytesHeader{[]byte(key), []byte(value)})
+	}
+	return map[string]deleting{
+		"header": header, "list": list, "map": plain, "table": table,
+		"pairs": kafkaPairs.Carrier(&kafka), "pointers": pointerPairs.Carrier(&pointers),
+	}
+}
+
+func TestCarriersReadTwoSpellings(t *testing.T) {
+	for _, asked := range []string{"traceparent", "tracestate", "baggage", "x-b3-traceid"} {
+		canonical := http.CanonicalHeaderKey(asked)
+		for _, key := range []string{asked, canonical} {
+			for kind, c := range spelled("other", key) {
+				assert.Equal(t, "under "+key, c.Get(asked), "%s of %s", asked, kind)
+				assert.Equal(t, "under "+key, c.Get(canonical), "%s of %s", canonical, kind)
+				if v, ok := c.(propagation.ValuesGetter); ok {
+					assert.Equal(t, []string{"under " + key}, v.Values(asked), "%s of %s", asked, kind)
+				}
+			}
+		}
+		for kind, c := range spelled("other", "tRACEPARENT", "TRACESTATE", "BagGage", "X-B3-TRACEID") {
+			assert.Empty(t, c.Get(asked), "%s of %s", asked, kind)
+			if v, ok := c.(propagation.ValuesGetter); ok {
+				assert.Empty(t, v.Values(asked), "%s of %s", asked, kind)
+			}
+		}
+	}
+}
+
+// Where both spellings are there, one kind of carrier always reads the same one.
+func TestCarriersPreferOneSpelling(t *testing.T) {
+	for _, keys := range [][]string{{"Tracestate", "tracestate"}, {"tracestate", "Tracestate"}} {
+		for kind, c := range spelled(keys...) {
+			want := "under tracestate"
+			if kind == "header" || kind == "list" { // As PeekHeader does.
+				want = "under Tracestate"
+			}
+			assert.Equal(t, want, c.Get("tracestate"), kind)
+			if v, ok := c.(propagation.ValuesGetter); ok {
+				assert.Equal(t, []string{want}, v.Values("tracestate"), kind)
+			}
+		}
+	}
+	// A key that both spellings write alike is one key.
+	for kind, c := range spelled("a key") {
+		assert.Equal(t, "under a key", c.Get("a key"), kind)
+		if v, ok := c.(propagation.ValuesGetter); ok {
+			assert.Equal(t, []string{"under a key"}, v.Values("a key"), kind)
+		}
+	}
+}
+
+func TestCarriersLeaveNoSecondSpelling(t *testing.T) {
+	all := []string{"other", "traceparent", "Traceparent", "TRACEPARENT", "traceParent", "trace-parent"}
+	for kind, c := range spelled(all...) {
+		c.Set("TraceParent", "new")
+		want := []string{"other", "traceparent", "trace-parent"}
+		if kind == "header" {
+			want[1] = "Traceparent"
+		}
+		assert.ElementsMatch(t, want, c.Keys(), kind)
+		assert.Equal(t, "new", c.Get("traceparent"), kind)
+		assert.Equal(t, "under other", c.Get("other"), kind)
+	}
+	for kind, c := range spelled(all...) {
+		c.Delete("tracePARENT")
+		assert.ElementsMatch(t, []string{"other", "trace-parent"}, c.Keys(), kind)
+		c.Delete("never there")
+		assert.ElementsMatch(t, []string{"other", "trace-parent"}, c.Keys(), kind)
+	}
+	for kind, c := range spelled(all...) {
+		propagate.NewSampledFirst().Inject(contextWith(t, spanContext(t, 1, ""), ""), c)
+		assert.Len(t, c.Keys(), 3, kind)
+		assert.Equal(t, sampled, c.Get("traceparent"), kind)
+	}
+	const longS = "trace\u017ftate" // Folds to the same letters, but is no spelling.
+	for kind, c := range spelled(longS, "tracestate") {
+		c.Delete("tracestate")
+		assert.Equal(t, []string{longS}, c.Keys(), kind)
+	}
+}
+
+// The conversions that the documentation shows, of the types that they are for.
+func TestCarriersOfForeignTypes(t *testing.T) {
+	p := propagate.NewSampledFirst()
+	ctx := contextWith(t, spanContext(t, 1, "a=1,b=2"), "user=alice")
+	h, mime, nats, md := http.Header{}, textproto.MIMEHeader{}, natsHeader{}, grpcMD{}
+	meta, table := metadata{}, amqpTable{}
+	for _, c := range []propagation.TextMapCarrier{
+		propagate.HeaderCarrier(h), propagate.HeaderCarrier(mime), propagate.ListCarrier(nats),
+		propagate.ListCarrier(md), propagate.MapCarrier(meta), propagate.TableCarrier(table),
+	} {
+		p.Inject(ctx, c)
+	}
+	assert.Equal(t, sampled, h.Get("traceparent"))
+	assert.Equal(t, sampled, mime.Get("traceparent"))
+	assert.Equal(t, []string{"a=1,b=2"}, nats["tracestate"])
+	assert.Equal(t, []string{"a=1,b=2"}, md["tracestate"])
+	assert.Equal(t, metadata{"traceparent": sampled, "tracestate": "a=1,b=2", "baggage": "user=alice"}, meta)
+	assert.Equal(t, amqpTable{"traceparent": sampled, "tracestate": "a=1,b=2", "baggage": "user=alice"}, table)
+}
+
+func TestTableReadsText(t *testing.T) {
+	c := propagate.TableCarrier{"traceparent": []byte(sampled), "tracestate": 7, "baggage": nil}
+	assert.Equal(t, sampled, c.Get("traceparent"))
+	assert.Empty(t, c.Get("tracestate"))
+	assert.Empty(t, c.Get("baggage"))
+	sc := trace.SpanContextFromContext(propagate.NewSampledFirst().Extract(t.Context(), c))
+	assert.True(t, sc.IsSampled())
+	c.Delete("tracestate")
+	assert.Len(t, c, 2)
+}
+
+// Repeated fields are one list, in their order, and a repeated traceparent is
+// none.
+func TestCarriersShowWhatIsRepeated(t *testing.T) {
+	states := []string{"a=1", "", "b=2,c=3"}
+	list := func(parents ...string) []kafkaHeader {
+		headers := []kafkaHeader{{"tracestate", []byte(states[0])}}
+		for _, parent := range parents {
+			headers = append(headers, kafkaHeader{"traceparent", []byte(parent)})
+		}
+		return append(headers, kafkaHeader{"tracestate", []byte(states[1])}, kafkaHeader{"tracestate", []byte(states[2])},
+			kafkaHeader{"Tracestate", []byte("z=26")})
+	}
+	build := func(parents ...string) []propagation.TextMapCarrier {
+		kafka := list(parents...)
+		return []propagation.TextMapCarrier{
+			propagate.HeaderCarrier{"Traceparent": parents, "Tracestate": states},
+			propagate.ListCarrier{"traceparent": parents, "tracestate": states},
+			propagate.ListCarrier{"Traceparent": parents, "Tracestate": states},
+			propagate.ListCarrier{"traceparent": parents, "Tracestate": states, "tracestate": {"z=26"}},
+			kafkaPairs.Carrier(&kafka),
+		}
+	}
+	p := propagate.NewSampledFirst()
+	for _, c := range build(sampled) {
+		sc := trace.SpanContextFromContext(p.Extract(t.Context(), c))
+		assert.Equal(t, "a=1,b=2,c=3", sc.TraceState().String(), "%T", c)
+	}
+	twice := build(sampled, sampled)
+	for _, c := range twice {
+		assert.False(t, trace.SpanContextFromContext(p.Extract(t.Context(), c)).IsValid(), "%T", c)
+	}
+	assert.EqualValues(t, len(twice), p.Counts().Malformed)
+}
+
+// Peeking at a header finds what the carriers find.
+func TestPeekHeaderOfForeignTypes(t *testing.T) {
+	for _, key := range []string{"traceparent", "Traceparent"} {
+		nats, md := natsHeader{key: {sampled}}, grpcMD{key: {unsampled}}
+		assert.Equal(t, propagate.Sampled, propagate.PeekHeader(nats))
+		assert.Equal(t, sampled, propagate.ListCarrier(nats).Get("traceparent"))
+		assert.Equal(t, propagate.Unsampled, propagate.PeekHeader(md))
+		assert.Equal(t, unsampled, propagate.HeaderCarrier(md).Get("traceparent"))
+	}
+}
+
+func TestCarriersLeaveSharedValuesAlone(t *testing.T) {
+	shared := []string{stale}
+	for _, c := range []deleting{propagate.HeaderCarrier{"Traceparent": shared}, propagate.ListCarrier{"traceparent": shared}} {
+		c.Set("traceparent", sampled)
+		assert.Equal(t, sampled, c.Get("traceparent"))
+		assert.Equal(t, []string{stale}, shared)
+	}
+}
+
+// Two records may share their headers' array, and what lies behind its end.
+func TestPairsLeaveSharedListsAlone(t *testing.T) {
+	array := make([]kafkaHeader, 2, 8)
+	array[0], array[1] = kafkaHeader{"traceparent", []byte(stale)}, kafkaHeader{"other", []byte("kept")}
+	before := slices.Clone(array[:8])
+	one, two := array, array[1:]
+	p := propagate.NewSampledFirst()
+	p.Inject(contextWith(t, spanContext(t, 1, "a=1"), "user=alice"), kafkaPairs.Carrier(&one))
+	p.Inject(contextWith(t, spanContext(t, 0, ""), ""), kafkaPairs.Carrier(&two))
+	assert.Equal(t, before, array[:8])
+	assert.Len(t, one, 4)
+	assert.Equal(t, []kafkaHeader{{"other", []byte("kept")}, {"traceparent", []byte(unsampled)}}, two)
+
+	// The room behind the end of a copy is the carrier's alone.
+	var list []kafkaHeader
+	c := kafkaPairs.Carrier(&list)
+	c.Set("a", "1")
+	other := append(list, kafkaHeader{"x", nil}) //nolint:gocritic // That is the danger.
+	c.Set("b", "2")
+	assert.Equal(t, []kafkaHeader{{"a", []byte("1")}, {"x", nil}}, other)
+	assert.Equal(t, []kafkaHeader{{"a", []byte("1")}, {"b", []byte("2")}}, list)
+
+	// The list may be replaced behind the carrier's back.
+	list = []kafkaHeader{{"new", nil}, {"b", []byte("3")}}
+	replaced := list
+	c.Set("c", "4")
+	assert.Equal(t, []string{"new", "b", "c"}, c.Keys())
+	c.Delete("c")
+	c.Delete("b")
+	c.Delete("new")
+	assert.Empty(t, list)
+	c.Set("d", "5")
+	assert.Equal(t, []string{"d"}, c.Keys())
+	assert.Equal(t, []kafkaHeader{{"new", nil}, {"b", []byte("3")}}, replaced)
+}
+
+func TestPairsKeepFieldsApart(t *testing.T) {
+	list := []kafkaHeader{
+		{"traceparent", []byte("p")}, {"tracestate", []byte("s")}, {"baggage", []byte("b")}, {"other", []byte("o")},
+	}
+	c := kafkaPairs.Carrier(&list)
+	parent, state, bag, other := c.Values("traceparent"), c.Values("tracestate"), c.Values("baggage"), c.Values("other")
+	assert.Equal(t, [][]string{{"p"}, {"s"}, {"b"}, {"o"}}, [][]string{parent, state, bag, other})
+}
+
+// What is set as bytes stays those bytes, where the list holds such.
+func TestPairsKeepBytes(t *testing.T) {
+	var list []kafkaHeader
+	value := []byte(sampled)
+	kafkaPairs.Carrier(&list).SetBytes("Traceparent", value)
+	require.Len(t, list, 1)
+	assert.Equal(t, "traceparent", list[0].Key)
+	assert.Same(t, &value[0], &list[0].Value[0])
+
+	type text struct{ key, value string }
+	var texts []text
+	c := propagate.NewPairs(
+		func(h text) (string, string) { return h.key, h.value },
+		func(key, value string) text { return text{key, value} },
+	).Carrier(&texts)
+	c.SetBytes("a", value)
+	value[0] = '?'
+	assert.Equal(t, []text{{"a", sampled}}, texts)
+	propagate.TraceContext{}.Inject(contextWith(t, spanContext(t, 0, "b=2"), ""), c)
+	assert.Equal(t, []text{{"a", sampled}, {"traceparent", unsampled}, {"tracestate", "b=2"}}, texts)
+}
+
+func TestPairsMisuse(t *testing.T) {
+	assert.Panics(t, func() { propagate.NewPairs[int, string, string](nil, nil) })
+	assert.Panics(t, func() {
+		propagate.NewPairs(func(int) (key, value string) { return "", "" }, nil)
+	})
+	c := kafkaPairs.Carrier(nil)
+	require.Empty(t, c.Get("traceparent"))
+	c.Set("traceparent", sampled)
+	assert.Equal(t, sampled, c.Get("traceparent"))
+}
+
+func TestCarrierAllocations(t *testing.T) {
+	carry := propagate.NewSampledFirst()
+	background, ctx := t.Context(), contextWith(t, spanContext(t, 0, ""), "")
+	header := http.Header{"Traceparent": {unsampled}, "Tracestate": {"a=1"}, "Accept": {"*/*"}}
+	nats := natsHeader{"traceparent": {unsampled}, "tracestate": {"a=1"}, "Nats-Msg-Id": {"7"}}
+	meta := metadata{"traceparent": unsampled, "tracestate": "a=1"}
+	kafka := []kafkaHeader{{"other", nil}, {"traceparent", []byte(unsampled)}}
+	pointers := []*bytesHeader{{[]byte("other"), nil}, {[]byte("traceparent"), []byte(unsampled)}}
+	out, outList, outMap := http.Header{"Accept": {"*/*"}}, natsHeader{}, metadata{}
+	var sink []string
+	var outKafka []kafkaHeader
+	for _, tt := range []struct {
+		name string
+		want float64
+		f    func()
+	}{
+		{"peek into a list", 0, func() { sinkDecision = propagate.PeekHeader(nats) }},
+		{"peek into a map", 0, func() { sinkDecision = propagate.Peek(propagate.MapCarrier(meta).Get("traceparent")) }},
+		{"values of a header", 0, func() { sink = propagate.HeaderCarrier(header).Values("traceparent") }},
+		{"values of a list", 0, func() { sink = propagate.ListCarrier(nats).Values("tracestate") }},
+		// Both for the context, as with the carriers of package propagation.
+		{"extract from a header", 2, func() { _ = carry.Extract(background, propagate.HeaderCarrier(header)) }},
+		{"extract from a list", 2, func() { _ = carry.Extract(background, propagate.ListCarrier(nats)) }},
+		{"extract from a map", 2, func() { _ = carry.Extract(background, propagate.MapCarrier(meta)) }},
+		// And the carrier, and a string of the value's bytes.
+		{"extract from pairs", 4, func() { _ = carry.Extract(background, kafkaPairs.Carrier(&kafka)) }},
+		{"extract from pointers", 4, func() { _ = carry.Extract(background, pointerPairs.Carrier(&pointers)) }},
+		// The traceparent, and the slice that holds it.
+		{"inject into a header", 2, func() { carry.Inject(ctx, propagate.HeaderCarrier(out)) }},
+		{"inject into a list", 2, func() { carry.Inject(ctx, propagate.ListCarrier(outList)) }},
+		{"inject into a map", 1, func() { carry.Inject(ctx, propagate.MapCarrier(outMap)) }},
+		// The traceparent, the carrier and the list.
+		{"inject into pairs", 3, func() {
+			outKafka = kafka[:1]
+			carry.Inject(ctx, kafkaPairs.Carrier(&outKafka))
+		}},
+		// The list once for all three, and the bytes of each.
+		{"set in pairs", 4, func() {
+			outKafka = nil
+			c := kafkaPairs.Carrier(&outKafka)
+			c.Set("traceparent", unsampled)
+			c.Set("tracestate", "a=1")
+			c.Set("baggage", "b=2")
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.InDelta(t, tt.want, testing.AllocsPerRun(100, tt.f), 0)
+		})
+	}
+	assert.Equal(t, []string{"a=1"}, sink)
+}

@@ -1,0 +1,186 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package propagate
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Pairs makes carriers of lists of key and value, which is what the headers of
+// a Kafka record are. E is an element of the list, K and V are what its key and
+// value are held in. [NewPairs] makes one; the zero value must not be used. Any
+// number of goroutines may use one Pairs at the same time.
+type Pairs[E any, K, V ~string | ~[]byte] struct {
+	split func(element E) (key K, value V)
+	join  func(key K, value V) E
+}
+
+// NewPairs tells how an element of a list is split into key and value, and how
+// one is made of them. split keeps and changes nothing; what join gets is for
+// it to keep. It panics if either is nil.
+func NewPairs[E any, K, V ~string | ~[]byte](split func(element E) (K, V), join func(key K, value V) E) Pairs[E, K, V] {
+	if split == nil || join == nil {
+		panic("propagate: NewPairs needs both functions")
+	}
+	return Pairs[E, K, V]{split: split, join: join}
+}
+
+// Carrier makes a carrier of list, for one message and one goroutine at a time.
+// A nil pointer is an empty list that nobody sees.
+func (p Pairs[E, K, V]) Carrier(list *[]E) *PairsCarrier[E, K, V] {
+	if list == nil {
+		list = new([]E)
+	}
+	return &PairsCarrier[E, K, V]{pairs: p, list: list}
+}
+
+// PairsCarrier is a carrier of a list of key and value: see [Pairs]. It writes
+// keys in lower case, and reads those that are spelled as net/http does, too.
+//
+// It never changes the array that it found, nor what lies behind the end of the
+// list: other messages may share them. The first change replaces the list by a
+// copy that has room for a trace's fields.
+type PairsCarrier[E any, K, V ~string | ~[]byte] struct {
+	pairs Pairs[E, K, V]
+	list  *[]E
+	// own is the array that this carrier made, with room behind its end that
+	// nobody else can reach: what list holds has been cut off there.
+	own []E
+	// found holds single values under the fields of the standards, one each, so
+	// that reading one leaves what was read of another.
+	found [3][1]string
+}
+
+var (
+	_ ownCarrier               = (*PairsCarrier[struct{}, string, []byte])(nil)
+	_ propagation.ValuesGetter = (*PairsCarrier[struct{}, string, []byte])(nil)
+	_ bytesCarrier             = (*PairsCarrier[struct{}, string, []byte])(nil)
+)
+
+// fieldsWritten is for how many more elements a copy of a list has room.
+const fieldsWritten = 3
+
+// Get returns the first value under key, spelled in lower case, or where there
+// is none, as net/http does.
+func (c *PairsCarrier[E, K, V]) Get(key string) string {
+	f := fieldOf(key)
+	for _, spelling := range [...]string{f.lower, f.canonical} {
+		for _, element := range *c.list {
+			if k, value := c.pairs.split(element); string(k) == spelling {
+				return string(value)
+			}
+		}
+	}
+	return ""
+}
+
+// Values returns all values under key in their order, spelled as for Get. Of a
+// key of W3C Trace Context or Baggage, the slice is good until the next call with
+// the same key.
+func (c *PairsCarrier[E, K, V]) Values(key string) []string {
+	f := fieldOf(key)
+	if values := c.exactly(f.lower, f); len(values) > 0 {
+		return values
+	}
+	return c.exactly(f.canonical, f)
+}
+
+// exactly returns the values under one spelling of the field.
+func (c *PairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
+	var values []string
+	for _, element := range *c.list {
+		k, value := c.pairs.split(element)
+		if string(k) != spelling {
+			continue
+		}
+		if values == nil {
+			values = c.space(f)
+		}
+		values = append(values, string(value))
+	}
+	return values
+}
+
+// space returns an empty slice with room for one value of the field.
+func (c *PairsCarrier[E, K, V]) space(f field) []string {
+	switch f.lower {
+	case traceparentField.lower:
+		return c.found[0][:0]
+	case tracestateField.lower:
+		return c.found[1][:0]
+	case baggageField.lower:
+		return c.found[2][:0]
+	default:
+		return make([]string, 0, 1)
+	}
+}
+
+// Set makes value the only one under key, however what was there is spelled. It
+// goes to the end of the list, with its key in lower case.
+func (c *PairsCarrier[E, K, V]) Set(key, value string) { c.set(key, V(value)) }
+
+// SetBytes is Set for a value of bytes, which becomes the list's own if that
+// holds bytes. The propagators of this package need no string for it, then.
+func (c *PairsCarrier[E, K, V]) SetBytes(key string, value []byte) { c.set(key, V(value)) }
+
+func (c *PairsCarrier[E, K, V]) set(key string, value V) {
+	c.Delete(key)
+	c.claim()
+	c.own = append(c.own, c.pairs.join(K(fieldOf(key).lower), value))
+	c.publish()
+}
+
+// Delete removes key in every spelling.
+func (c *PairsCarrier[E, K, V]) Delete(key string) {
+	for _, element := range *c.list {
+		if k, _ := c.pairs.split(element); isSpelled(k, key) {
+			c.remove(key)
+			return
+		}
+	}
+}
+
+// remove replaces the list by one without key.
+func (c *PairsCarrier[E, K, V]) remove(key string) {
+	c.own = make([]E, 0, len(*c.list)+fieldsWritten)
+	for _, element := range *c.list {
+		if k, _ := c.pairs.split(element); !isSpelled(k, key) {
+			c.own = append(c.own, element)
+		}
+	}
+	c.publish()
+}
+
+// claim makes sure that the list is what publish has left there: this carrier's
+// own, or else a copy.
+func (c *PairsCarrier[E, K, V]) claim() {
+	list := *c.list
+	if len(list) == 0 || len(list) != len(c.own) || &list[0] != &c.own[0] {
+		c.own = append(make([]E, 0, len(list)+fieldsWritten), list...)
+	}
+}
+
+// publish shows the list without the room behind its end.
+func (c *PairsCarrier[E, K, V]) publish() { *c.list = slices.Clip(c.own) }
+
+// Keys returns the keys as they are spelled, in their order. One that is there
+// more than once comes as often.
+func (c *PairsCarrier[E, K, V]) Keys() []string {
+	names := make([]string, 0, len(*c.list))
+	for _, element := range *c.list {
+		key, _ := c.pairs.split(element)
+		names = append(names, string(key))
+	}
+	return names
+}
+
+func (*PairsCarrier[E, K, V]) ours() {}
+
+// isSpelled reports whether k is key, however it is spelled.
+func isSpelled[K ~string | ~[]byte](k K, key string) bool {
+	return len(k) == len(key) && strings.EqualFold(string(k), key)
+}
