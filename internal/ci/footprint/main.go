@@ -87,7 +87,7 @@ func libraryPackages(checkout string) ([]string, error) {
 		return nil, err
 	}
 	packages := slices.DeleteFunc(strings.Fields(out), func(p string) bool {
-		return strings.HasPrefix(p, library+"/internal/") || p == library+"/sampling/sampler"
+		return strings.Contains(p, "/internal/") || p == library+"/sampling/sampler"
 	})
 	for _, p := range core {
 		if !slices.Contains(packages, p) {
