@@ -51,6 +51,17 @@ func TestLimitsOfReaders(t *testing.T) {
 	}
 }
 
+// Nobody looks into a header that is too large: it may be of any version.
+func TestOversizedHeadersAreNotRead(t *testing.T) {
+	w := wire(envelope.FormJSON)
+	w.MaxHeader = len(`{"version":2}`) - 1
+	_, err := w.Decode([]byte(marked(`{"version":2}`, `{}`)))
+	require.ErrorIs(t, err, envelope.ErrOversized)
+	w.MaxHeader++
+	_, err = w.Decode([]byte(marked(`{"version":2}`, `{}`)))
+	require.ErrorIs(t, err, envelope.ErrVersion)
+}
+
 // A writer never lets a message down for what travels with it, but refuses one
 // that no reader with its own limit would take.
 func TestLimitsOfWriters(t *testing.T) {

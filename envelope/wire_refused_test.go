@@ -211,6 +211,7 @@ func TestMalformedContextIsAbsent(t *testing.T) {
 		in(parent + `,"sent":1`):                              badChain,
 		in(parent + `,"sent":"yesterday"`):                    badChain,
 		in(parent + `,"sent":"1969-01-02T03:04:05Z"`):         badChain,
+		in(parent + `,"sent":"2600-01-02T03:04:05Z"`):         badChain,
 		in(parent + `,"sent":"2300-01-02T03:04:05Z"`):         badChain,
 		in(parent + `,"hops":0`):                              badChain,
 		in(parent + `,"hops":-1`):                             badChain,
