@@ -86,6 +86,14 @@ func TestReleasedFormsStay(t *testing.T) {
 	}
 }
 
+// TestWhatTheBinaryFormAdds is what FormBinary's comment says.
+func TestWhatTheBinaryFormAdds(t *testing.T) {
+	for file, added := range map[string]int{"binary-1-nothing.hex": 11, "binary-1-trace.hex": 65} {
+		data, _ := golden(t, file)
+		assert.Len(t, data, added+len(`{"ID":7}`), file)
+	}
+}
+
 // TestFutureFormsAreReadOrRefused reads what later versions of this library
 // could write: additions are skipped, and what an old reader would get wrong it
 // refuses.

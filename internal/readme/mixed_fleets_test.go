@@ -7,7 +7,6 @@ import (
 	"context"
 	"os"
 	"regexp"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -100,6 +99,6 @@ func TestMetricsOfMixedFleetsExist(t *testing.T) {
 	names := regexp.MustCompile(`waybill\.envelope\.[a-z._]+`).FindAllString(string(text), -1)
 	require.NotEmpty(t, names)
 	for _, name := range names {
-		assert.True(t, strings.Contains(string(source), `"`+name+`"`), name)
+		assert.Contains(t, string(source), `"`+name+`"`)
 	}
 }
