@@ -48,13 +48,6 @@ func (f field) either(m map[string][]string) []string {
 	return m[f.lower]
 }
 
-// joined returns all values of the field as one list, which is what RFC 9110,
-// section 5.3, says that a repeated field means.
-func (f field) joined(carrier propagation.TextMapCarrier) string {
-	var one [1]string
-	return strings.Join(f.values(carrier, &one), ",")
-}
-
 // present reports whether any value of the field says anything.
 func (f field) present(carrier propagation.TextMapCarrier) bool {
 	var one [1]string

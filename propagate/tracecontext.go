@@ -94,7 +94,7 @@ func extractTrace(
 		counters.or().traceStateRefused.Add(1)
 	}
 	if list.Dropped > 0 {
-		counters.or().traceStateCut.Add(uint64(list.Dropped)) //nolint:gosec // It is positive.
+		counters.or().traceStateCut.Add(uint64(list.Dropped))
 	}
 	sc := decode(parent, list.State)
 	// What the last request left beside its tracestate is not this one's, even if
@@ -125,7 +125,7 @@ func injectTrace(
 		tracestateField.put(carrier, state)
 	}
 	if cut > 0 {
-		counters.or().traceStateCut.Add(uint64(cut)) //nolint:gosec // It is positive.
+		counters.or().traceStateCut.Add(uint64(cut))
 	}
 }
 

@@ -62,7 +62,7 @@ type message struct {
 
 var (
 	parentForm = regexp.MustCompile(`\A00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\z`)
-	memberForm = regexp.MustCompile(`\A[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]\z`)
+	memberForm = regexp.MustCompile(`\A[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z`)
 )
 
 // read takes apart what the service sent. A sender may write version 00 only.
@@ -71,7 +71,7 @@ func read(s Sent) (message, error) {
 		return message{}, fmt.Errorf("traceparent is there %d times: %q", len(s.Traceparent), s.Traceparent)
 	}
 	parts := parentForm.FindStringSubmatch(s.Traceparent[0])
-	if parts == nil || strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
+	if len(parts) == 0 || strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
 		return message{}, fmt.Errorf("traceparent %q is malformed", s.Traceparent[0])
 	}
 	m := message{traceID: parts[1], spanID: parts[2], flags: parts[3]}
