@@ -118,10 +118,11 @@ func continued() check {
 	})
 }
 
-// restarted wants a trace with none of these identifiers.
+// restarted wants a trace that is not made of the caller's, and has none of these
+// identifiers.
 func restarted(not ...string) check {
 	return each(func(m message) error {
-		if slices.Contains(not, m.traceID) {
+		if slices.Contains(not, m.traceID) || strings.Contains(m.traceID, traceID[1:31]) {
 			return fmt.Errorf("the trace is %s, from a header that is invalid", m.traceID)
 		}
 		return nil
