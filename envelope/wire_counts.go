@@ -25,7 +25,8 @@ type Counts struct {
 	Undecodable uint64
 	// TraceMalformed is messages whose trace was malformed, and was read as absent.
 	TraceMalformed uint64
-	// TraceStateRefused is messages whose tracestate was invalid, and was left out.
+	// TraceStateRefused is messages whose tracestate was invalid, and was left out,
+	// or had several members with one key, of which the first was kept.
 	TraceStateRefused uint64
 	// ChainMalformed is messages whose time of sending, hops, age or choice was
 	// malformed, and was left out.
@@ -37,7 +38,8 @@ type Counts struct {
 	WrittenBare, WrittenWrapped uint64
 	// Cut is messages written without some of what their header has: without
 	// baggage, and perhaps tracestate, because the header would have been above
-	// the limit; or without members of the baggage whose keys cannot be written.
+	// the limit; or without members of the tracestate beyond the 32nd, or of the
+	// baggage whose keys cannot be written.
 	Cut uint64
 }
 

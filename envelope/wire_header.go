@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
 // cargo is what of a header goes from machine to machine, as both forms write
@@ -25,6 +27,8 @@ type cargo struct {
 	age        uint64 // Nanoseconds.
 	choice     choice
 
+	// Of a writer: the tracestate had more members than it may.
+	shortened bool
 	// Of a reader: parts that were there and could not be read.
 	badTrace, badState, badChain, badBaggage bool
 	seen                                     uint16 // Fields, to find those that are repeated.
@@ -49,19 +53,21 @@ func (c *cargo) chained() bool { return c.hops > 0 }
 
 // load returns what of h travels: nothing sampled if h was skipped, and never a
 // sentinel, which means something to one operating system process only. It says
-// whether baggage had to be left out because of its keys: the W3C knows only
-// ASCII ones.
+// whether something had to be left out: members of the tracestate beyond the
+// 32nd, or of the baggage because of their keys, as the W3C knows only ASCII ones.
 func load(h *Header) (c cargo, lossy bool) {
 	if h == nil {
 		return c, false
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
 		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()
-		c.traceState = sc.TraceState().String()
+		var cut int
+		c.traceState, cut = tracestate.Encode(sc.TraceState(), h.beside)
+		lossy = cut > 0
 	}
 	if n := h.baggage.Len(); n > 0 {
 		c.baggage = h.baggage.String()
-		lossy = c.baggage == "" || strings.Count(c.baggage, ",") < n-1
+		lossy = lossy || c.baggage == "" || strings.Count(c.baggage, ",") < n-1
 	}
 	if !h.Sampled() {
 		return c, lossy
@@ -112,14 +118,15 @@ func (c *cargo) header(counters *Counters) *Header {
 	}
 	var h Header
 	if !c.badTrace && c.traced() {
-		state, err := trace.ParseTraceState(c.traceState)
-		c.badState = c.badState || err != nil
-		if c.badState {
-			state = trace.TraceState{}
+		list, ok := tracestate.Read([]string{c.traceState})
+		if c.badState = c.badState || !ok; c.badState {
+			list = tracestate.List{}
 		}
+		c.badState = c.badState || list.Dropped > 0
 		h.spanContext = trace.NewSpanContext(trace.SpanContextConfig{
-			TraceID: c.traceID, SpanID: c.spanID, TraceFlags: c.flags, TraceState: state, Remote: true,
+			TraceID: c.traceID, SpanID: c.spanID, TraceFlags: c.flags, TraceState: list.State, Remote: true,
 		})
+		h.beside = list.Beside(c.traceID)
 	}
 	if h.spanContext.IsSampled() {
 		c.chain(&h)
