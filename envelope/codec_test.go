@@ -95,7 +95,7 @@ func TestCodecErrors(t *testing.T) {
 
 // No codec here writes what a reader would take for a wrapped message.
 func TestBareMessagesAreNotMistaken(t *testing.T) {
-	for _, m := range []order{{0}, {-1}, {1 << 40}} {
+	for _, m := range []order{{0}, {-1}, {1 << 30}} {
 		for name, codec := range map[string]envelope.Codec[order]{
 			"JSON": envelope.JSONCodec[order]{}, "gob": envelope.GobCodec[order]{},
 		} {

@@ -21,6 +21,9 @@ func (plain) Append(b []byte, m order) ([]byte, error) { return append(b, '0'+by
 func (plain) Decode(data []byte) (order, error) { return order{int(data[0] - '0')}, nil }
 
 func TestWireAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("encoding/json has pools")
+	}
 	for form, f := range forms {
 		for name, c := range map[string]struct {
 			e              envelope.Envelope[order]
