@@ -90,7 +90,7 @@ type tally struct {
 	// By fan-out:
 	lumps   []float64 // contributions of all together, where their choice is not known
 	members []int     // recipients that were chosen and show up
-	certain []float64 // recipients that show up although nobody chose them: a stratum
+	certain []int     // recipients that show up although nobody chose them: a stratum
 	squares []float64 // sums of squares of what its recipients contribute, less their mean
 	weight  []float64 // of the fan-outs above it
 }
@@ -104,7 +104,7 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 	t := &tally{
 		lumps:   make([]float64, len(d.fanouts)),
 		members: make([]int, len(d.fanouts)),
-		certain: make([]float64, len(d.fanouts)),
+		certain: make([]int, len(d.fanouts)),
 		squares: make([]float64, len(d.fanouts)),
 		weight:  make([]float64, len(d.fanouts)),
 	}
@@ -117,7 +117,7 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 			t.draws++ // It is there for certain.
 		}
 		if o.fanout >= 0 && o.unit != lumped && (o.unit < 0 || d.units[o.unit].fanout != o.fanout) {
-			t.certain[o.fanout] += 1 / o.kept
+			t.certain[o.fanout]++
 		}
 		contribution := o.weight * quantity(o)
 		switch {
@@ -200,9 +200,9 @@ func (d *design) spread(t *tally, units []float64, seen []bool) {
 // A stratum is among these where the choice fell on it, and it may by chance have
 // fallen on few of it, or none: then there are as many zeros as it has a share in
 // the fan-out.
-func (f fanout) withZeros(squares, mean float64, members int, certain float64) float64 {
+func (f fanout) withZeros(squares, mean float64, members, certain int) float64 {
 	m, k := float64(members), float64(f.chosen)
-	zeros := max(1-m/k, min(certain, float64(f.size-members))/float64(f.size))
+	zeros := max(1-m/k, float64(min(certain, f.size-members))/float64(f.size))
 	return k * (1 - zeros) * (squares/m + zeros*mean*mean)
 }
 

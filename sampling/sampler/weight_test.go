@@ -107,9 +107,12 @@ func TestFanoutsOfOneTraceAreToldApart(t *testing.T) {
 		return append(result.Attributes, attribute.Float64("mine", weight))
 	}
 	for range 3 {
-		ten, twenty, again := say(10), say(20), say(10)
+		_, twenty, ten, again := say(10), say(20), say(10), say(10)
+		also := say(10)
+		also[len(also)-1] = attribute.Float64("mine", 12)
 		again[len(again)-1] = attribute.Float64("mine", 11)
 		assert.Equal(t, attribute.Float64("mine", 10), ten[len(ten)-1])
+		assert.Equal(t, attribute.Float64("mine", 12), also[len(also)-1])
 		assert.Equal(t, attribute.Float64("mine", 20), twenty[len(twenty)-1])
 	}
 	before := sampling.Ignored()
