@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
 // seedWire adds the golden messages and some around them.
@@ -70,11 +71,12 @@ func assertHeader(t *testing.T, want expected, h *envelope.Header) {
 		require.True(t, sc.IsRemote())
 	}
 	require.Equal(t, want.ids, ids)
-	state, err := trace.ParseTraceState(want.state)
-	if err != nil || want.ids == "" {
-		state = trace.TraceState{}
+	state, ok := tracestate.Read([]string{want.state})
+	if !ok || want.ids == "" {
+		state = tracestate.List{}
 	}
-	require.Equal(t, state.String(), sc.TraceState().String())
+	all, _ := tracestate.Encode(state.State, state.Beside(sc.TraceID()))
+	require.Equal(t, all, whole(h.Context(t.Context())))
 	bag, _ := baggage.Parse(want.bag)
 	require.ElementsMatch(t, bag.Members(), h.Baggage().Members())
 	if !sc.IsSampled() {
