@@ -38,8 +38,11 @@ func fieldOf(key string) field {
 //
 //	propagator.Inject(ctx, propagate.HeaderCarrier(request.Header))
 //
-// Over [propagation.HeaderCarrier] it has Delete, and Get does not allocate for
-// the fields of W3C Trace Context and Baggage. Writing to a nil map panics.
+// Over [propagation.HeaderCarrier] it has Delete, Get does not allocate for the
+// fields of W3C Trace Context and Baggage, and no spelling of a key is left
+// behind: for that Set and Delete look at every key there is, where the
+// propagators of this package take but the two usual ones out of a
+// propagation.HeaderCarrier. Writing to a nil map panics.
 type HeaderCarrier map[string][]string
 
 // ListCarrier is a carrier for maps of lists that are spelled in lower case:
@@ -73,12 +76,13 @@ func (c HeaderCarrier) Values(key string) []string {
 // and spells it as net/http does. It leaves the former list of values as it is,
 // since another map may hold it too.
 func (c HeaderCarrier) Set(key, value string) {
-	c.Delete(key)
-	c[fieldOf(key).canonical] = []string{value}
+	f := fieldOf(key)
+	removeSpellings(c, key, f.canonical)
+	c[f.canonical] = []string{value}
 }
 
 // Delete removes key in every spelling.
-func (c HeaderCarrier) Delete(key string) { removeSpellings(c, key) }
+func (c HeaderCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
 func (c HeaderCarrier) Keys() []string { return keys(c) }
@@ -98,12 +102,13 @@ func (c ListCarrier) Values(key string) []string {
 // and spells it in lower case. It leaves the former list of values as it is,
 // since another map may hold it too.
 func (c ListCarrier) Set(key, value string) {
-	c.Delete(key)
-	c[fieldOf(key).lower] = []string{value}
+	f := fieldOf(key)
+	removeSpellings(c, key, f.lower)
+	c[f.lower] = []string{value}
 }
 
 // Delete removes key in every spelling.
-func (c ListCarrier) Delete(key string) { removeSpellings(c, key) }
+func (c ListCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
 func (c ListCarrier) Keys() []string { return keys(c) }
@@ -117,12 +122,13 @@ func first(values []string) string {
 	return values[0]
 }
 
-// removeSpellings deletes key from m, however it is spelled. All spellings of a
-// key have one length; what is longer and folds to the same letters, as a Kelvin
-// sign folds to k, is another key.
-func removeSpellings[V any](m map[string]V, key string) {
+// removeSpellings deletes key from m, however it is spelled, except as kept: what
+// is overwritten next need not go before. All spellings of a key have one length;
+// what is longer and folds to the same letters, as a Kelvin sign folds to k, is
+// another key.
+func removeSpellings[V any](m map[string]V, key, kept string) {
 	for k := range m {
-		if len(k) == len(key) && strings.EqualFold(k, key) {
+		if len(k) == len(key) && k != kept && strings.EqualFold(k, key) {
 			delete(m, k)
 		}
 	}

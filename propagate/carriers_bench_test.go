@@ -48,23 +48,29 @@ func BenchmarkCarrierPeek(b *testing.B) {
 	}
 }
 
-// What this package's carriers cost beside those of package propagation.
-func BenchmarkCarrierExtract(b *testing.B) {
-	p := propagate.NewSampledFirst()
-	header := requestHeader(unsampled, longState, longBag)
+type comparedCarrier struct {
+	name    string
+	carrier func() propagation.TextMapCarrier
+}
+
+// compared returns carriers of the same header, and of a list.
+func compared(header http.Header, list func() *[]kafkaHeader) []comparedCarrier {
 	lower := lowerHeader(header)
-	kafka := []kafkaHeader{
-		{"id", nil}, {"traceparent", []byte(unsampled)}, {"tracestate", []byte(longState)}, {"baggage", []byte(longBag)},
-	}
-	for _, tt := range []struct {
-		name    string
-		carrier func() propagation.TextMapCarrier
-	}{
+	return []comparedCarrier{
 		{"otel-header", func() propagation.TextMapCarrier { return propagation.HeaderCarrier(header) }},
 		{"header", func() propagation.TextMapCarrier { return propagate.HeaderCarrier(header) }},
 		{"list", func() propagation.TextMapCarrier { return propagate.ListCarrier(lower) }},
-		{"pairs", func() propagation.TextMapCarrier { return kafkaPairs.Carrier(&kafka) }},
-	} {
+		{"pairs", func() propagation.TextMapCarrier { return kafkaPairs.Carrier(list()) }},
+	}
+}
+
+// What this package's carriers cost beside those of package propagation.
+func BenchmarkCarrierExtract(b *testing.B) {
+	p := propagate.NewSampledFirst()
+	kafka := []kafkaHeader{
+		{"id", nil}, {"traceparent", []byte(unsampled)}, {"tracestate", []byte(longState)}, {"baggage", []byte(longBag)},
+	}
+	for _, tt := range compared(requestHeader(unsampled, longState, longBag), func() *[]kafkaHeader { return &kafka }) {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()
 			ctx := context.Background()
@@ -83,18 +89,7 @@ func BenchmarkCarrierExtract(b *testing.B) {
 func BenchmarkCarrierInject(b *testing.B) {
 	ctx := contextWith(b, spanContext(b, 1, longState), longBag)
 	p := propagate.NewSampledFirst()
-	header := requestHeader("", "", "")
-	lower := lowerHeader(header)
-	var kafka []kafkaHeader
-	for _, tt := range []struct {
-		name    string
-		carrier func() propagation.TextMapCarrier
-	}{
-		{"otel-header", func() propagation.TextMapCarrier { return propagation.HeaderCarrier(header) }},
-		{"header", func() propagation.TextMapCarrier { return propagate.HeaderCarrier(header) }},
-		{"list", func() propagation.TextMapCarrier { return propagate.ListCarrier(lower) }},
-		{"pairs", func() propagation.TextMapCarrier { kafka = nil; return kafkaPairs.Carrier(&kafka) }},
-	} {
+	for _, tt := range compared(requestHeader("", "", ""), func() *[]kafkaHeader { return new([]kafkaHeader) }) {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()
 			var last propagation.TextMapCarrier

@@ -36,12 +36,13 @@ func (c MapCarrier) Get(key string) string {
 // Set makes value the only one under key, however what was there is spelled,
 // and spells it in lower case.
 func (c MapCarrier) Set(key, value string) {
-	c.Delete(key)
-	c[fieldOf(key).lower] = value
+	f := fieldOf(key)
+	removeSpellings(c, key, f.lower)
+	c[f.lower] = value
 }
 
 // Delete removes key in every spelling.
-func (c MapCarrier) Delete(key string) { removeSpellings(c, key) }
+func (c MapCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
 func (c MapCarrier) Keys() []string { return keys(c) }
@@ -58,12 +59,13 @@ func (c TableCarrier) Get(key string) string {
 // Set makes value the only one under key, however what was there is spelled,
 // and spells it in lower case.
 func (c TableCarrier) Set(key, value string) {
-	c.Delete(key)
-	c[fieldOf(key).lower] = value
+	f := fieldOf(key)
+	removeSpellings(c, key, f.lower)
+	c[f.lower] = value
 }
 
 // Delete removes key in every spelling.
-func (c TableCarrier) Delete(key string) { removeSpellings(c, key) }
+func (c TableCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
 func (c TableCarrier) Keys() []string { return keys(c) }

@@ -61,14 +61,22 @@ func onEach(t *testing.T, kinds []kind, f func(t *testing.T, s *site, w wire, co
 
 var both = []kind{sampledFirst, standard}
 
+// hello sends a message of a trace that began elsewhere, and returns it as it
+// arrives, in the same trace.
+func hello(t *testing.T, s *site, w wire, parent, state, bag string) arrival {
+	t.Helper()
+	ctx, span := s.sender(t, parent, state, bag)
+	w.send(ctx, "hello")
+	span.End()
+	got := s.next(t)
+	assert.Equal(t, "hello", got.body)
+	assert.Equal(t, traceID, got.span.TraceID().String())
+	return got
+}
+
 func TestTraceGoesOn(t *testing.T) {
 	onEach(t, both, func(t *testing.T, s *site, w wire, counts func() propagate.Counts) {
-		ctx, span := s.sender(t, sampled, state, bag)
-		w.send(ctx, "hello")
-		span.End()
-		got := s.next(t)
-		assert.Equal(t, "hello", got.body)
-		assert.Equal(t, traceID, got.span.TraceID().String())
+		got := hello(t, s, w, sampled, state, bag)
 		assert.True(t, got.span.IsSampled())
 		assert.Equal(t, state, got.span.TraceState().String())
 		assert.Equal(t, bag, got.bag)
@@ -81,12 +89,7 @@ func TestTraceGoesOn(t *testing.T) {
 
 func TestUnsampledGoesOnByItsIdentifiersAlone(t *testing.T) {
 	onEach(t, []kind{sampledFirst}, func(t *testing.T, s *site, w wire, counts func() propagate.Counts) {
-		ctx, span := s.sender(t, unsampled, state, bag)
-		w.send(ctx, "hello")
-		span.End()
-		got := s.next(t)
-		assert.Equal(t, "hello", got.body)
-		assert.Equal(t, traceID, got.span.TraceID().String())
+		got := hello(t, s, w, unsampled, state, bag)
 		assert.False(t, got.span.IsSampled())
 		assert.Empty(t, got.span.TraceState().String())
 		assert.Empty(t, got.bag)
@@ -97,12 +100,7 @@ func TestUnsampledGoesOnByItsIdentifiersAlone(t *testing.T) {
 
 func TestUnsampledGoesOnWhole(t *testing.T) {
 	onEach(t, []kind{standard}, func(t *testing.T, s *site, w wire, counts func() propagate.Counts) {
-		ctx, span := s.sender(t, unsampled, state, bag)
-		w.send(ctx, "hello")
-		span.End()
-		got := s.next(t)
-		assert.Equal(t, "hello", got.body)
-		assert.Equal(t, traceID, got.span.TraceID().String())
+		got := hello(t, s, w, unsampled, state, bag)
 		assert.False(t, got.span.IsSampled())
 		assert.Equal(t, state, got.onward["tracestate"])
 		assert.Equal(t, bag, got.bag)
@@ -132,11 +130,7 @@ func TestWhatASenderHadIsReplaced(t *testing.T) {
 	onEach(t, both, func(t *testing.T, s *site, w wire, _ func() propagate.Counts) {
 		w.sendRaw("first", pair{"traceparent", stale}, pair{"tracestate", "stale=1"}, pair{"baggage", "stale=yes"})
 		assert.Equal(t, "stale=1", s.next(t).span.TraceState().String())
-		ctx, span := s.sender(t, sampled, "", "")
-		w.send(ctx, "second")
-		span.End()
-		got := s.next(t)
-		assert.Equal(t, traceID, got.span.TraceID().String())
+		got := hello(t, s, w, sampled, "", "")
 		assert.Empty(t, got.span.TraceState().String())
 		assert.Empty(t, got.bag)
 	})
