@@ -70,7 +70,13 @@ func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 	assert.Equal(t, mixedState, whole(h.Skip(envelope.Carry{Unsampled: true}).Context(t.Context())))
 
 	// A context that changed hands within a span of another trace.
-	assert.Empty(t, whole(envelope.Carry{}.Header(trace.ContextWithSpanContext(first, other)).Context(t.Context())))
+	foreign := envelope.Carry{}.Header(trace.ContextWithSpanContext(first, other))
+	assert.Empty(t, whole(foreign.Context(t.Context())))
+
+	// Nor do they come back with a trace once they have been left behind.
+	for _, left := range []*envelope.Header{h.WithSpanContext(other), foreign} {
+		assert.Empty(t, whole(left.WithSpanContext(next).Context(t.Context())))
+	}
 }
 
 // Where messages of one trace follow each other in one context, none sees what

@@ -70,7 +70,7 @@ func readLine(line string) (list List, ok bool) {
 	var err error
 	if strings.IndexByte(line, ',') < 0 {
 		// To insert a single member takes three quarters of the time for a list.
-		key, value, _ := strings.Cut(trim(line), "=")
+		key, value, _ := strings.Cut(line, "=")
 		state, err = state.Insert(key, value)
 	} else {
 		state, err = trace.ParseTraceState(line)
