@@ -127,15 +127,14 @@ func (r request) arrived(ctx context.Context) error {
 	return nil
 }
 
-// inTurn is a contender that does work, for an index that counts up, as often as
-// it is told to. Whether the last one had its effect is seen by effect.
-func inTurn(work func(i int), effect func() error) *contender {
+// inTurn is a contender that does work a number of times, of which the first is
+// the one after those done before. Whether the last one had its effect is seen by
+// effect.
+func inTurn(work func(first, times int), effect func() error) *contender {
 	done := 0
 	return &contender{
 		run: func(times int) error {
-			for i := range times {
-				work(done + i)
-			}
+			work(done, times)
 			done += times
 			return effect()
 		},
@@ -183,7 +182,13 @@ func extractRow(name, about string, r request, ratios ...ratio) row {
 		}
 		var ctx context.Context
 		return inTurn(
-			func(i int) { ctx = p.Extract(context.Background(), carriers[i%len(carriers)]) },
+			func(first, times int) {
+				var last context.Context
+				for i := range times {
+					last = p.Extract(context.Background(), carriers[(first+i)%len(carriers)])
+				}
+				ctx = last
+			},
 			func() error { return r.arrived(ctx) },
 		), nil
 	}
@@ -196,7 +201,11 @@ func injectRow(name, about string, r request, ratios ...ratio) row {
 		ctx, err := r.context()
 		c := newCarrier()
 		return inTurn(
-			func(int) { p.Inject(ctx, c) },
+			func(_, times int) {
+				for range times {
+					p.Inject(ctx, c)
+				}
+			},
 			func() error {
 				if got := c.Get("traceparent"); got != r.traceparent() {
 					return fmt.Errorf("%w: %q", errEffect, got)
@@ -217,19 +226,28 @@ func flagRow(ratios ...ratio) row {
 	peek := func(of map[string][]string) func(int) (*contender, error) {
 		return func(int) (*contender, error) {
 			var d propagate.Decision
-			return inTurn(func(int) { d = propagate.PeekHeader(of) }, func() error {
-				if d != propagate.Unsampled {
-					return fmt.Errorf("%w: %v", errEffect, d)
-				}
-				return nil
-			}), nil
+			return inTurn(
+				func(_, times int) {
+					for range times {
+						d = propagate.PeekHeader(of)
+					}
+				},
+				func() error {
+					if d != propagate.Unsampled {
+						return fmt.Errorf("%w: %v", errEffect, d)
+					}
+					return nil
+				},
+			), nil
 		}
 	}
 	ask := func(int) (*contender, error) {
 		var ctx context.Context
 		return inTurn(
-			func(int) {
-				ctx = propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header))
+			func(_, times int) {
+				for range times {
+					ctx = propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(header))
+				}
 			},
 			func() error { return request{}.arrived(ctx) },
 		), nil
