@@ -27,8 +27,6 @@ type cargo struct {
 	age        uint64 // Nanoseconds.
 	choice     choice
 
-	// Of a writer: the tracestate had more members than it may.
-	shortened bool
 	// Of a reader: parts that were there and could not be read.
 	badTrace, badState, badChain, badBaggage bool
 	seen                                     uint16 // Fields, to find those that are repeated.
