@@ -87,8 +87,8 @@ const (
 	slots         = 128
 )
 
-// memory remembers at most one line in each slot, found by its hash; that is at
-// most 200 KB. It cannot mislead: what a line means depends on nothing else, and
+// memory remembers at most one line in each slot, found by its hash: at the very
+// worst, half a megabyte in all. It cannot mislead: what a line means depends on nothing else, and
 // a line that takes another one's place costs it the time to be read again.
 var (
 	memory [slots]slot
