@@ -37,7 +37,8 @@ const (
 	propagatedBag   = "user=alice,plan=free,region=eu-west-1;ttl=60,session=8f14e45fceea167a"
 )
 
-// request is what a row's requests have in their headers, and its context holds.
+// request is what a row's requests have in their headers, and its context
+// holds.
 type request struct {
 	sampled    bool
 	state, bag string
@@ -46,10 +47,10 @@ type request struct {
 }
 
 // propagationRows measure what it costs to read and to write the headers of a
-// request: of an unsampled trace (off) or a sampled one (on), with nothing more,
-// with a tracestate, or with that and baggage (full). There is no aim for OTel's
-// reading of an unsampled request's map that has nothing more: it makes a context
-// and little else, and so does ours.
+// request: of an unsampled trace (off) or a sampled one (on), with nothing
+// more, with a tracestate, or with that and baggage (full). There is no aim for
+// OTel's reading of an unsampled request's map that has nothing more: it makes
+// a context and little else, and so does ours.
 func propagationRows() []row {
 	off, on := request{}, request{sampled: true}
 	offState, onState := request{state: propagatedState}, request{sampled: true, state: propagatedState}
@@ -128,8 +129,8 @@ func (r request) arrived(ctx context.Context) error {
 }
 
 // inTurn is a contender that does work a number of times, of which the first is
-// the one after those done before. Whether the last one had its effect is seen by
-// effect.
+// the one after those done before. Whether the last one had its effect is seen
+// by effect.
 func inTurn(work func(first, times int), effect func() error) *contender {
 	done := 0
 	return &contender{

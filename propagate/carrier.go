@@ -38,9 +38,9 @@ func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []stri
 	return one[:]
 }
 
-// either returns the values under the one spelling of the field, or where it has
-// none, under the other: net/http knows the first, gRPC the second, and NATS,
-// which tells them apart, whichever its users chose.
+// either returns the values under the one spelling of the field, or where it
+// has none, under the other: net/http knows the first, gRPC the second, and
+// NATS, which tells them apart, whichever its users chose.
 func (f field) either(m map[string][]string) []string {
 	if values := m[f.canonical]; len(values) > 0 {
 		return values
@@ -92,8 +92,8 @@ func (f field) put(carrier propagation.TextMapCarrier, value string) {
 	}
 }
 
-// bytesCarrier is a carrier whose values are bytes. SetBytes is as Set, but keeps
-// the value, which is made for it: so none is written as a string first.
+// bytesCarrier is a carrier whose values are bytes. SetBytes is as Set, but
+// keeps the value, which is made for it: so none is written as a string first.
 type bytesCarrier interface {
 	SetBytes(key string, value []byte)
 }

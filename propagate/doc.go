@@ -5,10 +5,11 @@
 // headers, and spends next to nothing on those that nobody records.
 //
 // There are two propagators, and every instrumentation that takes a
-// [propagation.TextMapPropagator] can use either. [TraceContext] is the standard
-// in full, and carries every trace. [SampledFirst] reads the sampled flag first,
-// and the rest only if the flag is set: most requests of a sampled service
-// belong to unsampled traces, yet OTel's propagators parse all of their headers.
+// [propagation.TextMapPropagator] can use either. [TraceContext] is the
+// standard in full, and carries every trace. [SampledFirst] reads the sampled
+// flag first, and the rest only if the flag is set: most requests of a sampled
+// service belong to unsampled traces, yet OTel's propagators parse all of their
+// headers.
 //
 //	otel.SetTextMapPropagator(propagate.NewSampledFirst())
 //
@@ -30,26 +31,27 @@
 // its strictest setting. OTel's propagator differs in seven of them:
 //
 //   - A traceparent that is there twice is none; OTel's reads the first.
-//   - Several tracestate headers are one list, in their order, and empty ones mean
-//     nothing; OTel's reads the first.
+//   - Several tracestate headers are one list, in their order, and empty ones
+//     mean nothing; OTel's reads the first.
 //   - A key may begin with a digit and have at signs anywhere else, up to 256
-//     characters in all. OTel's refuses the whole tracestate for "1st", "foo@" or
-//     "foo@@bar", and [trace.TraceState] has no room for them. Such members travel
-//     beside it, bound to their trace, in the context and in the envelopes made
-//     from it, and go out again in their place. A sampler does not see them.
-//   - Of several members with one key, the first stays, which is the latest by the
-//     standard's order; OTel's refuses the whole tracestate.
+//     characters in all. OTel's refuses the whole tracestate for "1st", "foo@"
+//     or "foo@@bar", and [trace.TraceState] has no room for them. Such members
+//     travel beside it, bound to their trace, in the context and in the
+//     envelopes made from it, and go out again in their place. A sampler does
+//     not see them.
+//   - Of several members with one key, the first stays, which is the latest by
+//     the standard's order; OTel's refuses the whole tracestate.
 //   - There may be 32 members, over all headers. More than that arriving are
 //     refused. More than that going out, since a sampler added some, are cut at
 //     the end.
 //
-// It also takes a dash after the 55 bytes of version 00, which is malformed, and
-// refuses version 00 with flags that the standard reserves, which it is not: they
-// are cleared on the way.
+// OTel's takes a dash after the 55 bytes of version 00, which is malformed,
+// and refuses version 00 with flags that the standard reserves, which it is
+// not: they are cleared on the way.
 //
-// What is refused is counted. A tracestate that is refused leaves the traceparent
-// alone; without a traceparent no tracestate is read. What changes in a
-// tracestate stands in front of it, and the rest keeps its order.
+// What is refused is counted. A tracestate that is refused leaves the
+// traceparent alone; without a traceparent no tracestate is read. What changes
+// in a tracestate stands in front of it, and the rest keeps its order.
 //
 // # Unsampled traces
 //
@@ -158,13 +160,15 @@
 //
 // Peek and PeekHeader allocate nothing and take some tens of nanoseconds. To
 // extract a trace from a [propagation.HeaderCarrier] or a
-// [propagation.MapCarrier] costs two allocations, both for the context, and none
-// if it is dropped. A tracestate costs nothing more as long as the same one keeps
-// coming, since both propagators remember up to 128 of at most 512 bytes; any
-// other costs what OTel's parser does. Members beside it cost two allocations.
+// [propagation.MapCarrier] costs two allocations, both for the context, and
+// none if it is dropped. A tracestate costs nothing more as long as the same
+// one keeps coming, since both propagators remember up to 128 of at most 512
+// bytes; any other costs what OTel's parser does. Members beside it cost two
+// allocations.
 //
-// To inject a traceparent or a tracestate costs a string, and for a HeaderCarrier
-// the slice that holds it. A carrier whose values are bytes can have a method
-// SetBytes(key string, value []byte), which must do what Set does and may keep the
-// value: then no string is made. Other carriers add the cost of their own methods.
+// To inject a traceparent or a tracestate costs a string, and for a
+// HeaderCarrier the slice that holds it. A carrier whose values are bytes can
+// have a method SetBytes(key string, value []byte), which must do what Set does
+// and may keep the value: then no string is made. Other carriers add the cost
+// of their own methods.
 package propagate

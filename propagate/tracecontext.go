@@ -29,8 +29,8 @@ var _ propagation.TextMapPropagator = TraceContext{}
 
 // Extract returns ctx with the trace that carrier holds: its span context,
 // marked as remote, with the tracestate unless that is invalid. What is absent,
-// malformed or repeated among traceparents leaves ctx as it was. It never fails;
-// the counters tell what was refused.
+// malformed or repeated among traceparents leaves ctx as it was. It never
+// fails; the counters tell what was refused.
 //
 // Several tracestate headers count as one, in their order; empty ones, empty
 // members and white space around members mean nothing. Of several members with
@@ -44,8 +44,8 @@ func (p TraceContext) Extract(ctx context.Context, carrier propagation.TextMapCa
 	return extractTrace(ctx, parent, carrier, p.Counters)
 }
 
-// Inject writes the trace that ctx holds to carrier: traceparent, and tracestate
-// if there is any. Whatever it does not write it takes away, as
+// Inject writes the trace that ctx holds to carrier: traceparent, and
+// tracestate if there is any. Whatever it does not write it takes away, as
 // [SampledFirst.Inject] does: where ctx holds no trace, carrier has none
 // afterwards either. Of the flags, sampled and random go out.
 //
@@ -103,8 +103,8 @@ func extractTrace(
 	return trace.ContextWithSpanContext(ctx, sc)
 }
 
-// injectTrace writes sc, which may be none, and the tracestate that belongs to it
-// in ctx.
+// injectTrace writes sc, which may be none, and the tracestate that belongs to
+// it in ctx.
 func injectTrace(
 	ctx context.Context, sc trace.SpanContext, carrier propagation.TextMapCarrier, counters *Counters,
 ) {

@@ -85,9 +85,9 @@ func Peek(traceparent string) Decision {
 
 // PeekHeader is [Peek] for the traceparent of an [http.Header], of gRPC's
 // metadata or of a header of NATS, each of which is such a map. It looks for
-// Traceparent, and if that is absent for traceparent, and so needs no time and no
-// allocation to spell the key, as http.Header.Get does. A header that holds the
-// key more than once is [Invalid], as the standard says.
+// Traceparent, and if that is absent for traceparent, and so needs no time and
+// no allocation to spell the key, as http.Header.Get does. A header that holds
+// the key more than once is [Invalid], as the standard says.
 //
 // [http.Header]: https://pkg.go.dev/net/http#Header
 func PeekHeader(header map[string][]string) Decision {
@@ -130,7 +130,8 @@ func decode(s string, state trace.TraceState) trace.SpanContext {
 	for i := 0; i < len(c.SpanID); i += 4 {
 		binary.BigEndian.PutUint32(c.SpanID[i:], octets(word(s[spanIDStart+2*i:])))
 	}
-	// The flags are the last two digits of the last word, the rest of it is cut off.
+	// The flags are the last two digits of the last word, the rest of it is cut
+	// off.
 	c.TraceFlags = trace.TraceFlags(octets(word(s[size-8:]))) & knownFlags //nolint:gosec // As just said.
 	return trace.NewSpanContext(c)
 }

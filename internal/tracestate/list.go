@@ -87,9 +87,10 @@ const (
 	slots         = 128
 )
 
-// memory remembers at most one line in each slot, found by its hash: at the very
-// worst, half a megabyte in all. It cannot mislead: what a line means depends on nothing else, and
-// a line that takes another one's place costs it the time to be read again.
+// memory remembers at most one line in each slot, found by its hash: at the
+// very worst, half a megabyte in all. It cannot mislead: what a line means
+// depends on nothing else, and a line that takes another one's place costs it
+// the time to be read again.
 var (
 	memory [slots]slot
 	seed   = maphash.MakeSeed()

@@ -66,11 +66,11 @@ func ValidValue(value string) bool {
 }
 
 // Parse appends the members of a tracestate to into, which should be empty, and
-// returns them. The values are those of its header lines, in order, and count as
-// one list. White space around members and empty members mean nothing. Of the
-// members with one key, the first counts, since it is the latest; dropped is the
-// number of the others. If anything is not as the standard says, the whole list
-// is void, and ok is false.
+// returns them. The values are those of its header lines, in order, and count
+// as one list. White space around members and empty members mean nothing. Of
+// the members with one key, the first counts, since it is the latest; dropped
+// is the number of the others. If anything is not as the standard says, the
+// whole list is void, and ok is false.
 func Parse(into []Member, values []string) (members []Member, dropped int, ok bool) {
 	for _, list := range values {
 		for more := true; more; {

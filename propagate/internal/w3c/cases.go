@@ -177,7 +177,8 @@ func keyCases() []Case {
 			states([]string{"FOO=1"}, without("FOO", "foo")),
 			states([]string{"foo.bar=1"}, without("foo.bar")),
 		}},
-		// In level 2 the at sign is one of the characters of a key, but not the first.
+		// In level 2 the at sign is one of the characters of a key, but not the
+		// first.
 		{"test_tracestate_key_illegal_vendor_format", []Request{
 			states([]string{"foo@=1,bar=2"}, with("foo@=1", "bar=2")),
 			states([]string{"@foo=1,bar=2"}, without("@foo", "bar")),

@@ -33,8 +33,8 @@ type Request struct {
 type check func(sent []message) error
 
 // Check returns what is wrong with the requests that the service made: an error
-// for each that lacks one well-formed traceparent or has a malformed tracestate,
-// and those of the case.
+// for each that lacks one well-formed traceparent or has a malformed
+// tracestate, and those of the case.
 func (r Request) Check(sent []Sent) error {
 	if len(sent) != r.Calls {
 		return fmt.Errorf("the service made %d requests, not %d", len(sent), r.Calls)
@@ -118,8 +118,8 @@ func continued() check {
 	})
 }
 
-// restarted wants a trace that is not made of the caller's, and has none of these
-// identifiers.
+// restarted wants a trace that is not made of the caller's, and has none of
+// these identifiers.
 func restarted(not ...string) check {
 	return each(func(m message) error {
 		if slices.Contains(not, m.traceID) || strings.Contains(m.traceID, traceID[1:31]) {

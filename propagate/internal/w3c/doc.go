@@ -1,9 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package w3c is what a service must do by W3C Trace Context level 2, as a table
-// of 41 cases for tests. Each bears the name that its counterpart has in the
-// validation suite of the W3C, at its strictest setting for level 2.
+// Package w3c is what a service must do by W3C Trace Context level 2, as a
+// table of 41 cases for tests. Each bears the name that its counterpart has in
+// the validation suite of the W3C, at its strictest setting for level 2.
 //
 // A case is one or more requests to the service and what must hold for the
 // headers of the requests that the service makes while it handles them:

@@ -55,7 +55,8 @@ func Calls(r *http.Request) int {
 }
 
 // Run sends the requests of c to the service at addr, a host and a port, one
-// after the other, and returns what is wrong with what the service made of them.
+// after the other, and returns what is wrong with what the service made of
+// them.
 func (h *Harness) Run(ctx context.Context, addr string, c Case) error {
 	var failures []error
 	for i, r := range c.Requests {
