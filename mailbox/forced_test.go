@@ -93,11 +93,7 @@ func TestNextTraceOfAChainIsForced(t *testing.T) {
 func TestLinkedRootsAreForced(t *testing.T) {
 	whether(t, noHandlings{}, func(t *testing.T, rec *recorder, forced bool) {
 		sys := rec.system()
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots(),
-			mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
-		for range 5 {
-			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
-		}
+		group := linkedWorkers(t, sys, 5, sampling.Config{Curve: sampling.Always()})
 		ctx, root := rec.start()
 		group.Broadcast(ctx, nothing)
 		root.End()
@@ -118,10 +114,7 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots())
-		for range 100 {
-			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
-		}
+		group := linkedWorkers(t, sys, 100, sampling.Config{})
 		state, err := trace.ParseTraceState("ot=th:8;rv:9e6d1a75832a2f,vendor=1")
 		require.NoError(t, err)
 		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)

@@ -63,8 +63,8 @@ func TestStatsAddsEveryFigure(t *testing.T) {
 func figures(v reflect.Value) (all []uint64) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			all = append(all, figures(v.Field(i))...)
+		for _, field := range v.Fields() {
+			all = append(all, figures(field)...)
 		}
 	case reflect.Int:
 		all = append(all, uint64(v.Int()))

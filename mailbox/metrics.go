@@ -20,7 +20,7 @@ const ReasonKey = attribute.Key("waybill.mailbox.reason")
 // figures are the metrics of [System.Register].
 var figures = []observe.Sum[Stats]{
 	now("processes", "{process}", "Processes now alive.",
-		func(s Stats) uint64 { return uint64(s.Processes) }), //nolint:gosec // A number of things.
+		func(s Stats) uint64 { return uint64(s.Processes) }),
 	count("accepted", "{message}", "Messages taken into a mailbox.",
 		func(s Stats) uint64 { return s.Accepted }),
 	refused("full", func(r Refused) uint64 { return r.Full }),

@@ -98,15 +98,22 @@ func TestRelaysWithoutABudgetMissIt(t *testing.T) {
 	})
 }
 
+// linkedWorkers makes a group of n processes that begin traces of their own.
+func linkedWorkers(t *testing.T, sys *mailbox.System, n int, config sampling.Config) *mailbox.Group[job] {
+	t.Helper()
+	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots(), mailbox.WithSampling(config))
+	for range n {
+		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+	}
+	return group
+}
+
 // Recipients can begin traces of their own instead, each linked to the broadcast.
 func TestLinkedRoots(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots())
-		for range 100 {
-			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
-		}
+		group := linkedWorkers(t, sys, 100, sampling.Config{})
 		ctx, root := rec.start()
 		assert.Equal(t, 10, group.Broadcast(ctx, func(ctx context.Context) error {
 			_, span := rec.tracer.Start(ctx, "user")
