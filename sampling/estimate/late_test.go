@@ -104,6 +104,7 @@ func withLate(seed uint64, broadcasts []broadcast, slow marks) func() *estimate.
 }
 
 func TestLateSpansKeepEstimatesRight(t *testing.T) {
+	t.Parallel() // It takes seconds, and all its chance is its own.
 	broadcasts := sessions(60)
 	values := all(broadcasts)
 	wanted := []quantity{

@@ -56,6 +56,7 @@ func nested(
 }
 
 func TestNestedStandardErrorsAreHonest(t *testing.T) {
+	t.Parallel() // It takes seconds, and all its chance is its own.
 	broadcasts := relays(fixed(1), 100)
 	values := all(broadcasts)
 	wanted := []quantity{count(len(values)), total(values), mean(values)}

@@ -17,6 +17,7 @@ import (
 
 // The larger the fan-out, the slower, and the smaller the share of spans.
 func TestWeightedQuantilesAreRight(t *testing.T) {
+	t.Parallel() // It takes seconds, and all its chance is its own.
 	var sizes []int
 	sizes = append(sizes, slices.Repeat([]int{1, 3, 10}, 200)...)
 	sizes = append(sizes, slices.Repeat([]int{100}, 100)...)

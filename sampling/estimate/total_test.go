@@ -45,6 +45,7 @@ func sampler(c sampling.Config, seed uint64, broadcasts []broadcast, add adder) 
 
 // Totals of a skewed quantity that grows with the size of the fan-out.
 func TestTotalsAreUnbiased(t *testing.T) {
+	t.Parallel() // It takes seconds, and all its chance is its own.
 	broadcasts := fleet(fixed(1), mixed()...)
 	values := all(broadcasts)
 	wanted := []quantity{total(values), above(values, 30)}
@@ -74,6 +75,7 @@ func TestTotalsAreUnbiased(t *testing.T) {
 // What is known of the fan-outs gives the standard error that the choice has, and
 // intervals that hold the truth as often as they say, or as the skew lets them.
 func TestStandardErrorsAreHonest(t *testing.T) {
+	t.Parallel() // It takes seconds, and all its chance is its own.
 	for _, test := range []struct {
 		name      string
 		sizes     []int
