@@ -122,7 +122,7 @@ func TestPlanRoundsToTheRightMean(t *testing.T) {
 
 // TestWeightsSumToTheSize: in every single plan, not only in the mean.
 func TestWeightsSumToTheSize(t *testing.T) {
-	random := seeded(t)
+	random, missed := seeded(t), 0
 	for range 2000 {
 		n := 1 + random.IntN(200_000)
 		c := sampling.Config{MaxSpans: random.IntN(100)}
@@ -138,7 +138,11 @@ func TestWeightsSumToTheSize(t *testing.T) {
 			sum += p.Weight()
 		}
 		require.InEpsilon(t, float64(n), sum, 1e-9)
+		if math.Abs(p.Expected-float64(len(p.Chosen))) > 1e-9 {
+			missed++
+		}
 	}
+	assert.Greater(t, missed, 200, "negative control: N/k̄ misses it wherever k is rounded")
 }
 
 func TestPlanIntoUsesItsBuffer(t *testing.T) {
