@@ -157,35 +157,3 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 		})
 	}
 }
-
-// Only what is slow is in a stratum: what failed or waited is an exemplar.
-func TestStratumIsOfSlowHandlingsOnly(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{
-			Failures: true, Slow: time.Second, Waited: time.Minute, Stratum: true, PerSecond: -1,
-		})
-		for reason, weight := range map[string]float64{"error": 0, "waited": 0, "slow": 1} {
-			rec.spans.Reset()
-			ref := spawn(t, sys, "worker", do)
-			switch reason {
-			case "error":
-				skip(t, rec, sys, ref, fails)
-			case "slow":
-				skip(t, rec, sys, ref, pause(2*time.Second))
-			case "waited":
-				held, entered, release := hold()
-				require.NoError(t, ref.Send(context.Background(), held))
-				await(t, entered)
-				skip(t, rec, sys, ref, nothing)
-				time.Sleep(time.Hour)
-				release()
-			}
-			time.Sleep(time.Hour)
-			attrs := attributes(t, rec.one("worker job"))
-			assert.Equal(t, reason, attrs[mailbox.LateReasonKey])
-			assert.InDelta(t, weight, attrs[sampling.WeightKey], 0, reason)
-		}
-		drain(t, sys)
-	})
-}
