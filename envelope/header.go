@@ -197,6 +197,9 @@ func (h *Header) Context(parent context.Context) context.Context {
 	if h == nil {
 		return parent
 	}
+	if h.skipped && !h.shown && h.baggage.Len() == 0 {
+		return parent // As the rest would find out, at several times the cost.
+	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
 		parent = trace.ContextWithSpanContext(parent, sc)
 		if h.Sampled() {
