@@ -48,10 +48,16 @@ func lateReason(l *sampling.Late, h *handling, took, waited time.Duration) strin
 	}
 }
 
-// handledLate looks whether the handling h of s is worth a late span, or if it has
-// a span, whether that counts as a slow one.
-func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late) {
-	ended := p.kind.sys.sched.now()
+// tooLong reports whether a handling may be worth a late span for the nanoseconds
+// that it took, or that its message had waited. Hardly any is, and to find that
+// out is all that the others pay.
+func tooLong(l *sampling.Late, took, waited int64) bool {
+	return l.Slow > 0 && took >= int64(l.Slow) || l.Waited > 0 && waited >= int64(l.Waited)
+}
+
+// handledLate looks whether the handling h of s, which ended just now, is worth a
+// late span, or if it has a span, whether that counts as a slow one.
+func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ended int64) {
 	took, waited := time.Duration(ended-h.begun), time.Duration(h.begun-s.sent)
 	reason := lateReason(l, h, took, waited)
 	switch {

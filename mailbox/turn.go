@@ -159,7 +159,10 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 			}
 		}
 		if h.begun != 0 {
-			p.handledLate(s, &h, late)
+			ended := p.kind.sys.sched.now()
+			if h.err != nil || tooLong(late, ended-h.begun, h.begun-s.sent) {
+				p.handledLate(s, &h, late, ended)
+			}
 		}
 		if h.err != nil || h.span != nil || s.call != nil {
 			settled = p.conclude(s, &h)
