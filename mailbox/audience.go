@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 	"weak"
 )
@@ -24,6 +25,7 @@ import (
 // Those derived from one with values on top cannot see that method, and have the
 // standard library start a goroutine, which holds the channel.
 type audience struct {
+	home  *atomic.Pointer[audience] // of the process
 	mu    sync.Mutex
 	done  weakChannel
 	after list.List // of func()
@@ -46,7 +48,9 @@ func (p *process[M]) Done() <-chan struct{} {
 	if done == nil {
 		done = make(chan struct{})
 		a.done = weaken(done)
-		runtime.AddCleanup(a.done.pointer.Value(), (*process[M]).dismiss, p)
+		// The runtime keeps what a cleanup gets. That must not be the process: its
+		// handler may have kept the channel, and then neither would ever go.
+		runtime.AddCleanup(a.done.pointer.Value(), dismiss, weak.Make(a))
 	}
 	a.mu.Unlock()
 	p.catchUp()
@@ -78,7 +82,7 @@ func (p *process[M]) AfterFunc(f func()) (stop func() bool) {
 		}
 		a.after.Remove(waiting)
 		waiting = nil
-		p.dismissLocked(a)
+		a.dismissLocked()
 		return true
 	}
 }
@@ -88,7 +92,7 @@ func (p *process[M]) lockAudience() *audience {
 	for {
 		a := p.audience.Load()
 		if a == nil {
-			a = new(audience)
+			a = &audience{home: &p.audience}
 			if !p.audience.CompareAndSwap(nil, a) {
 				continue
 			}
@@ -101,19 +105,20 @@ func (p *process[M]) lockAudience() *audience {
 	}
 }
 
-// dismiss lets go of the audience if nobody waits for it. The channel was collected.
-func (p *process[M]) dismiss() {
-	if a := p.audience.Load(); a != nil {
+// dismiss has the process let go of its audience if there is nobody in it. A
+// channel was collected.
+func dismiss(w weak.Pointer[audience]) {
+	if a := w.Value(); a != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		p.dismissLocked(a)
+		a.dismissLocked()
 	}
 }
 
-func (p *process[M]) dismissLocked(a *audience) {
+func (a *audience) dismissLocked() {
 	if !a.gone && a.after.Len() == 0 && a.done.value() == nil {
 		a.gone = true
-		p.audience.Store(nil)
+		a.home.Store(nil)
 	}
 }
 

@@ -143,3 +143,28 @@ func TestDeadProcessKeepsNoFunction(t *testing.T) {
 	assert.True(t, collected(kept))
 	runtime.KeepAlive(ref)
 }
+
+// A handler that keeps the channel for itself, and whatever else it is made of,
+// goes with its process; and with its system, although nobody ended that.
+func TestHandlerMayKeepTheChannel(t *testing.T) {
+	for _, end := range []bool{true, false} {
+		type state struct {
+			cargo
+			done <-chan struct{}
+		}
+		kept := func() weak.Pointer[state] {
+			s := new(state)
+			sys := mailbox.NewSystem()
+			ref := spawn(t, sys, "worker", func(ctx context.Context, j job) error {
+				s.done = ctx.Done()
+				return j(ctx)
+			})
+			pass(t, ref)
+			if end {
+				drain(t, sys)
+			}
+			return weak.Make(s)
+		}()
+		assert.True(t, collected(kept), "ended: %t", end)
+	}
+}
