@@ -22,7 +22,7 @@ import (
 
 // inside is what a border at a public listener has inside.
 var inside = propagation.NewCompositeTextMapPropagator(
-	propagation.TraceContext{}, propagate.Baggage{Allow: []string{"user"}, Counters: new(propagate.Counters)})
+	propagate.TraceContext{}, propagate.Baggage{Allow: []string{"user"}, Counters: new(propagate.Counters)})
 
 // forged is a tracestate by which a caller would count a thousandfold.
 const forged = "waybill=w:1000;p:0.001;n:10000;d:1,a=1"

@@ -30,7 +30,7 @@ func ExampleNewBorder() {
 	}
 
 	headers := propagation.NewCompositeTextMapPropagator(
-		propagation.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}})
+		propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}})
 	public := listen(propagate.NewBorder(propagate.Link, headers))
 	internal := listen(propagate.NewBorder(propagate.Continue, headers))
 
@@ -53,7 +53,7 @@ func ExampleNewBorder() {
 
 func ExampleWithBorderCounters() {
 	var public propagate.Counters
-	border := propagate.NewBorder(propagate.Ignore, propagation.TraceContext{}, propagate.WithBorderCounters(&public))
+	border := propagate.NewBorder(propagate.Ignore, propagate.TraceContext{}, propagate.WithBorderCounters(&public))
 	carrier := propagation.MapCarrier{"traceparent": exampleParent}
 
 	ctx := border.Extract(context.Background(), carrier)
@@ -62,7 +62,7 @@ func ExampleWithBorderCounters() {
 }
 
 func ExampleCallerLink() {
-	border := propagate.NewBorder(propagate.Link, propagation.TraceContext{})
+	border := propagate.NewBorder(propagate.Link, propagate.TraceContext{})
 	ctx := border.Extract(context.Background(), propagation.MapCarrier{"traceparent": exampleParent})
 
 	var opts []trace.SpanStartOption

@@ -105,7 +105,7 @@
 // At the public listener, with the instrumentation of net/http:
 //
 //	headers := propagation.NewCompositeTextMapPropagator(
-//		propagation.TraceContext{},
+//		propagate.TraceContext{},
 //		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
 //	)
 //	border := propagate.NewBorder(propagate.Link, headers)
