@@ -148,10 +148,7 @@ func TestDeadProcessKeepsNoFunction(t *testing.T) {
 // goes with its process; and with its system, although nobody ended that.
 func TestHandlerMayKeepTheChannel(t *testing.T) {
 	for _, end := range []bool{true, false} {
-		type state struct {
-			cargo
-			done <-chan struct{}
-		}
+		type state struct{ done <-chan struct{} }
 		kept := func() weak.Pointer[state] {
 			s := new(state)
 			sys := mailbox.NewSystem()
