@@ -23,6 +23,13 @@ func goroutines() int {
 	return bytes.Count(stacks, []byte("mailbox.(*worker).run(")) + bytes.Count(stacks, []byte("mailbox.(*scheduler).watch("))
 }
 
+// awaitNone waits until those of earlier tests are gone, which they are a little
+// while after they have become idle.
+func awaitNone(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return goroutines() == 0 }, patience, time.Millisecond)
+}
+
 // Handlers that block hold nobody else back for long, and the workers that are
 // let in for the others are gone when it is over.
 func TestOthersGetPastBlockedHandlers(t *testing.T) {
@@ -32,6 +39,7 @@ func TestOthersGetPastBlockedHandlers(t *testing.T) {
 		// itself: the slower of the monitor's two ways.
 		bound = 150 * time.Millisecond
 	)
+	awaitNone(t)
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		entered := make(chan struct{}, blocked)
