@@ -37,12 +37,16 @@ func (r Ref[M]) PutAway() bool {
 // rest puts the process away, which is the caller's, if it was asked to and
 // there is nothing else to do.
 func (p *process[M]) rest() {
-	st := p.state.Load()
-	if st&flagRest == 0 || st&(flagMore|flagClosed|flagKilled) != 0 {
+	if p.state.Load()&flagRest == 0 {
+		return
+	}
+	// What is expected no more is among the messages: so look for it first.
+	needless := p.handler == nil || p.expects()
+	if p.state.Load()&(flagMore|flagClosed|flagKilled) != 0 {
 		return
 	}
 	p.state.And(^flagRest)
-	if p.handler == nil || p.expects() {
+	if needless {
 		return
 	}
 	saved := p.save == nil

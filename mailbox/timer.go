@@ -88,10 +88,11 @@ func (t *timer[M]) fire() {
 	}
 	over := t.over
 	t.mu.Unlock()
+	claimed, _ := t.p.offer(&s) // A refusal is counted there.
 	if over {
-		t.p.release(t)
+		t.p.release(t) // Not before: who expects a message is not put away.
 	}
-	if claimed, _ := t.p.offer(&s); claimed { // A refusal is counted there.
+	if claimed {
 		t.p.schedule()
 	}
 }
