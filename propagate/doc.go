@@ -141,8 +141,9 @@
 //
 // What is refused, left out, linked or ignored is counted: in [DefaultCounters]
 // by propagators that were not given [Counters] of their own, and by a
-// SampledFirst in itself. [Counters.Counts] reads the figures, and
-// [Counters.Register] reports them as OpenTelemetry metrics.
+// SampledFirst in itself. [Counters.Counts] and [SampledFirst.Counts] read the
+// figures; [Counters.Register] and [SampledFirst.Register] report them as
+// OpenTelemetry metrics.
 //
 // # Errors
 //

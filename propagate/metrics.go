@@ -78,3 +78,10 @@ func (c *Counters) Register(meter metric.Meter, attrs ...attribute.KeyValue) (me
 	}
 	return registration, nil
 }
+
+// Register reports what p counts, as [Counters.Register] does. Where it stands
+// beside counters that are registered with the same meter, such as those of its
+// [Baggage] or the default ones, it needs attributes of its own.
+func (p *SampledFirst) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	return p.counters.Register(meter, attrs...)
+}

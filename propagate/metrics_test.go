@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
@@ -97,4 +98,20 @@ func TestRegisterTheDefaultCounters(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(propagate.DefaultCounters().Counts().Malformed),
 		measured(t, reader)["waybill.propagate.malformed"][""])
+}
+
+func TestRegisterASampledFirst(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	p := propagate.NewSampledFirst()
+	registration, err := p.Register(meter, attribute.String("listener", "public"))
+	require.NoError(t, err)
+
+	p.Extract(t.Context(), propagation.MapCarrier{"traceparent": unsampled})
+	p.Extract(t.Context(), propagation.MapCarrier{"traceparent": "malformed"})
+	for name, figure := range map[string]int64{"unsampled.carried": 1, "malformed": 1, "unsampled.dropped": 0} {
+		assert.Equal(t, map[string]int64{"public": figure}, measured(t, reader)["waybill.propagate."+name], name)
+	}
+	require.NoError(t, registration.Unregister())
+	assert.Empty(t, measured(t, reader))
 }
