@@ -245,8 +245,12 @@ func (w Wire[M]) codec() Codec[M] {
 
 // codecJSON reports whether the codec is the one for JSON of this package.
 func (w Wire[M]) codecJSON() bool {
-	_, ok := w.codec().(JSONCodec[M])
-	return ok
+	switch w.codec().(type) {
+	case JSONCodec[M], *JSONCodec[M]:
+		return true
+	default:
+		return false
+	}
 }
 
 // limits are those of a Wire, the defaults filled in.

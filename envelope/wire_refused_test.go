@@ -274,3 +274,14 @@ func TestJSONMessagesAreChecked(t *testing.T) {
 		assert.JSONEq(t, `[1, "}", {"a": "\"]"}]`, string(e.Message()))
 	}
 }
+
+// A pointer to the codec is as good as the codec: otherwise the envelope would
+// pass for the message, and an empty one be read.
+func TestJSONIsLookedForBehindAPointer(t *testing.T) {
+	counters := new(envelope.Counters)
+	w := envelope.Wire[order]{Codec: &envelope.JSONCodec[order]{}, Counters: counters}
+	e, err := w.Decode([]byte(marked(`{"version":1}`, `{"ID":7}`)))
+	require.NoError(t, err)
+	assert.Equal(t, order{7}, e.Message())
+	assert.Equal(t, envelope.Counts{Wrapped: 1}, counters.Counts())
+}
