@@ -53,8 +53,9 @@
 // age of the chain travel as [Header] has them: from the rest of this package a
 // message that came from another machine does not differ, but for its span
 // context, which is remote, and its time of sending, which is by the sender's
-// clock. Baggage travels as the W3C writes it, which leaves out members whose
-// keys are not ASCII tokens, and is counted.
+// clock. Baggage travels as the W3C writes it: members whose keys are not ASCII
+// tokens, and those beyond 64 members or 8,192 bytes, are left out, and that is
+// counted.
 //
 // A message that cannot be opened is an error, and its bytes remain the
 // caller's. Trace or baggage that are malformed in one that can be opened are

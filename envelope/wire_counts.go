@@ -39,7 +39,7 @@ type Counts struct {
 	// Cut is messages written without some of what their header has: without
 	// baggage, and perhaps tracestate, because the header would have been above
 	// the limit; or without members of the tracestate beyond the 32nd, or of the
-	// baggage whose keys cannot be written.
+	// baggage whose keys cannot be written or that are more than the W3C allows.
 	Cut uint64
 }
 

@@ -5,6 +5,7 @@ package envelope
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,10 +50,17 @@ func (c *cargo) traced() bool { return c.traceID.IsValid() }
 // has.
 func (c *cargo) chained() bool { return c.hops > 0 }
 
+// What package baggage reads of a header, and the W3C asks everyone to carry.
+const (
+	maxBaggageMembers = 64
+	maxBaggageBytes   = 8192
+)
+
 // load returns what of h travels: nothing sampled if h was skipped, and never a
 // sentinel, which means something to one operating system process only. It says
 // whether something had to be left out: members of the tracestate beyond the
-// 32nd, or of the baggage because of their keys, as the W3C knows only ASCII ones.
+// 32nd, or of the baggage because of their keys, as the W3C knows only ASCII
+// ones, or because no reader would take them.
 func load(h *Header) (c cargo, lossy bool) {
 	if h == nil {
 		return c, false
@@ -64,7 +72,7 @@ func load(h *Header) (c cargo, lossy bool) {
 		lossy = cut > 0
 	}
 	if n := h.baggage.Len(); n > 0 {
-		c.baggage = h.baggage.String()
+		c.baggage = readable(h.baggage.String())
 		lossy = lossy || c.baggage == "" || strings.Count(c.baggage, ",") < n-1
 	}
 	if !h.Sampled() {
@@ -82,6 +90,24 @@ func load(h *Header) (c cargo, lossy bool) {
 		c.choice = choseIt
 	}
 	return c, lossy
+}
+
+// readable returns a list of baggage without the members that are more than a
+// reader takes, which would be nothing at all if they make it too long. Escapes
+// may have made it so: an application's own baggage is not limited.
+func readable(list string) string {
+	if len(list) <= maxBaggageBytes && strings.Count(list, ",") < maxBaggageMembers {
+		return list
+	}
+	members := strings.Split(list, ",")
+	slices.Sort(members) // They come in any order, but always the same should go.
+	kept, size := members[:0], -1
+	for _, m := range members {
+		if len(kept) < maxBaggageMembers && size+1+len(m) <= maxBaggageBytes {
+			kept, size = append(kept, m), size+1+len(m)
+		}
+	}
+	return strings.Join(kept, ",")
 }
 
 // representable reports whether t can be said in nanoseconds since 1970, as is

@@ -163,3 +163,44 @@ func TestLargestHeaderIsNotCut(t *testing.T) {
 		assert.Equal(t, envelope.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts(), form)
 	}
 }
+
+// Readers take no baggage at all that is longer than the W3C allows, which that
+// of an application may become once it is written.
+func TestBaggageThatNoReaderWouldTake(t *testing.T) {
+	for name, c := range map[string]struct {
+		members, size, left int
+	}{
+		"as much as there may be": {64, 100, 64},
+		"too many":                {70, 10, 64},
+		"too long":                {20, 1000, 8},
+		"too long by itself":      {1, 9000, 0},
+	} {
+		var bag baggage.Baggage
+		for i := range c.members {
+			// With a comma, each takes its size; without escapes, half of it would do.
+			m, err := baggage.NewMemberRaw(fmt.Sprintf("k%02d", i), strings.Repeat(" v", (c.size-5)/4)+strings.Repeat("v", (c.size-5)%4))
+			require.NoError(t, err)
+			bag, err = bag.SetMember(m)
+			require.NoError(t, err)
+		}
+		h := envelope.Carry{}.Header(baggage.ContextWithBaggage(t.Context(), bag))
+		for form, f := range forms {
+			w := wire(f)
+			data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+			require.NoError(t, err)
+			e, err := w.Decode(data)
+			require.NoError(t, err)
+			got := e.Header().Baggage()
+			assert.Equal(t, c.left, got.Len(), "%s: %s", form, name)
+			for i := range c.left { // Always the same.
+				key := fmt.Sprintf("k%02d", i)
+				assert.Equal(t, bag.Member(key).Value(), got.Member(key).Value(), "%s: %s", form, name)
+			}
+			want := envelope.Counts{Wrapped: 1, WrittenWrapped: 1}
+			if c.left < c.members {
+				want.Cut = 1
+			}
+			assert.Equal(t, want, w.Counters.Counts(), "%s: %s", form, name)
+		}
+	}
+}
