@@ -44,6 +44,10 @@ func (JSONCodec[M]) Decode(data []byte) (message M, err error) {
 // GobCodec writes each message as a stream of [encoding/gob] of its own, type
 // description included: without it no message could be read alone. For small
 // messages that is many times their size and time. Its zero value is ready.
+//
+// It is for peers that are trusted: encoding/gob believes some sizes that a
+// message claims, such as that of a map, and allocates for them whatever the
+// limits of a [Wire] are.
 type GobCodec[M any] struct{}
 
 // Append implements [Codec]. A nil pointer is an error, as gob has none.
