@@ -142,7 +142,8 @@ func TestWeightsSumToTheSize(t *testing.T) {
 			missed++
 		}
 	}
-	assert.Greater(t, missed, 200, "negative control: N/k̄ misses it wherever k is rounded")
+	// One plan in nine in the mean; most others are capped to a whole number.
+	assert.Greater(t, missed, 100, "negative control: N/k̄ misses it wherever k is rounded")
 }
 
 func TestPlanIntoUsesItsBuffer(t *testing.T) {
