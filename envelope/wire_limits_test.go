@@ -173,12 +173,13 @@ func TestBaggageThatNoReaderWouldTake(t *testing.T) {
 		"as much as there may be": {64, 100, 64},
 		"too many":                {70, 10, 64},
 		"too long":                {20, 1000, 8},
+		"too long, to the byte":   {4, 2730, 3},
 		"too long by itself":      {1, 9000, 0},
 	} {
 		var bag baggage.Baggage
 		for i := range c.members {
-			// With a comma, each takes its size; without escapes, half of it would do.
-			m, err := baggage.NewMemberRaw(fmt.Sprintf("k%02d", i), strings.Repeat(" v", (c.size-5)/4)+strings.Repeat("v", (c.size-5)%4))
+			// Each takes its size; without escapes, half of it would do.
+			m, err := baggage.NewMemberRaw(fmt.Sprintf("k%02d", i), strings.Repeat(" v", (c.size-4)/4)+strings.Repeat("v", c.size%4))
 			require.NoError(t, err)
 			bag, err = bag.SetMember(m)
 			require.NoError(t, err)
