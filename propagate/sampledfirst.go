@@ -47,8 +47,8 @@ func WithoutUnsampled() Option {
 // SampledFirst is a [propagation.TextMapPropagator] for W3C Trace Context and
 // Baggage that reads the sampled flag before anything else, and neither reads
 // nor writes tracestate and baggage where the trace is not sampled. It stands
-// in for a composite of [propagation.TraceContext] and [propagation.Baggage];
-// compose it with neither, since they would put back what it leaves out.
+// in for a composite of two propagators, [TraceContext] and [Baggage] or OTel's;
+// compose it with none of these, since they would put back what it leaves out.
 //
 // The zero value is ready, with the defaults of [NewSampledFirst]. Any number
 // of goroutines may use one SampledFirst at the same time; it must not be
