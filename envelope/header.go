@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -30,12 +31,14 @@ type Header struct {
 	chosen, linked bool // The choice fell on it.
 }
 
-// chained is a context made from a sampled header. It holds that header, so that
-// those of the next messages can count on.
+// chained is a context made from a sampled header, with its span context as the
+// current span. It holds that header, so that those of the next messages can count
+// on.
 type chained struct {
 	context.Context //nolint:containedctx // It is a context itself.
 
 	header *Header
+	span   nonrecording.Span
 }
 
 type chainKey struct{}
@@ -43,6 +46,8 @@ type chainKey struct{}
 // Value implements context.Context.
 func (c *chained) Value(key any) any {
 	switch key {
+	case nonrecording.Key:
+		return &c.span
 	case chainKey{}:
 		return c.header
 	case tracestate.Key{}:
@@ -201,17 +206,23 @@ func (h *Header) Context(parent context.Context) context.Context {
 		return parent // As the rest would find out, at several times the cost.
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
-		parent = trace.ContextWithSpanContext(parent, sc)
 		if h.Sampled() {
-			parent = &chained{parent, h}
+			parent = h.chain(parent)
 		} else {
-			parent = tracestate.ContextWith(parent, h.beside)
+			parent = tracestate.ContextWith(nonrecording.ContextWith(parent, sc), h.beside)
 		}
 	}
 	if h.baggage.Len() > 0 {
 		parent = baggage.ContextWithBaggage(parent, h.baggage)
 	}
 	return parent
+}
+
+func (h *Header) chain(parent context.Context) context.Context {
+	if nonrecording.Key == nil {
+		parent = trace.ContextWithSpanContext(parent, h.spanContext)
+	}
+	return &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
 }
 
 // newSampled returns the header of a message that is sent now from ctx.

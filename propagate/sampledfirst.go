@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -88,7 +89,7 @@ func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapC
 			return ctx
 		}
 		p.counters.unsampledCarried.Add(1)
-		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), decode(parent, trace.TraceState{}))
+		return nonrecording.ContextWith(tracestate.ContextWith(ctx, nil), decode(parent, trace.TraceState{}))
 	case Sampled:
 		ctx = extractTrace(ctx, parent, carrier, &p.counters)
 	}
