@@ -6,7 +6,6 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 )
 
 // errUnspecified stands in for a nil error given to [Reply.Fail].
@@ -59,7 +58,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	c := newCall[R](ctx, p.kind.totals)
 	message := build(Reply[R]{c})
 	ctx, span := p.startCall(ctx, message)
-	s := slot[M]{message: message, call: c}
+	s := slot[M]{message: message, call: &c.pending}
 	p.address(ctx, &s)
 	if span != nil {
 		names, header := p.kind.namesOf(message), s.header
@@ -82,47 +81,15 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	return result, err
 }
 
-// pending is a call as the process sees it that handles it.
-type pending interface {
-	// expired reports whether the caller has gone.
-	expired() bool
-	// bind gives a handler's context the caller's deadline and cancellation.
-	bind(ctx context.Context) context.Context
-	// leave tells that the handler has returned, if it ran at all.
-	leave()
-	// over reports whether there is an answer, or nobody to hear it.
-	over() bool
-	// fail answers with err, unless there is an answer or nobody to hear it.
-	fail(err error)
-	// keep has the keeper hear of the answer, and reports false if there is one
-	// already, or nobody to hear it.
-	keep(k keeper) bool
-}
-
-// keeper is a process that has left calls to be answered later: it fails them
-// if it ends before.
-type keeper interface{ forget(c pending) }
-
-// States of a call.
-const (
-	callOpen uint32 = iota
-	callAnswered
-	callAbandoned
-)
-
+// call is a pending call with room for its answer.
 type call[R any] struct {
-	ctx    callContext
-	totals *kindTotals // of the kind that is called
-	keeper atomic.Pointer[keeper]
-	ready  chan struct{} // holds one; sent to when the answer is there
-	value  R
-	err    error
-	late   func() // tells the caller's trace of a late answer; nil without one
-	state  atomic.Uint32
+	pending
+
+	value R // Written before the answer is announced, and only for one that is no error.
 }
 
 func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
-	c := &call[R]{totals: totals}
+	c := &call[R]{pending: pending{totals: totals}}
 	c.ctx.caller = caller
 	if ready, ok := totals.sys.readies.Get().(chan struct{}); ok {
 		c.ready = ready
@@ -133,40 +100,11 @@ func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
 	return c
 }
 
-// end moves the call out of the open state, once.
-func (c *call[R]) end(state uint32) bool {
-	if !c.state.CompareAndSwap(callOpen, state) {
-		return false
-	}
-	if k := c.keeper.Load(); k != nil {
-		(*k).forget(c)
-	}
-	c.leave()
-	return true
-}
-
-func (c *call[R]) over() bool { return c.state.Load() != callOpen }
-
-func (c *call[R]) keep(k keeper) bool {
-	c.keeper.Store(&k)
-	return !c.over()
-}
-
-func (c *call[R]) leave() { c.ctx.leave() }
-
-// settle gives the caller its answer, the first that comes.
-func (c *call[R]) settle(value R, err error) bool {
-	ready := c.ready
-	if c.over() || !c.end(callAnswered) {
-		return false
-	}
-	c.value, c.err = value, err
-	ready <- struct{}{}
-	return true
-}
-
+// answer gives the caller its answer, the first that comes.
 func (c *call[R]) answer(value R, err error) bool {
-	if c.settle(value, err) {
+	if c.claim() {
+		c.value = value
+		c.announce(err)
 		return true
 	}
 	if c.abandoned() {
@@ -176,23 +114,6 @@ func (c *call[R]) answer(value R, err error) bool {
 		}
 	}
 	return false
-}
-
-func (c *call[R]) fail(err error) {
-	var none R
-	c.settle(none, err)
-}
-
-func (c *call[R]) abandoned() bool { return c.state.Load() == callAbandoned }
-
-// expired answers a caller whose context has ended but who has not noticed
-// yet, so that it is gone from here on.
-func (c *call[R]) expired() bool {
-	var none R
-	if err := c.ctx.caller.Err(); err != nil && c.settle(none, err) {
-		return true
-	}
-	return c.abandoned()
 }
 
 // wait waits for the answer, as long as the caller does.
@@ -212,5 +133,3 @@ func (c *call[R]) wait() (R, error) {
 	}
 	return c.value, c.err
 }
-
-func (c *call[R]) bind(process context.Context) context.Context { return c.ctx.bind(process) }

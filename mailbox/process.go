@@ -51,7 +51,7 @@ type cold[M any] struct {
 	done    chan struct{}
 	backoff *time.Timer // while the process is pausing
 	groups  []leaver[M]
-	open    map[pending]struct{}   // calls left to be answered later
+	open    map[*pending]struct{}  // calls left to be answered later
 	timers  map[*timer[M]]struct{} // that have not ended
 	ties    map[*tie]struct{}
 

@@ -14,8 +14,8 @@ import (
 type slot[M any] struct {
 	message M
 	header  *envelope.Header
-	call    pending // nil for a send
-	sent    int64   // by the system's clock
+	call    *pending // nil for a send
+	sent    int64    // by the system's clock
 }
 
 // clear forgets the message.

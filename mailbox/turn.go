@@ -232,13 +232,13 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 }
 
 // keepOpen remembers a call that was left to be answered later.
-func (p *process[M]) keepOpen(call pending) {
+func (p *process[M]) keepOpen(call *pending) {
 	if call.over() {
 		return // As most are.
 	}
 	c := p.lock()
 	if c.open == nil {
-		c.open = make(map[pending]struct{})
+		c.open = make(map[*pending]struct{})
 	}
 	c.open[call] = struct{}{}
 	c.mu.Unlock()
@@ -248,7 +248,7 @@ func (p *process[M]) keepOpen(call pending) {
 }
 
 // forget implements keeper.
-func (p *process[M]) forget(call pending) {
+func (p *process[M]) forget(call *pending) {
 	c := p.lock()
 	defer c.mu.Unlock()
 	delete(c.open, call)
