@@ -39,6 +39,7 @@ type cold[M any] struct {
 	box     ring[M]   // messages waiting
 	batch   uint64    // how many were taken in hand at once
 	before  uint64    // how many the process was done with before those
+	ahead   int       // how many of those waited when it was last looked: no more now
 	waiters list.List // of *waiter[M]
 
 	failed  uint64
@@ -86,7 +87,10 @@ func (p *process[M]) behind() *cold[M] {
 
 // lock locks what is behind the slot.
 func (p *process[M]) lock() *cold[M] {
-	c := p.behind()
+	c := p.cold.Load()
+	if c == nil {
+		c = p.behind()
+	}
 	c.mu.Lock()
 	return c
 }
@@ -233,7 +237,7 @@ func (p *process[M]) takeAllLocked(c *cold[M]) []slot[M] {
 	}
 	left = c.hand.drain(left)
 	left = c.box.drain(left)
-	c.before, c.batch = c.progress.done(), 0
+	c.before, c.batch, c.ahead = c.progress.done(), 0, 0
 	p.state.And(^(flagInline | flagMore))
 	p.state.Or(flagEnded)
 	return left

@@ -93,11 +93,11 @@ func runAlone(r runnable) {
 // roomLocked reports whether fewer than capacity messages wait. What is inline
 // does not count, nor the message being handled.
 func (c *cold[M]) roomLocked(capacity int) bool {
-	if uint64(c.box.len)+c.batch < uint64(capacity) { //nolint:gosec // Never negative.
+	if c.box.len+c.ahead < capacity {
 		return true // Without a look at what the worker is writing all the time.
 	}
-	inHand := int(c.inHand()) //nolint:gosec // Bounded by memory.
-	return c.box.len+max(inHand-1, 0) < capacity
+	c.ahead = max(int(c.inHand())-1, 0) //nolint:gosec // Bounded by memory.
+	return c.box.len+c.ahead < capacity
 }
 
 // admitLocked takes s in. It reports whether it made the process busy with it.

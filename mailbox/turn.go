@@ -104,7 +104,7 @@ func (p *process[M]) takeBatch() (held bool) {
 		p.end()
 		return false
 	}
-	c.before, c.batch = c.progress.done(), 0
+	c.before, c.batch, c.ahead = c.progress.done(), 0, 0
 	if c.box.len == 0 {
 		c.hand.trim(&p.kind.rooms)
 		c.box.trim(&p.kind.rooms)
@@ -120,7 +120,7 @@ func (p *process[M]) takeBatch() (held bool) {
 	} else {
 		c.hand, c.box = c.box, c.hand
 	}
-	c.batch = uint64(c.hand.len) //nolint:gosec // A length.
+	c.batch, c.ahead = uint64(c.hand.len), c.hand.len //nolint:gosec // A length.
 	p.letInLocked(c)
 	c.mu.Unlock()
 	return true
@@ -149,7 +149,10 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	if late.Any() {
 		h.begun = p.kind.sys.sched.now()
 	}
-	ctx := p.begin(s, &h)
+	var ctx context.Context = p
+	if s.header != nil || s.call != nil || p.kind.roots {
+		ctx = p.begin(s, &h)
+	}
 	returned := false
 	defer func() {
 		if !returned { // A panic, or Goexit, for which recover returns nil.
