@@ -11,7 +11,7 @@ import (
 // registry finds the processes of a kind by their IDs.
 type registry[M any] struct {
 	mu   sync.RWMutex
-	byID map[string]*process[M]
+	byID index[M]
 }
 
 // GetOrSpawn returns the kind's registered process of that ID, and starts one
@@ -29,7 +29,7 @@ func (k *Kind[M]) GetOrSpawn(id string, start Start[M]) (Ref[M], error) {
 	r := &k.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p, ok := r.byID[id]; ok {
+	if p := r.byID.get(id); p != nil {
 		return Ref[M]{p}, nil
 	}
 	p := &process[M]{kind: k, id: id, start: start}
@@ -38,10 +38,7 @@ func (k *Kind[M]) GetOrSpawn(id string, start Start[M]) (Ref[M], error) {
 	if err != nil {
 		return ref, err
 	}
-	if r.byID == nil {
-		r.byID = make(map[string]*process[M])
-	}
-	r.byID[id] = p
+	r.byID.add(p)
 	return ref, nil
 }
 
@@ -50,8 +47,8 @@ func (k *Kind[M]) Lookup(id string) (Ref[M], bool) {
 	r := &k.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	p, ok := r.byID[id]
-	return Ref[M]{p}, ok
+	p := r.byID.get(id)
+	return Ref[M]{p}, p != nil
 }
 
 // unregister forgets the process, which has ended.
@@ -62,5 +59,5 @@ func (k *Kind[M]) unregister(p *process[M]) {
 	r := &k.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.byID, p.id)
+	r.byID.remove(p)
 }
