@@ -48,8 +48,9 @@ func (e Envelope[M]) Header() *Header { return e.header }
 
 // Unwrap opens the envelope for a handler: it returns the message, and ctx
 // with the message's trace and baggage, or with the [Sentinel], in place of
-// those in ctx. It starts no span. To open many untraced messages without
-// allocating, pass a ctx that came from [Untraced].
+// those in ctx. It starts no span; instrumentation that takes its provider from the
+// current span finds the global one below a sampled message. To open many untraced
+// messages without allocating, pass a ctx that came from [Untraced].
 func (e Envelope[M]) Unwrap(ctx context.Context) (context.Context, M) {
 	return e.header.Context(Untraced(ctx)), e.message
 }

@@ -75,6 +75,23 @@ func TestTracersGoOnFromIt(t *testing.T) {
 	assert.True(t, caller.Equal(recorder.Ended()[0].Parent()), "remote as it was")
 }
 
+// TestProviderOfASpan: instrumentation that asks the current span for its provider
+// records below a sampled one that came from elsewhere, and below no other.
+func TestProviderOfASpan(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	defer otel.SetTracerProvider(noop.NewTracerProvider())
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder),
+		sdktrace.WithSampler(sdktrace.AlwaysSample())))
+	for _, sc := range []trace.SpanContext{caller, caller.WithTraceFlags(0)} {
+		ctx := nonrecording.ContextWith(t.Context(), sc)
+		_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("instrumentation").Start(ctx, "request")
+		assert.Equal(t, sc.TraceID(), span.SpanContext().TraceID())
+		assert.Equal(t, sc.IsSampled(), span.SpanContext().IsSampled())
+		span.End()
+	}
+	assert.Len(t, recorder.Ended(), 1)
+}
+
 func TestSpanRecordsNothing(t *testing.T) {
 	span := trace.SpanFromContext(nonrecording.ContextWith(t.Context(), caller))
 	span.SetName("name")

@@ -4,6 +4,7 @@
 package nonrecording
 
 import (
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -26,9 +27,16 @@ func NewSpan(sc *trace.SpanContext) Span { return Span{sc: sc} }
 // SpanContext implements trace.Span.
 func (s *Span) SpanContext() trace.SpanContext { return *s.sc }
 
-// TracerProvider implements trace.Span. Its tracers leave the current span where
-// it is.
-func (*Span) TracerProvider() trace.TracerProvider { return noop.NewTracerProvider() }
+// TracerProvider implements trace.Span. Instrumentation such as otelhttp's starts
+// its spans with the provider of the current one: below a sampled span that is the
+// global one, where OpenTelemetry's would have nothing recorded; below any other,
+// one whose tracers leave the current span where it is.
+func (s *Span) TracerProvider() trace.TracerProvider {
+	if s.sc.IsSampled() {
+		return otel.GetTracerProvider()
+	}
+	return noop.NewTracerProvider()
+}
 
 // IsRecording implements trace.Span.
 func (*Span) IsRecording() bool { return false }
