@@ -30,20 +30,22 @@ type clients struct {
 	err error // the first
 }
 
+// newClients makes clients that stay until close, for they are to get what is on
+// its way when a run ends.
 func newClients(ctx context.Context) *clients {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &clients{ctx: ctx, cancel: cancel, http: &http.Client{Transport: &http.Transport{}}}
 }
 
 // dial connects one more client to a guild, and returns when it is in.
-func (c *clients) dial(wsAddr string, guild int) error {
+func (c *clients) dial(ctx context.Context, wsAddr string, guild int) error {
 	url := fmt.Sprintf("ws://%s/ws?guild=%d", wsAddr, guild)
-	conn, _, err := websocket.Dial(c.ctx, url, &websocket.DialOptions{HTTPClient: c.http}) //nolint:bodyclose // Dial does.
+	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: c.http}) //nolint:bodyclose // Dial does.
 	if err != nil {
 		return fmt.Errorf("connect a WebSocket client: %w", err)
 	}
 	var ready chat.Ready
-	if err = wsjson.Read(c.ctx, conn, &ready); err != nil {
+	if err = wsjson.Read(ctx, conn, &ready); err != nil {
 		_ = conn.CloseNow()
 		return fmt.Errorf("connect a WebSocket client: %w", err)
 	}

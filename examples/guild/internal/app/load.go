@@ -50,7 +50,7 @@ func (l *load) connect(ctx context.Context) error {
 		guild := i%l.c.Guilds + 1
 		var err error
 		if i < realClients {
-			err = l.clients.dial(l.services.wsAddr, guild)
+			err = l.clients.dial(ctx, l.services.wsAddr, guild)
 			l.real[guild]++
 		} else {
 			err = l.services.sessions.Simulate(ctx, int64(guild), l.each(i))

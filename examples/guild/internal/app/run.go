@@ -245,11 +245,11 @@ func (r *run) writeReport() error {
 
 // finish ends everything that start started, and writes the report.
 func (r *run) finish() error {
-	var err error
-	if r.load != nil {
-		err = r.load.close()
+	err := r.services.shutdown()
+	if r.load != nil { // Its clients went when they had got everything.
+		err = errors.Join(err, r.load.close())
 	}
-	err = errors.Join(err, r.services.shutdown(), r.writeReport())
+	err = errors.Join(err, r.writeReport())
 	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
 	defer cancel()
 	if exportErr := r.tel.Shutdown(ctx); exportErr != nil {
