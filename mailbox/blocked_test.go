@@ -6,6 +6,7 @@ package mailbox_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -102,6 +103,61 @@ func TestNestedCallsGiveUpTheirWorkers(t *testing.T) {
 		assert.Zero(t, elapsed(), "nobody waited for the monitor")
 		drain(t, sys)
 	})
+}
+
+// A handler that calls, or waits for room, gives up its worker at once, and does
+// not take it back: however it goes on, others need no monitor to get past it.
+func TestWorkersAreGivenUpForGood(t *testing.T) {
+	called := func(t *testing.T, sys *mailbox.System) job {
+		t.Helper()
+		callee := spawn(t, sys, "callee", do)
+		return func(ctx context.Context) error {
+			for range 10 { // Once is enough for all of them.
+				_, err := mailbox.Call(ctx, callee, func(r mailbox.Reply[int]) job {
+					return func(context.Context) error {
+						r.Answer(0)
+						return nil
+					}
+				})
+				assert.NoError(t, err)
+			}
+			return nil
+		}
+	}
+	sent := func(t *testing.T, sys *mailbox.System) job {
+		t.Helper()
+		full, release := fill(t, sys, 1)
+		t.Cleanup(release)
+		return func(ctx context.Context) error { return full.Send(ctx, nothing) }
+	}
+	for _, test := range []struct {
+		name string
+		use  func(t *testing.T, sys *mailbox.System) job
+		wait time.Duration // until the handler has got where it is to be
+	}{
+		{"after calls", called, 0},
+		{"after it waited for room", sent, 2 * time.Second},
+		{"while it waits for room", sent, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // The system has one worker.
+				sys := newSystem(t, mailbox.WithHandlerWait(time.Second))
+				use := test.use(t, sys)
+				held, _, release := hold()
+				pass(t, spawn(t, sys, "other", do)) // Past what is blocked already.
+				require.NoError(t, spawn(t, sys, "user", do).Send(t.Context(), func(ctx context.Context) error {
+					return errors.Join(use(ctx), held(ctx))
+				}))
+				time.Sleep(test.wait)
+				settle()
+				elapsed := stopwatch()
+				pass(t, spawn(t, sys, "other", do))
+				assert.Zero(t, elapsed(), "it waited for the monitor")
+				release()
+			})
+		})
+	}
 }
 
 // A kind with goroutines of its own needs neither.
