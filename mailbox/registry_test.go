@@ -58,6 +58,53 @@ func TestGetOrSpawnAtOnceIsOneProcess(t *testing.T) {
 	}
 }
 
+// While one process is registered, which takes a while as all are being counted,
+// those who ask for another wait, and then find at the same time that there is none.
+func TestGetOrSpawnOfManyAtOnceIsOneOfEach(t *testing.T) {
+	const askers, names, others = 20, 20, 20_000
+	sys := newSystem(t)
+	for range others {
+		spawn(t, sys, "other", do)
+	}
+	counting, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				sys.Stats()
+			}
+			if n == 0 {
+				close(counting)
+			}
+		}
+	}()
+	kind := newKind[job](t, sys)
+	var refs [askers][names]mailbox.Ref[job]
+	var wg sync.WaitGroup
+	await(t, counting)
+	for asker := range refs {
+		wg.Go(func() {
+			for i := range names {
+				name := (i + asker/4*names/5) % names // Four ask for the same, the others for others.
+				var err error
+				refs[asker][name], err = kind.GetOrSpawn(strconv.Itoa(name), startsWith(nothing))
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	<-stopped
+	assert.Equal(t, others+names, sys.Stats().Processes)
+	for asker := range refs {
+		same := refs[asker] == refs[0]
+		assert.True(t, same, "asker %d has got others", asker)
+	}
+}
+
 func TestLookup(t *testing.T) {
 	sys := newSystem(t)
 	kind, other := newKind[job](t, sys), newKind[job](t, sys)
