@@ -19,7 +19,8 @@ type Overflow int
 const (
 	// Wait makes the sender wait until there is room or its context ends. A
 	// sender that is itself a handler waits for a bounded time ([WithHandlerWait]),
-	// and not at all for its own process. A broadcast never waits: it is refused.
+	// and not at all for its own process: it is known by its context, so it must
+	// pass that on. A broadcast never waits: it is refused.
 	Wait Overflow = iota
 	// Refuse refuses the message with [ErrFull].
 	Refuse
