@@ -6,6 +6,7 @@ package mailbox_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,27 @@ func TestBroadcastFromAHandlerNeverWaits(t *testing.T) {
 		assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 1, Rejected: 1, Full: 1}, await(t, result))
 		release()
 		drain(t, sys)
+	})
+}
+
+// Those that a broadcast wakes are queued many at a time.
+func TestBroadcastWakesInBatches(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // The system has one worker.
+		const batch, members = 32, 10*32 + 1
+		sys := newSystem(t)
+		group := mailbox.NewGroup[job](sys, "workers")
+		for range members {
+			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
+		}
+		_, release := fill(t, sys, 1)
+		group.Broadcast(t.Context(), nothing)
+		processes, chunks := sys.Waiting()
+		assert.Equal(t, members, processes)
+		assert.Equal(t, members/batch+1, chunks)
+		release()
+		drain(t, sys)
+		assert.EqualValues(t, members+2, sys.Stats().Handled)
 	})
 }
 

@@ -89,3 +89,13 @@ func (x *Index) Bytes() (n int) {
 	x.each(func(page *indexPage[int]) { n += int(unsafe.Sizeof(*page)) })
 	return n + 8*cap(x.pages)
 }
+
+// Waiting returns how many processes wait for a worker, and in how many chunks.
+func (s *System) Waiting() (processes, chunks int) {
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	for c := s.sched.queue.head; c != nil; c = c.next {
+		chunks++
+	}
+	return s.sched.queue.len, chunks
+}
