@@ -285,6 +285,8 @@ func TestBaggageCountsByDefault(t *testing.T) {
 	before := propagate.DefaultCounters().Counts().BaggageRefused
 	read(t, propagate.Baggage{}, "malformed")
 	assert.Equal(t, before+1, propagate.DefaultCounters().Counts().BaggageRefused)
+	var none *propagate.Counters
+	assert.Equal(t, before+1, none.Counts().BaggageRefused, "no counters are the default ones")
 }
 
 func TestSampledFirstWithBaggage(t *testing.T) {

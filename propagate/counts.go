@@ -69,6 +69,7 @@ func (c *Counters) or() *Counters {
 // Counts returns what has been counted so far. Each figure is exact; together
 // they may be of slightly different moments.
 func (c *Counters) Counts() Counts {
+	c = c.or()
 	return Counts{
 		Malformed:         c.malformed.Load(),
 		TraceStateRefused: c.traceStateRefused.Load(),
