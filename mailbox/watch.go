@@ -20,8 +20,8 @@ func (e Ended) who() string {
 
 // Watch has the watcher learn of the other process's end: it is sent what build
 // makes of it, even if its mailbox is full. If the other has ended already, that
-// is at once. build must neither block nor panic. The watch ends with either process, or by
-// unwatch, which reports whether it came in time.
+// is at once. build must neither block nor panic. The watch ends with either
+// process, or by unwatch, which reports whether it came in time.
 func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
 	p := watcher.p
 	if p == nil {
