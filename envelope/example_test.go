@@ -125,7 +125,7 @@ func ExampleCarry() {
 func ExampleSentinel() {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
 	ctx, _ := envelope.Bare(Order{"a lamp"}).Unwrap(context.Background())
-	fmt.Println(trace.SpanContextFromContext(ctx).Equal(envelope.Sentinel()))
+	fmt.Println(envelope.IsSentinel(trace.SpanContextFromContext(ctx)))
 
 	_, span := provider.Tracer("shop").Start(ctx, "look up")
 	fmt.Println(span.IsRecording())

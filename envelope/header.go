@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/nonrecording"
+	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -257,7 +258,10 @@ func (c Carry) Header(ctx context.Context) *Header {
 	if ctx == context.Background() {
 		return nil // As the rest would find out, at a tenth of the time.
 	}
-	sc := trace.SpanContextFromContext(ctx)
+	var sc trace.SpanContext
+	if span := trace.SpanFromContext(ctx); !sentinel.IsCurrent(span) {
+		sc = span.SpanContext()
+	}
 	if sc.IsSampled() && sc.IsValid() {
 		return newSampled(ctx, sc)
 	}

@@ -5,50 +5,42 @@ package envelope
 
 import (
 	"context"
-	"encoding/binary"
-	"math/rand/v2"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/sentinel"
 )
 
-// sentinel is made once per operating system process. Its lower half is far
-// above the threshold of every ratio sampler that samples less than 99.6 %,
-// so even a sampler that looks at the ID and not at the flag leaves it alone.
-var sentinel = newSentinel()
+// Sentinel returns a span context that stands for "no trace": valid and not
+// sampled. A handler of an untraced message has one in its context. What a span
+// that is started below it becomes depends on the sampler of the span's provider:
+//
+//   - A parent-based sampler, the default of the SDK and of most programs, records
+//     nothing. Calls over HTTP and gRPC go out unsampled. Without the sentinel,
+//     each of those would become the sampled root of a trace of its own.
+//   - TraceIDRatioBased below 99.6 % samples nothing either.
+//   - AlwaysSample records the span. It and its children are a trace of their own,
+//     whose parent is missing.
+//   - Any sampler inside the wrapper of package sampling/sampler samples nothing.
+//
+// The trace ID is 8 random bytes, ff, and seven zero bytes. The random bytes are
+// drawn anew by each call, and each time that somebody asks the span in a
+// handler's context for its span context. It allocates nothing.
+func Sentinel() trace.SpanContext { return sentinel.SpanContext() }
 
-func newSentinel() trace.SpanContext {
-	var traceID trace.TraceID
-	var spanID trace.SpanID
-	// Zero in either half would make the identifier invalid or less telling.
-	binary.BigEndian.PutUint64(traceID[:8], rand.Uint64()|1)
-	traceID[8] = 0xff
-	binary.BigEndian.PutUint64(spanID[:], rand.Uint64()|1)
-	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID})
-}
+// IsSentinel reports whether sc is a [Sentinel], of this operating system process
+// or of another, or a non-recording child of one.
+func IsSentinel(sc trace.SpanContext) bool { return sentinel.Is(sc) }
 
-// Sentinel returns the span context that stands for "no trace": valid and not
-// sampled, the same for the whole life of the operating system process. A
-// handler of an untraced message has it in its context. Parent-based samplers
-// therefore start nothing below it, and calls over HTTP and gRPC go out
-// unsampled; without it, every one of those would become the sampled root of a
-// trace of its own. Its trace ID is 8 random bytes, ff, and seven zero bytes.
-func Sentinel() trace.SpanContext { return sentinel }
-
-// IsSentinel reports whether sc is the [Sentinel] or a non-recording child of it.
-func IsSentinel(sc trace.SpanContext) bool {
-	return sc.TraceID() == sentinel.TraceID() && !sc.IsSampled()
-}
-
-// Untraced returns ctx with the [Sentinel] in place of its span and without
+// Untraced returns ctx with a [Sentinel] in place of its span and without
 // its baggage. It returns ctx itself, without allocating, if ctx is so already.
 func Untraced(ctx context.Context) context.Context {
 	if baggage.FromContext(ctx).Len() > 0 {
 		ctx = baggage.ContextWithoutBaggage(ctx)
 	}
-	// A sampler may record, without sampling, even below the sentinel.
-	if span := trace.SpanFromContext(ctx); span.IsRecording() || !IsSentinel(span.SpanContext()) {
-		ctx = trace.ContextWithSpanContext(ctx, sentinel)
+	if !sentinel.IsCurrent(trace.SpanFromContext(ctx)) {
+		ctx = sentinel.ContextWith(ctx)
 	}
 	return ctx
 }

@@ -39,7 +39,8 @@
 // a child of the sender's, which says how long the message waited; spans that
 // the handler starts with its context nest below it. The handler of any other
 // message has the process's own context, at no cost, with [envelope.Sentinel]
-// in it, so that its spans and outgoing requests stay silent. A message that
+// in it, so that its spans and outgoing requests stay silent; the sentinel's
+// documentation says below which samplers. A message that
 // was refused or never handled leaves a span with the reason where its handling
 // would have been, and a late answer to a call one where nobody waits for it.
 //

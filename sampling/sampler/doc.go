@@ -19,8 +19,8 @@
 //     that was not sampled is a root like any other.
 //   - Below the sentinel of untraced messages (package envelope), nothing is sampled,
 //     that of another service included. Without the wrapper this takes a parent-based
-//     sampler, or a ratio sampler below 99 %; AlwaysSample would collect the spans of
-//     all untraced messages in one trace.
+//     sampler, or a ratio sampler below 99 %; AlwaysSample records what is started
+//     there, each span with its children as a trace of its own.
 //   - Below a chosen recipient of a fan-out, users' own spans get the attributes of
 //     [sampling.Fanout], as those of mailboxes have them anyway. Without the wrapper
 //     those spans are there, and say nothing of what they stand for. One that is

@@ -4,13 +4,13 @@
 package sampler
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -40,7 +40,7 @@ func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 	switch {
 	case forced:
 		result.Decision = sdktrace.RecordAndSample
-	case !isSentinel(parent):
+	case !sentinel.Is(parent):
 		result = w.next.ShouldSample(p)
 	}
 	inherited := parent.TraceState()
@@ -63,14 +63,6 @@ func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 
 // Description implements sdktrace.Sampler.
 func (w wrapper) Description() string { return "Waybill{" + w.next.Description() + "}" }
-
-// isSentinel reports whether sc is the sentinel of an operating system process,
-// this one or another, or a non-recording child of it. It goes by the shape that
-// envelope.Sentinel documents; a random trace ID has it once in 2⁶⁴.
-func isSentinel(sc trace.SpanContext) bool {
-	id := sc.TraceID()
-	return binary.BigEndian.Uint64(id[8:]) == 0xff<<56 && !sc.IsSampled()
-}
 
 // weighted reports whether attrs say already what their span stands for.
 func weighted(attrs []attribute.KeyValue) bool {
