@@ -15,8 +15,9 @@ import (
 type owner interface {
 	// yield lets others have the handler's worker while the handler waits.
 	yield()
-	// sentAt is when the message in hand was sent, by the clocks.
-	sentAt() int64
+	// sentAt is when the message in hand was sent, by the clocks. It reports false
+	// if there is none.
+	sentAt() (sent int64, ok bool)
 	system() *System
 }
 

@@ -27,21 +27,33 @@ func SystemOf(ctx context.Context) (*System, bool) {
 
 // SentAt returns when the message was sent that is being handled: exactly if
 // its trace is sampled, else to about a millisecond, or some 20 while all
-// processors are busy. It reports false outside of handlers. Only a handler may
-// ask, before it returns: after that its process handles another message.
+// processors are busy. It reports false outside of handlers, and while the process
+// handles nothing or has ended. Only a handler may ask, before it returns: the
+// context of an untraced message is that of its process, so that later the answer
+// would be about another message. A handler that hands its context to a goroutine
+// hands the time over as a value.
 func SentAt(ctx context.Context) (time.Time, bool) {
 	if self := processOf(ctx); self != nil {
-		return timeOf(self.sentAt()), true
+		if sent, ok := self.sentAt(); ok {
+			return timeOf(sent), true
+		}
 	}
 	return time.Time{}, false
 }
 
 // sentAt implements owner.
-func (p *process[M]) sentAt() int64 {
-	if p.state.Load()&flagTaken != 0 {
-		return p.slot.sent
+func (p *process[M]) sentAt() (sent int64, ok bool) {
+	st := p.state.Load()
+	switch c := p.cold.Load(); {
+	case st&flagBusy == 0 || st&flagEnded != 0:
+		return 0, false
+	case st&(flagInline|flagTaken) == flagInline|flagTaken:
+		return p.slot.sent, true
+	case c == nil || c.sent == 0: // Whoever asks is not its handler.
+		return 0, false
+	default:
+		return c.sent, true
 	}
-	return p.cold.Load().sent
 }
 
 // system implements owner.
