@@ -99,3 +99,15 @@ func (s *System) Waiting() (processes, chunks int) {
 	}
 	return s.sched.queue.len, chunks
 }
+
+// LateAllowed returns how many of n late spans at one time a limit of that many
+// per second allows.
+func LateAllowed(n int, perSecond float64) (allowed int) {
+	var l lateLimit
+	for range n {
+		if l.allow(1, perSecond) {
+			allowed++
+		}
+	}
+	return allowed
+}

@@ -192,7 +192,8 @@ func (l *lateLimit) allow(now int64, perSecond float64) bool {
 	if math.IsInf(perSecond, 1) {
 		return true
 	}
-	interval := int64(float64(time.Second) / perSecond)
+	const longest = 1 << 60 // ns, some 36 years: more would overflow below.
+	interval := int64(min(float64(time.Second)/perSecond, longest))
 	burst := max(int64(time.Second)-interval, 0)
 	for {
 		due := l.due.Load()

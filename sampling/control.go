@@ -123,6 +123,25 @@ func (c *Control) Set(next Configuration) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.setLocked(next)
+	return nil
+}
+
+// setIf is Set, on the condition that ok reports of the present configuration.
+func (c *Control) setIf(ok func(Configuration) bool, next Configuration) (changed bool, err error) {
+	if err := next.validate(); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !ok(c.current) {
+		return false, nil
+	}
+	c.setLocked(next)
+	return true, nil
+}
+
+func (c *Control) setLocked(next Configuration) {
 	c.current = next.clone()
 	for name, live := range c.kinds {
 		s := next.kind(name)
@@ -132,7 +151,6 @@ func (c *Control) Set(next Configuration) error {
 		s := next.group(name)
 		live.now.Store(&s)
 	}
-	return nil
 }
 
 // Kind returns the settings of the kind of that name, which follow all changes.

@@ -98,6 +98,12 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 		{"a kind", `{"kinds": {"good": {}, "bad": {"late": {"waited": "-1s"}}}}`, `kind "bad"`},
 		{"stratum of nothing", `{"default": {"late": {"stratum": true}}}`, "none is slow"},
 		{"a curve", `{"groups": {"g": {"curve": [{"size": 0, "probability": 1}]}}}`, "size 0 is below 1"},
+		{"null", `null`, "null"},
+		{"null for a kind", `{"kinds": {"session": null}}`, "null"},
+		{"null for a curve", `{"default_group": {"curve": null}}`, ""},
+		{"negative spans", `{"groups": {"g": {"max_spans": -5}}}`, "max_spans is -5"},
+		{"a cap below the rate", `{"default_group": {"spans_per_second": 9, "max_spans_per_second": 8}}`, "is below"},
+		{"a kind's cap below the rate", `{"default": {"spans_per_second": 9, "max_spans_per_second": 8}}`, "is below"},
 		{"too long", `{"kinds": {"` + strings.Repeat("x", 1<<20) + `": {}}}`, "too large"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,11 +4,15 @@
 package sampling
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,9 +21,19 @@ const maxConfiguration = 1 << 20 // bytes
 
 // ServeHTTP shows the configuration as JSON (GET), and changes the whole of it
 // (PUT): what the JSON leaves out is as it is by default. A bad configuration is
-// refused with status 400 and the reason, and changes nothing; an answer of
-// status 200 shows what holds now. It does not ask who asks: serve it where only
-// operators can reach it.
+// refused with status 400 and the reason, one of more than a mebibyte with 413; both
+// change nothing. An answer of status 200 shows what holds now.
+//
+// Each answer of 200 has an ETag. A PUT that sends it back as If-Match changes the
+// configuration only if it is still that one, and is refused with 412 otherwise:
+// so two operators do not undo each other's changes. A PUT without If-Match
+// changes whatever is there.
+//
+// A PUT that a browser sends for a page of another origin is refused with 403, as
+// [http.CrossOriginProtection] decides. Nothing else is asked of whoever calls.
+// Serve it on a listener that only operators can reach; and where browsers run
+// beside it, put a handler in front that refuses each Host that is not its own,
+// since a page can have its own name resolve to that listener's address.
 //
 //	{
 //	  "default": {"carry": true, "spans": true},
@@ -37,36 +51,92 @@ const maxConfiguration = 1 << 20 // bytes
 //	  }
 //	}
 func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	shown := c.Configuration()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodPut:
-		next, err := readConfiguration(http.MaxBytesReader(w, r.Body, maxConfiguration))
-		if err == nil {
-			err = c.Set(next)
-		}
+		next, status, err := c.put(w, r)
 		if err != nil {
-			status := http.StatusBadRequest
-			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-				status = http.StatusRequestEntityTooLarge
-			}
 			http.Error(w, err.Error(), status)
 			return
 		}
+		shown = next
 	default:
 		w.Header().Set("Allow", "GET, HEAD, PUT")
 		http.Error(w, "GET shows the configuration, PUT changes it", http.StatusMethodNotAllowed)
 		return
 	}
+	body := shown.json()
 	w.Header().Set("Content-Type", "application/json")
-	encoder := json.NewEncoder(w)
+	w.Header().Set("ETag", etag(body))
+	_, _ = w.Write(body) // The client may have gone.
+}
+
+// put changes the configuration to that of the request, and returns it. The
+// status goes with the error.
+func (c *Control) put(w http.ResponseWriter, r *http.Request) (next Configuration, status int, err error) {
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		return next, http.StatusForbidden, err
+	}
+	next, err = readConfiguration(http.MaxBytesReader(w, r.Body, maxConfiguration))
+	changed := false
+	if err == nil {
+		changed, err = c.setIf(func(now Configuration) bool { return matches(r.Header.Values("If-Match"), now) }, next)
+	}
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return next, http.StatusRequestEntityTooLarge, err
+		}
+		return next, http.StatusBadRequest, err
+	}
+	if !changed {
+		return next, http.StatusPreconditionFailed, errors.New("the configuration has changed: get it again")
+	}
+	return next, http.StatusOK, nil
+}
+
+// matches reports whether one of the entity tags in headers, lists as in RFC 9110
+// section 13.1.1, is that of c. Without any header it is.
+func matches(headers []string, c Configuration) bool {
+	if len(headers) == 0 {
+		return true
+	}
+	tag := etag(c.json())
+	for _, header := range headers {
+		for given := range strings.SplitSeq(header, ",") {
+			if given = strings.TrimSpace(given); given == "*" || given == tag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// etag returns the entity tag of a configuration in JSON. It has no comma.
+func etag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:16]) + `"`
+}
+
+// json returns c as JSON, to be read by people too.
+func (c Configuration) json() []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(configurationJSON(c.Configuration())) // The client may have gone.
+	if err := encoder.Encode(configurationJSON(c)); err != nil {
+		panic(err) // It cannot be: validation leaves no number that JSON has no form for.
+	}
+	return b.Bytes()
 }
 
 // readConfiguration reads one configuration and nothing after it.
 func readConfiguration(r io.Reader) (Configuration, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return Configuration{}, err
+	}
 	read := configurationJSON(DefaultConfiguration())
-	decoder := json.NewDecoder(r)
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
 		return Configuration{}, fmt.Errorf("%w: %w", ErrSettings, err)
@@ -74,7 +144,25 @@ func readConfiguration(r io.Reader) (Configuration, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Configuration{}, fmt.Errorf("%w: something follows the configuration", ErrSettings)
 	}
+	if holdsNull(data) {
+		return Configuration{}, fmt.Errorf("%w: null is no setting: leave out what is to be as by default", ErrSettings)
+	}
 	return Configuration(read), nil
+}
+
+// holdsNull reports whether data, which is valid JSON, has a null anywhere. Decoding
+// takes it for the default, which nobody may have meant.
+func holdsNull(data []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return false // The end.
+		}
+		if token == nil {
+			return true
+		}
+	}
 }
 
 // configurationJSON is a Configuration with the names that it has in JSON.

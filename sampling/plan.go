@@ -10,20 +10,22 @@ import (
 )
 
 // Config says how many recipients of a fan-out keep the trace. The zero value
-// is the default: [DefaultCurve], no cap and no rate.
+// is the default: [DefaultCurve], no cap and no rate. A [Control] refuses negative
+// numbers; where there is none, they mean what zero means.
 type Config struct {
 	// Curve gives the share by the size of the fan-out.
 	Curve Curve `json:"curve"`
-	// MaxSpans caps the number of recipients chosen in one fan-out. Zero or
-	// less means no cap.
+	// MaxSpans caps the number of recipients chosen in one fan-out. Zero
+	// means no cap.
 	MaxSpans int `json:"max_spans,omitempty"`
 	// SpansPerSecond is how many recipients fan-outs choose per second, on
-	// average, where the curve would have them choose more. Zero or less means
-	// any number. It takes a [Rate].
+	// average, where the curve would have them choose more. Zero means any
+	// number. It takes a [Rate].
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
 	// MaxSpansPerSecond is the last resort: while more are chosen per second,
 	// fan-outs choose none. Estimates lose those fan-outs, so it should be well
-	// above SpansPerSecond. Zero or less means no cap. It takes a [Rate].
+	// above SpansPerSecond, and a [Control] refuses one that is below. Zero means no
+	// cap. It takes a [Rate].
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
@@ -46,6 +48,9 @@ func (c Config) limit(n int) int {
 }
 
 func (c Config) validate() error {
+	if c.MaxSpans < 0 {
+		return fmt.Errorf("%w: max_spans is %d", ErrSettings, c.MaxSpans)
+	}
 	return validateRates(c.SpansPerSecond, c.MaxSpansPerSecond)
 }
 
@@ -54,6 +59,9 @@ func validateRates(target, most float64) error {
 		if math.IsNaN(rate) || math.IsInf(rate, 0) || rate < 0 {
 			return fmt.Errorf("%w: %s is %v", ErrSettings, name, rate)
 		}
+	}
+	if most > 0 && most < target {
+		return fmt.Errorf("%w: max_spans_per_second, %v, is below spans_per_second, %v", ErrSettings, most, target)
 	}
 	return nil
 }
