@@ -35,8 +35,8 @@ func withinBudget(budget int, mean float64) bool {
 }
 
 var (
-	plainNumber = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?$`)
-	plainWhole  = regexp.MustCompile(`^[0-9]{1,30}$`)
+	plainNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]{1,3})?$`)
+	plainWhole  = regexp.MustCompile(`^(0|[1-9][0-9]{0,29})$`)
 )
 
 // readPlainly is an oracle for members of the four fields, or of those and a

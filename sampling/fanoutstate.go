@@ -24,14 +24,14 @@ const MemberKey = "waybill"
 
 var ignored atomic.Uint64
 
-// Ignored returns how many times [FanoutFrom] came upon a member that is
-// malformed or out of sane bounds, and took it as absent; once for each reading,
-// not for each message.
+// Ignored returns how many times [FanoutFrom] came upon a member that it took as
+// absent; once for each reading, not for each message.
 func Ignored() uint64 { return ignored.Load() }
 
 // FanoutFrom reads what a trace has been through from its tracestate. A member
-// that is absent, malformed or out of sane bounds gives the zero value; the
-// latter two are counted ([Ignored]).
+// that is absent gives the zero value. So does one that is malformed, out of sane
+// bounds, or not as [Fanout.Put] would write it: with a number in another form, or
+// a field twice. Those are counted ([Ignored]).
 func FanoutFrom(ts trace.TraceState) Fanout {
 	if member := ts.Get(MemberKey); member != "" {
 		return parseFanout(member)
@@ -40,9 +40,10 @@ func FanoutFrom(ts trace.TraceState) Fanout {
 }
 
 func parseFanout(member string) (f Fanout) {
+	var seen fields
 	for field := range strings.SplitSeq(member, ";") {
 		name, value, _ := strings.Cut(field, ":")
-		if !f.set(name, value) {
+		if !seen.add(name) || !f.set(name, value) {
 			f = Fanout{}
 			break
 		}
@@ -54,9 +55,36 @@ func parseFanout(member string) (f Fanout) {
 	return f
 }
 
+// fieldNames are those of all fields that set knows.
+const fieldNames = "wpndbe"
+
+// fields is the set of the known fields that were seen in a member.
+type fields uint8
+
+// add reports whether name is new, or unknown.
+func (s *fields) add(name string) bool {
+	if len(name) != 1 {
+		return true
+	}
+	at := strings.IndexByte(fieldNames, name[0])
+	if at < 0 {
+		return true
+	}
+	bit := fields(1) << at
+	fresh := *s&bit == 0
+	*s |= bit
+	return fresh
+}
+
 // set parses one field and reports whether it could; a name that a later version
 // added it passes over.
 func (f *Fanout) set(name, value string) bool {
+	if len(name) != 1 || !strings.Contains(fieldNames, name) {
+		return true
+	}
+	if !plain(value) {
+		return false
+	}
 	var err error
 	switch name {
 	case "w":
@@ -73,6 +101,19 @@ func (f *Fanout) set(name, value string) bool {
 		f.MeanBudget, err = strconv.ParseFloat(value, 64)
 	}
 	return err == nil
+}
+
+// plain reports whether value has the form of a number that member writes, as far
+// as strconv does not tell: it takes signs, underscores, other bases and more.
+func plain(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c-'0' > 9 && (i == 0 || c != '.' && c != 'e' && c != '+' && c != '-') {
+			return false
+		}
+	}
+	last := len(value) - 1
+	return last >= 0 && value[last]-'0' <= 9 &&
+		(value[0] != '0' || last == 0 || value[1] == '.')
 }
 
 // Put returns ts with f as its first member, as it is to be on a recipient that

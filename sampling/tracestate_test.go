@@ -100,6 +100,12 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		good + ";b:17", good + ";e:17", good + ";b:0;e:0.5", good + ";b:17;e:0", good + ";b:-1;e:-1", good + ";b:17;e:NaN",
 		good + ";b:17;e:18.1", good + ";b:17;e:15.9", good + ";b:1.5;e:1.5", good + ";b:2147483648;e:2147483648",
 		good + ";b:2147483647;e:2147483647.5", good + ";b:1;e:-0", good + ";b:1;e:Inf", good + ";b;e", good + ";b:;e:",
+		// Numbers in forms that strconv takes and our writer does not have.
+		"w:0x1p4;p:0.0625;n:16;d:1", "w:1_0;p:0.1;n:10;d:1", "w:+10;p:0.1;n:10;d:1", "w:10;p:.1;n:10;d:1",
+		"w:10;p:0.1;n:+10;d:1", "w:10;p:0.1;n:10;d:+1", "w:010;p:0.1;n:10;d:1", "w:10;p:0.1;n:010;d:1", "w:10.;p:0.1;n:10;d:1",
+		"w:12.5;p:0.08;n:25;d:2;b:+17;e:17.25", "w:12.5;p:0.08;n:25;d:2;b:17;e:0x1p4",
+		// Fields twice, whether they agree or not.
+		good + ";w:12.5", good + ";p:0.5", good + ";n:25", good + ";d:3", good + ";b:17;e:17.25;b:17", good + ";b:17;e:17.25;e:17.5",
 		";", ":", "w", "rubbish", "w:12.5 ;p:0.08;n:25;d:2", "W:12.5;P:0.08;N:25;D:2",
 	}
 	for _, member := range texts {
