@@ -33,6 +33,7 @@ func TestSecondOfTwoChangesIsRefused(t *testing.T) {
 	read := ask(c, http.MethodGet, "").Header().Get("ETag")
 	require.NotEmpty(t, read)
 	assert.Equal(t, read, ask(c, http.MethodHead, "").Header().Get("ETag"))
+	assert.Equal(t, "nosniff", ask(c, http.MethodGet, "").Header().Get("X-Content-Type-Options"))
 
 	first := put(c, spansOff, "If-Match", read)
 	require.Equal(t, http.StatusOK, first.Code, first.Body)
