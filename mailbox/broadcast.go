@@ -92,7 +92,7 @@ func (g *Group[M]) broadcastTraced(
 		Config: *g.settings.sampling.Load(), Above: parent,
 		Rate: g.rate, Limits: g.limits(), Now: time.Duration(exactly()),
 	}
-	skipped := newParcel(ctx, g.sys, message, g.sys.skippedHeader(header))
+	skipped := g.skippedParcel(ctx, message, header)
 	var attrs []attribute.KeyValue
 	if size == nil {
 		plan := planner.Plan(len(members))
@@ -130,30 +130,36 @@ func (g *Group[M]) chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope
 	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState()))).Choose(false)
 }
 
-// skippedHeader is what all recipients share that do not. It costs a little for
-// each of them to know the trace that they might report to.
-func (s *System) skippedHeader(h *envelope.Header) *envelope.Header {
-	switch {
-	case s.controlled:
-		return h.Skip(s.carry)
-	case s.carry.Unsampled:
-		sc := h.SpanContext()
-		return h.WithSpanContext(sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled))
-	default:
-		return h.WithSpanContext(trace.SpanContext{})
+// skippedParcel is what all recipients share that do not. It costs a little for
+// each of them to know the trace that they might report to, so only those of
+// systems with a control do: theirs, whoever broadcasts, for it is their settings
+// that say what is worth a report.
+func (g *Group[M]) skippedParcel(ctx context.Context, message M, h *envelope.Header) parcel[M] {
+	told := newParcel(ctx, g.sys, message, h.Skip(g.sys.carry))
+	var sc trace.SpanContext
+	if g.sys.carry.Unsampled {
+		sc = h.SpanContext()
+		sc = sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled)
 	}
+	untold := newParcel(ctx, g.sys, message, h.WithSpanContext(sc))
+	untold.told = &told
+	return untold
 }
 
 // parcel is what recipients get: those of kinds with roots are told that it was
 // decided whether to trace it, and those of kinds that carry no traces get none.
-type parcel[M any] struct{ plain, decided, bare slot[M] }
+type parcel[M any] struct {
+	plain, decided, bare slot[M]
+
+	told *parcel[M] // what those of systems with a control get instead, if not nil
+}
 
 func newParcel[M any](ctx context.Context, sys *System, message M, h *envelope.Header) parcel[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
 	decided, bare := s, s
 	decided.header = withDecision(ctx, h)
 	bare.header = h.WithSpanContext(trace.SpanContext{})
-	return parcel[M]{s, decided, bare}
+	return parcel[M]{plain: s, decided: decided, bare: bare}
 }
 
 // delivery is a broadcast on its way.
@@ -190,12 +196,16 @@ func (d *delivery[M]) deliverAll(members []*process[M], s parcel[M]) {
 // wakes are scheduled a chunk at a time, the last when the caller flushes.
 func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 	for _, p := range members {
-		offered := &s.plain
+		mine := s
+		if s.told != nil && p.kind.sys.controlled {
+			mine = s.told
+		}
+		offered := &mine.plain
 		switch {
 		case !p.kind.live.Load().Carry:
-			offered = &s.bare
+			offered = &mine.bare
 		case p.kind.roots:
-			offered = &s.decided
+			offered = &mine.decided
 		}
 		claimed, err := p.offer(offered)
 		if err != nil {
