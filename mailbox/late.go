@@ -103,19 +103,37 @@ func (c standing) attributes(dst []attribute.KeyValue) []attribute.KeyValue {
 	return append(dst, sampling.WeightKey.Float64(c.weight))
 }
 
-// startLate starts the span of a message without a trace: in the trace that
-// skipped it, or in one of its own. It returns nil if that is not wanted, or
-// beyond the bound.
+// above returns the sampled span that a late span of the message is below, and
+// what it stands for if it is one of a stratum: that of all fan-outs but the
+// last, be the choice what it may. The span context is not valid if there is none.
+func (s *slot[M]) above() (parent trace.SpanContext, weight float64) {
+	if parent = s.header.Skipped(); parent.IsValid() {
+		return parent, max(fanoutOf(parent).Weight, 1)
+	}
+	if !s.header.Sampled() {
+		return trace.SpanContext{}, 0
+	}
+	parent = s.header.SpanContext() // Its kind has no spans but late ones.
+	f := fanoutOf(parent)
+	if s.header.Chosen() {
+		return parent, f.Weight * f.Probability
+	}
+	return parent, max(f.Weight, 1)
+}
+
+// startLate starts the span of a message that has none: in the trace that skipped
+// it, or that it carries without spans, or in one of its own. It returns nil if
+// that is not wanted, or beyond the bound.
 func (p *process[M]) startLate(
 	s *slot[M], reason string, start time.Time, waited time.Duration, l *sampling.Late,
 ) trace.Span {
-	parent := s.header.Skipped()
+	parent, weight := s.above()
 	if !parent.IsValid() && !l.Roots {
 		return nil
 	}
 	var c standing
 	if l.Stratum && reason == lateSlow && parent.IsValid() {
-		c = p.stratum(max(fanoutOf(parent).Weight, 1), l)
+		c = p.stratum(weight, l)
 	}
 	if c.weight == 0 && !p.kind.totals.late.allow(exactly(), l.Rate()) {
 		p.kind.totals.lateShed.Add(1)
@@ -144,11 +162,9 @@ func (p *process[M]) startLate(
 // sending until now.
 func (p *process[M]) neverHandled(s slot[M], reason string) {
 	live := p.kind.live.Load()
-	if s.header.Sampled() {
-		if live.Spans {
-			names := p.kind.namesOf(s.message)
-			p.fromSending(s.header, names.handling, names.message, reason, s.spanKind())
-		}
+	if s.header.Sampled() && live.Spans {
+		names := p.kind.namesOf(s.message)
+		p.fromSending(s.header, names.handling, names.message, reason, s.spanKind())
 		return
 	}
 	if !live.Late.Failures {

@@ -20,7 +20,7 @@ type Settings struct {
 	// Without it they take the baggage and nothing else.
 	Carry bool `json:"carry"`
 	// Spans has the handling of a traced message be a span. Without it the trace
-	// is handed on and the handlings are not in it.
+	// is handed on and the handlings are not in it, but for those that Late says.
 	Spans bool `json:"spans"`
 	// SpansPerSecond is how many processes of the kind fan-outs choose per second,
 	// on average, all groups together, where they would choose more; like that of
@@ -42,8 +42,9 @@ type Settings struct {
 func DefaultSettings() Settings { return Settings{Carry: true, Spans: true} }
 
 // Late says which messages get a span when all is over, although nobody decided
-// to trace them: those that a fan-out skipped, in the trace of that fan-out; and,
-// if Roots says so, those whose trace is not sampled, in one of their own. Such a
+// to trace them: those that a fan-out skipped, in the trace of that fan-out; those
+// of a kind without Spans, in the trace that they carry; and, if Roots says so,
+// those whose trace is not sampled, in one of their own. Such a
 // span has weight 0: it is an exemplar, and no estimate counts it. The zero value
 // makes none.
 type Late struct {

@@ -1,0 +1,133 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// withoutSpans makes a system whose kinds make no spans but late ones.
+func withoutSpans(t *testing.T, rec *recorder, late sampling.Late) *mailbox.System {
+	t.Helper()
+	c := sampling.DefaultConfiguration()
+	c.Default.Spans = false
+	c.Default.Late = late
+	control, err := sampling.NewControl(c)
+	require.NoError(t, err)
+	return rec.system(mailbox.WithControl(control))
+}
+
+// A stratum of a kind without spans counts its slow ones all the same: those that
+// the choice fell on, those that it skipped, and those that nobody chose.
+func TestStratumOfAKindWithoutSpans(t *testing.T) {
+	for _, size := range []int{1, 2, 10, 100} {
+		for _, linked := range []bool{false, true} {
+			t.Run(fmt.Sprint(size, " linked ", linked), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					rec := record(t)
+					sys := withoutSpans(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+					var opts []mailbox.GroupOption
+					if linked {
+						opts = append(opts, mailbox.WithLinkedRoots())
+					}
+					group := mailbox.NewGroup[job](sys, "workers", opts...)
+					for range size {
+						require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithOwnGoroutine())))
+					}
+					const casts = 20
+					for range casts {
+						ctx, root := rec.start()
+						group.Broadcast(ctx, pause(2*time.Second))
+						root.End()
+						time.Sleep(time.Minute)
+						ctx, root = rec.start()
+						group.Broadcast(ctx, nothing) // Quick ones leave none.
+						root.End()
+						time.Sleep(time.Minute)
+					}
+					spans := rec.all("worker job")
+					assert.Len(t, spans, casts*size)
+					var total float64
+					for _, span := range spans {
+						attrs := attributes(t, span)
+						assert.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+						total += weightOf(t, span)
+					}
+					assert.InDelta(t, casts*size, total, 0, "exactly")
+					drain(t, sys)
+				})
+			})
+		}
+	}
+}
+
+// Below a chosen relay each counts for what the relay does, and so do those that
+// the relay sends to one by one.
+func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const relays, traced, sessions = 8, 2, 10
+		rec := record(t)
+		sys := withoutSpans(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+		half := sampling.Config{Curve: sampling.Always(), MaxSpans: sessions / 2}
+		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
+			sampling.Config{Curve: sampling.Always(), MaxSpans: traced}))
+		for range relays {
+			inner := crowd(t, sys, "session", sessions, half, mailbox.WithOwnGoroutine())
+			alone := spawn(t, sys, "log", do, mailbox.WithOwnGoroutine())
+			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
+				inner.Broadcast(ctx, j)
+				return alone.Send(ctx, j)
+			})))
+		}
+		ctx, root := rec.start()
+		outer.Broadcast(ctx, pause(time.Minute))
+		root.End()
+		time.Sleep(time.Hour)
+		for name, count := range map[string]int{"session job": traced * sessions, "log job": traced} {
+			spans := rec.all(name)
+			require.Len(t, spans, count)
+			for _, span := range spans {
+				assert.InDelta(t, relays/traced, weightOf(t, span), 0)
+			}
+		}
+		drain(t, sys)
+	})
+}
+
+// What fails in a kind without spans is an exemplar, chosen or not, also if it is
+// never handled.
+func TestExemplarsOfAKindWithoutSpans(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys := withoutSpans(t, rec, sampling.Late{Failures: true, PerSecond: -1})
+		ref := spawn(t, sys, "worker", do)
+		ctx, root := rec.start()
+		require.NoError(t, ref.Send(ctx, fails))
+		require.NoError(t, ref.Send(ctx, nothing))
+		settle()
+		ref.Kill()
+		settle()
+		require.Error(t, ref.Send(ctx, nothing))
+		root.End()
+		settle()
+		spans := rec.all("worker job")
+		require.Len(t, spans, 2)
+		for i, reason := range []string{"error", "refused_stopped"} {
+			attrs := attributes(t, spans[i])
+			assert.Equal(t, reason, attrs[mailbox.LateReasonKey])
+			assert.InDelta(t, 0, attrs[sampling.WeightKey], 0)
+			requireChild(t, rec.one("root").SpanContext, spans[i])
+		}
+		drain(t, sys)
+	})
+}
