@@ -39,8 +39,9 @@ var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "ba
 // would drop it. Its attributes say how many messages there are
 // (waybill.batch.size), how long the one with a sampled trace that was sent
 // first has waited (waybill.queue.duration, in seconds), and how many such
-// messages were left without a link (waybill.batch.unlinked). It ends, and
-// records an error or a panic, as that of a [Handler] does.
+// messages were left without a link (waybill.batch.unlinked). What it stands for
+// below a fan-out is what its parent's messages do. It ends, and records an error
+// or a panic, as that of a [Handler] does.
 //
 // A batch without a sampled trace is handled without a span, with the
 // [Sentinel] in its context, and without an allocation. The context of a batch

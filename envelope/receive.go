@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 const scopeName = "github.com/waybill-go/waybill/envelope"
@@ -49,7 +50,9 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // context of its own: that of ctx, with the message's trace and baggage in
 // place of ctx's. Around the body of a message with a sampled trace runs a
 // span called name, of kind CONSUMER, a child of the sender's, which says how
-// long the message waited. It ends with the body, also when that breaks,
+// long the message waited and, below a fan-out whose choice fell on its sender,
+// how many the span stands for (the attributes of package sampling, such as
+// waybill.fanout.weight). It ends with the body, also when that breaks,
 // returns, panics or calls [runtime.Goexit]; a panic sets its status, is
 // recorded with its whole stack, and goes on. The body of an untraced message
 // runs without a span, with the [Sentinel] in its context, and without an
@@ -122,10 +125,12 @@ func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
+	attrs := append(make([]attribute.KeyValue, 0, 5), queueDuration.Float64(now.Sub(sentAt).Seconds()))
+	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return r.tracer.Start(ctx, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now),
-		trace.WithAttributes(queueDuration.Float64(now.Sub(sentAt).Seconds())),
+		trace.WithAttributes(attrs...),
 	)...)
 }
 

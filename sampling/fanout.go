@@ -4,38 +4,30 @@
 package sampling
 
 import (
-	"math"
-
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // Attributes on the spans of a chosen recipient and of all that follow from it.
 const (
 	// WeightKey is how many recipients the span stands for, all fan-outs above
 	// it multiplied; a double.
-	WeightKey = attribute.Key("waybill.fanout.weight")
+	WeightKey = fanout.WeightKey
 	// ProbabilityKey is the share of the recipients of the nearest fan-out
 	// above that were traced; a double.
-	ProbabilityKey = attribute.Key("waybill.fanout.probability")
+	ProbabilityKey = fanout.ProbabilityKey
 	// SizeKey is the number of recipients of the nearest fan-out above (on a
 	// broadcast's own span, of that broadcast); an int.
-	SizeKey = attribute.Key("waybill.fanout.size")
+	SizeKey = fanout.SizeKey
 	// DepthKey is the number of fan-outs above the span; an int.
-	DepthKey = attribute.Key("waybill.fanout.depth")
+	DepthKey = fanout.DepthKey
 )
 
 // ShedKey is on the span of a fan-out that chose nobody because of the rate's
 // last resort ([Plan.Shed]); a boolean, absent on all others. No span stands for
 // its recipients, so estimates must leave them out on both sides.
 const ShedKey = attribute.Key("waybill.fanout.shed")
-
-// Bounds on what a tracestate may claim. What is beyond them is absurd: not
-// written, and taken as absent when read.
-const (
-	maxWeight = 1e15
-	maxSize   = math.MaxInt32
-	maxDepth  = 64
-)
 
 // Fanout says what a traced recipient stands for. The zero value is that of a
 // message that went through no fan-out.
@@ -70,39 +62,18 @@ func (f Fanout) Recipient(p Plan) Fanout {
 // weight is that of this fan-out alone.
 func (f Fanout) below(weight float64, size int) Fanout {
 	return Fanout{
-		Weight:      min(max(f.Weight, 1)*weight, maxWeight),
+		Weight:      min(max(f.Weight, 1)*weight, fanout.MaxWeight),
 		Probability: 1 / weight,
 		Size:        size,
-		Depth:       min(f.Depth+1, maxDepth),
+		Depth:       min(f.Depth+1, fanout.MaxDepth),
 	}
 }
 
 // valid reports whether f is that of a fan-out, and within the bounds.
-func (f Fanout) valid() bool {
-	return f.Weight >= 1 && f.Weight <= maxWeight &&
-		f.Probability > 0 && f.Probability <= 1 &&
-		f.Size >= 1 && f.Size <= maxSize &&
-		f.Depth >= 1 && f.Depth <= maxDepth &&
-		(f.Budget == 0 && f.MeanBudget == 0 || f.validBudget())
-}
-
-func (f Fanout) validBudget() bool {
-	const rounding = 1e-6 // of a budget shared out at a place where it is nearly whole
-	return f.Budget >= 1 && f.Budget <= maxSize &&
-		f.MeanBudget > 0 && f.MeanBudget <= maxSize &&
-		math.Abs(float64(f.Budget)-f.MeanBudget) <= 1+rounding
-}
+func (f Fanout) valid() bool { return fanout.Fanout(f).Valid() }
 
 // Attributes appends the attributes of a span that stands for f to dst: none
 // if the message went through no fan-out.
 func (f Fanout) Attributes(dst []attribute.KeyValue) []attribute.KeyValue {
-	if f.Depth == 0 {
-		return dst
-	}
-	return append(dst,
-		WeightKey.Float64(f.Weight),
-		ProbabilityKey.Float64(f.Probability),
-		SizeKey.Int(f.Size),
-		DepthKey.Int(f.Depth),
-	)
+	return fanout.Fanout(f).Attributes(dst)
 }

@@ -5,10 +5,10 @@ package sampling
 
 import (
 	"strconv"
-	"strings"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // MemberKey names our member of the tracestate. Its value is a list of fields,
@@ -20,101 +20,17 @@ import (
 // mean of that, which come together or not at all. It has at most 128
 // characters, so that it is not among those that the W3C would have removed
 // first.
-const MemberKey = "waybill"
-
-var ignored atomic.Uint64
+const MemberKey = fanout.MemberKey
 
 // Ignored returns how many times [FanoutFrom] came upon a member that it took as
 // absent; once for each reading, not for each message.
-func Ignored() uint64 { return ignored.Load() }
+func Ignored() uint64 { return fanout.Ignored() }
 
 // FanoutFrom reads what a trace has been through from its tracestate. A member
 // that is absent gives the zero value. So does one that is malformed, out of sane
 // bounds, or not as [Fanout.Put] would write it: with a number in another form, or
 // a field twice. Those are counted ([Ignored]).
-func FanoutFrom(ts trace.TraceState) Fanout {
-	if member := ts.Get(MemberKey); member != "" {
-		return parseFanout(member)
-	}
-	return Fanout{}
-}
-
-func parseFanout(member string) (f Fanout) {
-	var seen fields
-	for field := range strings.SplitSeq(member, ";") {
-		name, value, _ := strings.Cut(field, ":")
-		if !seen.add(name) || !f.set(name, value) {
-			f = Fanout{}
-			break
-		}
-	}
-	if !f.valid() {
-		ignored.Add(1)
-		return Fanout{}
-	}
-	return f
-}
-
-// fieldNames are those of all fields that set knows.
-const fieldNames = "wpndbe"
-
-// fields is the set of the known fields that were seen in a member.
-type fields uint8
-
-// add reports whether name is new, or unknown.
-func (s *fields) add(name string) bool {
-	if len(name) != 1 {
-		return true
-	}
-	at := strings.IndexByte(fieldNames, name[0])
-	if at < 0 {
-		return true
-	}
-	bit := fields(1) << at
-	fresh := *s&bit == 0
-	*s |= bit
-	return fresh
-}
-
-// set parses one field and reports whether it could; a name that a later version
-// added it passes over.
-func (f *Fanout) set(name, value string) bool {
-	if len(name) != 1 || !strings.Contains(fieldNames, name) {
-		return true
-	}
-	if !plain(value) {
-		return false
-	}
-	var err error
-	switch name {
-	case "w":
-		f.Weight, err = strconv.ParseFloat(value, 64)
-	case "p":
-		f.Probability, err = strconv.ParseFloat(value, 64)
-	case "n":
-		f.Size, err = strconv.Atoi(value)
-	case "d":
-		f.Depth, err = strconv.Atoi(value)
-	case "b":
-		f.Budget, err = strconv.Atoi(value)
-	case "e":
-		f.MeanBudget, err = strconv.ParseFloat(value, 64)
-	}
-	return err == nil
-}
-
-// plain reports whether value has the form of a number that member writes, as far
-// as strconv does not tell: it takes signs, underscores, other bases and more.
-func plain(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c-'0' > 9 && (i == 0 || c != '.' && c != 'e' && c != '+' && c != '-') {
-			return false
-		}
-	}
-	last := len(value) - 1
-	return last >= 0 && value[last]-'0' <= 9 &&
-		(value[0] != '0' || last == 0 || value[1] == '.')
-}
+func FanoutFrom(ts trace.TraceState) Fanout { return Fanout(fanout.From(ts)) }
 
 // Put returns ts with f as its first member, as it is to be on a recipient that
 // was chosen.

@@ -3,6 +3,8 @@
 
 package sampling
 
+import "github.com/waybill-go/waybill/internal/fanout"
+
 // Relays is the plan of a fan-out whose recipients fan out themselves: how many
 // spans there may be at the end, and what share of them each relay gets.
 type Relays struct {
@@ -56,7 +58,7 @@ func (pl Planner) Relays(sizes []int) Relays {
 	relays := 0
 	for _, size := range sizes {
 		if size > 0 {
-			r.Total += min(size, maxSize)
+			r.Total += min(size, fanout.MaxSize)
 			relays++
 		}
 	}
@@ -91,7 +93,7 @@ func (r *Relays) shareOut(sizes []int, b budget, phase float64) {
 		if size <= 0 {
 			continue
 		}
-		size = min(size, maxSize)
+		size = min(size, fanout.MaxSize)
 		passed += size
 		next := int(phase + b.mean*float64(passed)/float64(r.Total))
 		if passed == r.Total {
@@ -114,6 +116,6 @@ func (r Relays) Recipient(i int) Fanout {
 	s := r.shares[i]
 	probability := min(s.mean, 1) / r.reached
 	f := r.above.below(1/min(probability, 1), r.Size) // Rounding may carry it above 1.
-	f.Budget, f.MeanBudget = min(s.spans, maxSize), min(s.mean, maxSize)
+	f.Budget, f.MeanBudget = min(s.spans, fanout.MaxSize), min(s.mean, fanout.MaxSize)
 	return f
 }

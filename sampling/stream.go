@@ -6,6 +6,8 @@ package sampling
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // Stream chooses from recipients that come one after the other, nobody knows how
@@ -86,5 +88,5 @@ func (f Fanout) Streamed(s *Stream) Fanout {
 	if s.probability == 0 || s.seen == 0 {
 		return f
 	}
-	return f.below(1/s.probability, min(s.seen, maxSize))
+	return f.below(1/s.probability, min(s.seen, fanout.MaxSize))
 }

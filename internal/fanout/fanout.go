@@ -1,0 +1,70 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fanout reads what a traced recipient of a fan-out stands for, and says it
+// on spans. It is below every package that starts spans, so that each can; package
+// sampling has the rest, and the names and documentation that users see.
+package fanout
+
+import (
+	"math"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Attributes on spans, as package sampling documents them.
+const (
+	WeightKey      = attribute.Key("waybill.fanout.weight")
+	ProbabilityKey = attribute.Key("waybill.fanout.probability")
+	SizeKey        = attribute.Key("waybill.fanout.size")
+	DepthKey       = attribute.Key("waybill.fanout.depth")
+)
+
+// Bounds on what a tracestate may claim. What is beyond them is absurd: not
+// written, and taken as absent when read.
+const (
+	MaxWeight = 1e15
+	MaxSize   = math.MaxInt32
+	MaxDepth  = 64
+)
+
+// Fanout is package sampling's type of that name, which has the same fields.
+type Fanout struct {
+	Weight      float64
+	Probability float64
+	Size        int
+	Depth       int
+
+	Budget     int
+	MeanBudget float64
+}
+
+// Valid reports whether f is that of a fan-out, and within the bounds.
+func (f Fanout) Valid() bool {
+	return f.Weight >= 1 && f.Weight <= MaxWeight &&
+		f.Probability > 0 && f.Probability <= 1 &&
+		f.Size >= 1 && f.Size <= MaxSize &&
+		f.Depth >= 1 && f.Depth <= MaxDepth &&
+		(f.Budget == 0 && f.MeanBudget == 0 || f.validBudget())
+}
+
+func (f Fanout) validBudget() bool {
+	const rounding = 1e-6 // of a budget shared out at a place where it is nearly whole
+	return f.Budget >= 1 && f.Budget <= MaxSize &&
+		f.MeanBudget > 0 && f.MeanBudget <= MaxSize &&
+		math.Abs(float64(f.Budget)-f.MeanBudget) <= 1+rounding
+}
+
+// Attributes appends the attributes of a span that stands for f to dst: none
+// if the message went through no fan-out.
+func (f Fanout) Attributes(dst []attribute.KeyValue) []attribute.KeyValue {
+	if f.Depth == 0 {
+		return dst
+	}
+	return append(dst,
+		WeightKey.Float64(f.Weight),
+		ProbabilityKey.Float64(f.Probability),
+		SizeKey.Int(f.Size),
+		DepthKey.Int(f.Depth),
+	)
+}
