@@ -196,6 +196,23 @@ func TestLateSpansAreBounded(t *testing.T) {
 	})
 }
 
+// Who says nothing about a bound has one: hostile peers can make any number of
+// messages fail.
+func TestLateSpansAreBoundedByDefault(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rec := record(t)
+		sys, _ := controlled(t, rec, sampling.Late{Failures: true})
+		ref := spawn(t, sys, "worker", do)
+		for range 1000 { // at one moment, which a second's worth may come at
+			skip(t, rec, sys, ref, fails)
+			settle()
+		}
+		assert.Len(t, rec.all("worker job"), 10)
+		assert.EqualValues(t, 990, sys.Stats().LateShed, "all are accounted for")
+		drain(t, sys)
+	})
+}
+
 // weightOf returns how many recipients span stands for.
 func weightOf(t *testing.T, span tracetest.SpanStub) float64 {
 	t.Helper()

@@ -17,7 +17,8 @@ type Latency struct {
 	// handling.
 	All estimate.Sample
 	// Slow holds those whose handling was slow. They are a stratum of their own:
-	// every one left a span, so there is nothing to guess.
+	// every one left a span, and there is nothing to guess, unless there were more
+	// than there may be late spans.
 	Slow estimate.Sample
 	// Spans is how many it is made from.
 	Spans int
@@ -47,6 +48,6 @@ func (l *Latency) Add(span sdktrace.ReadOnlySpan, kind string) {
 	took := waited + span.EndTime().Sub(span.StartTime()).Seconds()
 	l.All.Add(took, weight, stage)
 	if slow {
-		l.Slow.Add(took, weight)
+		l.Slow.Add(took, weight, stage)
 	}
 }

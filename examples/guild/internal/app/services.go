@@ -93,11 +93,15 @@ func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry
 }
 
 // newControl makes what the tracing of all services follows: sessions that are
-// slow leave a span in any case, and are counted by those.
+// slow leave a span though nobody chose them, and are counted by those. So do
+// deliveries that fail. Both are as many as clients make them, who may be hostile,
+// so there is a bound, the library's own of ten a second: beyond it failures are
+// counted and leave no span, and of the slow ones a share is chosen that stands
+// for all.
 func newControl() (*sampling.Control, error) {
 	c := sampling.DefaultConfiguration()
 	session := sampling.DefaultSettings()
-	session.Late = sampling.Late{Failures: true, Slow: sessions.SlowAfter, Stratum: true, PerSecond: -1}
+	session.Late = sampling.Late{Failures: true, Slow: sessions.SlowAfter, Stratum: true}
 	c.Kinds = map[string]sampling.Settings{sessions.Kind: session}
 	return sampling.NewControl(c)
 }
