@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/guard"
 )
 
 // Handler returns a function that handles one message as a loop body of
@@ -42,9 +43,11 @@ func recordingErrors[A any](handle func(context.Context, A) error) func(context.
 		if err == nil {
 			return nil
 		}
-		if span := trace.SpanFromContext(ctx); span.IsRecording() {
-			failure.Error(span, err)
-		}
+		guard.Do(func() {
+			if span := trace.SpanFromContext(ctx); span.IsRecording() {
+				failure.Error(span, err)
+			}
+		})
 		return err
 	}
 }

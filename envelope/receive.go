@@ -15,6 +15,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/guard"
 )
 
 const scopeName = "github.com/waybill-go/waybill/envelope"
@@ -54,7 +55,9 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // how many the span stands for (the attributes of package sampling, such as
 // waybill.fanout.weight). It ends with the body, also when that breaks,
 // returns, panics or calls [runtime.Goexit]; a panic sets its status, is
-// recorded with its whole stack, and goes on. The body of an untraced message
+// recorded with its whole stack, and goes on. A sampler, span processor or
+// exporter that panics costs the span and no message; OpenTelemetry's error
+// handler is told. The body of an untraced message
 // runs without a span, with the [Sentinel] in its context, and without an
 // allocation.
 //
@@ -120,28 +123,32 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 }
 
 // start begins the span of a handling below whatever ctx holds, of what was
-// sent at sentAt.
+// sent at sentAt. The span is nil if what was plugged in to make it panics.
 func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
 	attrs := append(make([]attribute.KeyValue, 0, 5), queueDuration.Float64(now.Sub(sentAt).Seconds()))
 	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
-	return r.tracer.Start(ctx, r.name, append(opts,
+	return guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now),
 		trace.WithAttributes(attrs...),
 	)...)
 }
 
-// within calls handle, and ends span with it.
+// within calls handle, and ends span with it, if there is one.
 func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) R {
+	if span == nil {
+		return handle(ctx, argument)
+	}
 	defer func() {
 		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
-			failure.Panic(span, recovered, debug.Stack())
+			stack := debug.Stack()
+			guard.Do(func() { failure.Panic(span, recovered, stack) })
 			defer panic(recovered)
 		}
-		span.End()
+		guard.Do(func() { span.End() })
 	}()
 	return handle(ctx, argument)
 }

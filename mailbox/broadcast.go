@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -80,8 +81,13 @@ func (g *Group[M]) broadcastTraced(
 	if parent.Depth > 0 {
 		options = append(options[:1:1], trace.WithAttributes(aboveBroadcast(parent)...))
 	}
-	ctx, span := g.sys.tracer.Start(ctx, g.spanName, options...)
-	defer span.End()
+	ctx, span := guard.Start(ctx, g.sys.tracer, g.spanName, options...)
+	if span == nil { // Below no broadcast, each recipient would keep the trace.
+		untraced := g.sys.carry.Header(ctx).WithSpanContext(trace.SpanContext{})
+		d.deliverAll(members, newParcel(ctx, g.sys, message, untraced))
+		return
+	}
+	defer guard.Do(func() { span.End() })
 
 	header := g.sys.carry.Header(ctx)
 	if !header.Sampled() { // The sampler refused the broadcast's own span.
@@ -109,7 +115,7 @@ func (g *Group[M]) broadcastTraced(
 		})
 		attrs = append(d.attributes("systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
 	}
-	span.SetAttributes(attrs...)
+	guard.Do(func() { span.SetAttributes(attrs...) })
 }
 
 func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {

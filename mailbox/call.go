@@ -75,8 +75,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	}
 	p.kind.sys.readies.Put(c.ready)
 	if span != nil {
-		recordFailure(span, err, false)
-		span.End()
+		finish(span, err, false)
 	}
 	return result, err
 }

@@ -86,6 +86,11 @@
 // [Ref.Done] and [Ref.Err] tell anybody of a process's end and its cause, [Watch]
 // tells another process, and with [Link] that one ends as well.
 //
+// A sampler, span processor or exporter that panics costs a span and nothing else:
+// the message is sent and handled without it, and the recipients of a broadcast
+// without a trace. So does what is given to [Watch] and as Save of an
+// [Incarnation]. OpenTelemetry's error handler is told, at most once a second.
+//
 // # Cost
 //
 // Without a trace in the context, or with an unsampled one, a message to an idle

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -65,14 +66,17 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ende
 	case h.span == nil:
 		now := time.Now()
 		if span := p.startLate(s, reason, now.Add(-took), waited, l); span != nil {
-			recordFailure(span, h.err, h.panicked, trace.WithTimestamp(now))
-			span.End(trace.WithTimestamp(now))
+			guard.Do(func() {
+				recordFailure(span, h.err, h.panicked, trace.WithTimestamp(now))
+				span.End(trace.WithTimestamp(now))
+			})
 		}
 	case reason == lateSlow && l.Stratum && s.header.Chosen():
 		f := fanoutOf(s.header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 3)
 		attrs = append(attrs, LateReasonKey.String(reason))
-		h.span.SetAttributes(p.stratum(f.Weight*f.Probability, l).attributes(attrs)...)
+		attrs = p.stratum(f.Weight*f.Probability, l).attributes(attrs)
+		guard.Do(func() { h.span.SetAttributes(attrs...) })
 	}
 }
 
@@ -154,7 +158,7 @@ func (p *process[M]) startLate(
 		}
 		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	}
-	_, span := p.kind.sys.tracer.Start(sampling.Force(ctx), names.handling, options...)
+	_, span := guard.Start(sampling.Force(ctx), p.kind.sys.tracer, names.handling, options...)
 	return span
 }
 
@@ -173,9 +177,16 @@ func (p *process[M]) neverHandled(s slot[M], reason string) {
 	now := time.Now()
 	sent := now.Add(time.Duration(s.sent - sinceEpoch(now)))
 	if span := p.startLate(&s, reason, sent, now.Sub(sent), &live.Late); span != nil {
+		endUnhandled(span, reason, now)
+	}
+}
+
+// endUnhandled ends the span of a message that was not handled for that reason.
+func endUnhandled(span trace.Span, reason string, now time.Time) {
+	guard.Do(func() {
 		span.SetStatus(codes.Error, reason)
 		span.End(trace.WithTimestamp(now))
-	}
+	})
 }
 
 // lateReply stands in the trace of a call for an answer that nobody waited for
@@ -193,10 +204,11 @@ func (p *process[M]) fromSending(h *envelope.Header, name, message, reason strin
 	if reason != lateReply {
 		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
 	}
-	_, span := p.kind.sys.tracer.Start(h.Context(p.kind.sys.base), name,
+	_, span := guard.Start(h.Context(p.kind.sys.base), p.kind.sys.tracer, name,
 		kind, trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
-	span.SetStatus(codes.Error, reason)
-	span.End(trace.WithTimestamp(now))
+	if span != nil {
+		endUnhandled(span, reason, now)
+	}
 }
 
 // lateLimit bounds late spans: the generic cell rate algorithm of ATM (ITU-T

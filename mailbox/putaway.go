@@ -6,6 +6,8 @@ package mailbox
 import (
 	"sync"
 	"time"
+
+	"github.com/waybill-go/waybill/internal/guard"
 )
 
 // PutAway asks the process to give up its state as soon as it has nothing to
@@ -54,7 +56,9 @@ func (p *process[M]) rest() {
 	defer func() {
 		p.state.And(^flagTaken)
 		if !saved {
-			_ = recover() // It goes on with the state it has.
+			if value := recover(); value != nil {
+				guard.Report(value) // It goes on with the state it has.
+			}
 		}
 		if saved {
 			p.kind.totals.putAway.Add(1)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -130,7 +131,8 @@ var (
 	consumerKind = trace.WithSpanKind(trace.SpanKindConsumer)
 )
 
-// startHandling starts the span of handling s below whatever ctx holds.
+// startHandling starts the span of handling s below whatever ctx holds. The span is
+// nil if what was plugged in to make it panics, as that of startCall.
 func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
 	now, sc := time.Now(), s.header.SpanContext()
 	names := p.kind.namesOf(s.message)
@@ -155,7 +157,7 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))
 	}
 	options = append(options, trace.WithAttributes(attrs...))
-	return p.kind.sys.tracer.Start(ctx, names.handling, options...)
+	return guard.Start(ctx, p.kind.sys.tracer, names.handling, options...)
 }
 
 // room returns room for what most handlings' spans are started with, in one
@@ -187,12 +189,20 @@ func recordFailure(span trace.Span, err error, panicked bool, opts ...trace.Even
 	}
 }
 
+// finish ends span, after it has written err onto it if there is one.
+func finish(span trace.Span, err error, panicked bool) {
+	if err != nil {
+		guard.Do(func() { recordFailure(span, err, panicked) })
+	}
+	guard.Do(func() { span.End() })
+}
+
 // startCall starts the span of a call, if its caller is traced.
 func (p *process[M]) startCall(ctx context.Context, message M) (context.Context, trace.Span) {
 	if !traced(ctx) {
 		return ctx, nil
 	}
 	names := p.kind.namesOf(message)
-	return p.kind.sys.tracer.Start(ctx, names.calling,
+	return guard.Start(ctx, p.kind.sys.tracer, names.calling,
 		trace.WithAttributes(p.attributesFor(names.message, fanoutOf(trace.SpanContextFromContext(ctx)))...))
 }

@@ -149,10 +149,6 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	if late.Any() {
 		h.begun = p.kind.sys.sched.now()
 	}
-	var ctx context.Context = p
-	if s.header != nil || s.call != nil || p.kind.roots {
-		ctx = p.begin(s, &h)
-	}
 	returned := false
 	defer func() {
 		if !returned { // A panic, or Goexit, for which recover returns nil.
@@ -172,6 +168,10 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		}
 		s.clear()
 	}()
+	var ctx context.Context = p
+	if s.header != nil || s.call != nil || p.kind.roots {
+		ctx = p.begin(s, &h)
+	}
 	if p.handler == nil {
 		h.err = p.incarnate(ctx, s)
 	}
@@ -210,8 +210,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 		s.call.leave()
 	}
 	if h.span != nil {
-		recordFailure(h.span, h.err, h.panicked)
-		h.span.End()
+		finish(h.span, h.err, h.panicked)
 	}
 	if h.err == nil {
 		return false

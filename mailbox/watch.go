@@ -3,7 +3,11 @@
 
 package mailbox
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/waybill-go/waybill/internal/guard"
+)
 
 // Ended tells of the end of a process.
 type Ended struct {
@@ -20,8 +24,9 @@ func (e Ended) who() string {
 
 // Watch has the watcher learn of the other process's end: it is sent what build
 // makes of it, even if its mailbox is full. If the other has ended already, that
-// is at once. build must neither block nor panic. The watch ends with either
-// process, or by unwatch, which reports whether it came in time.
+// is at once. build must not block. If it panics, the watcher is sent nothing, and
+// OpenTelemetry's error handler is told. The watch ends with either process, or by
+// unwatch, which reports whether it came in time.
 func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
 	p := watcher.p
 	if p == nil {
@@ -50,8 +55,12 @@ func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
 // keeps it when the other has ended.
 type tie struct {
 	process, other tied
-	act            func(Ended) // must not block
+	act            func(Ended) // must not block; see tell
 }
+
+// tell acts on an end. What the user plugged in there may panic: on the worker of
+// another process, whose end must go on.
+func (t *tie) tell(e Ended) { guard.Do(func() { t.act(e) }) }
 
 // tied is a process as ties see it.
 type tied interface {
@@ -65,17 +74,18 @@ type tied interface {
 }
 
 func tieUp[N any](p tied, other Ref[N], act func(Ended)) (undo func() bool) {
+	t := &tie{process: p, act: act}
 	if other.p == nil {
-		act(Ended{})
+		t.tell(Ended{})
 		return untied
 	}
-	t := &tie{process: p, other: other.p, act: act}
+	t.other = other.p
 	if !p.tie(t) {
 		return untied
 	}
 	if !other.p.tie(t) {
 		p.untie(t)
-		act(other.p.ending())
+		t.tell(other.p.ending())
 		return untied
 	}
 	if p.knows(t) { // Still: neither has ended meanwhile.
@@ -141,7 +151,7 @@ func (p *process[M]) tell(ties map[*tie]struct{}) {
 	for t := range ties {
 		if t.other == tied(p) {
 			t.process.untie(t)
-			t.act(p.ending())
+			t.tell(p.ending())
 		}
 	}
 }
