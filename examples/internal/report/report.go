@@ -6,9 +6,6 @@
 package report
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
 	"slices"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -22,10 +19,10 @@ type Report struct {
 	Traces  []Trace `json:"traces"`
 }
 
-// Summary counts the run.
+// Summary counts what happened, whatever had been asked for.
 type Summary struct {
-	Posts     int   `json:"posts"`
-	Sessions  int   `json:"sessions"`
+	Posts     int64 `json:"posts"`     // that were stored
+	Sessions  int64 `json:"sessions"`  // that have been in a guild
 	Delivered int64 `json:"delivered"` // messages to sessions
 	Spans     int   `json:"spans"`
 }
@@ -89,16 +86,4 @@ func newSpan(s sdktrace.ReadOnlySpan) Span {
 		span.Links = append(span.Links, Link{l.SpanContext.TraceID().String(), l.SpanContext.SpanID().String()})
 	}
 	return span
-}
-
-// Write writes the report to a file as JSON.
-func (r Report) Write(file string) error {
-	out, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err = os.WriteFile(file, append(out, '\n'), 0o644); err != nil { //nolint:gosec // For others to read.
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
 }

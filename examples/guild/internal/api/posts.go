@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -40,14 +41,14 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, noGuild(p.Guild))
 		return
 	} else if err != nil {
-		fail(w, http.StatusInternalServerError, err)
+		s.failInside(w, r, http.StatusInternalServerError, "the post could not be stored", err)
 		return
 	}
 	published, err := s.guilds.Publish(r.Context(), &guildpb.PublishRequest{
 		GuildId: p.Guild, MessageId: p.ID, Author: p.Author, Content: p.Content,
 	})
 	if err != nil {
-		fail(w, http.StatusBadGateway, fmt.Errorf("post %d is stored, but was not delivered: %w", p.ID, err))
+		s.failInside(w, r, http.StatusBadGateway, fmt.Sprintf("post %d is stored, but was not delivered", p.ID), err)
 		return
 	}
 	answer(w, http.StatusCreated, struct {
@@ -68,7 +69,9 @@ func (s *Service) add(r *http.Request, p *Post) error {
 			attribute.String("db.collection.name", "posts")))
 	defer span.End()
 	err := s.store.add(ctx, p)
-	if err != nil && !errors.Is(err, errUnknownGuild) {
+	if err == nil {
+		s.posts.Add(1)
+	} else if !errors.Is(err, errUnknownGuild) {
 		span.SetStatus(otelcodes.Error, err.Error())
 	}
 	return err
@@ -84,7 +87,7 @@ func readPost(w http.ResponseWriter, r *http.Request) (p Post, status int, err e
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return p, http.StatusRequestEntityTooLarge, fmt.Errorf("the post has more than %d bytes", maxBody)
 	} else if err != nil {
-		return p, http.StatusBadRequest, fmt.Errorf("cannot read the post: %w", err)
+		return p, http.StatusBadRequest, errors.New("the post did not arrive in full")
 	}
 	if err = json.Unmarshal(body, &p); err != nil {
 		return p, http.StatusBadRequest, fmt.Errorf("the post is not JSON like {\"author\": ..., \"content\": ...}: %w", err)
@@ -126,10 +129,17 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, noGuild(guild))
 		return
 	} else if err != nil {
-		fail(w, http.StatusInternalServerError, err)
+		s.failInside(w, r, http.StatusInternalServerError, "the posts could not be read", err)
 		return
 	}
 	answer(w, http.StatusOK, posts)
+}
+
+// failInside answers with what a client may know of a failure that is none of its
+// own. The cause may hold addresses, paths and statements: it is for the log.
+func (s *Service) failInside(w http.ResponseWriter, r *http.Request, status int, what string, cause error) {
+	s.log.ErrorContext(r.Context(), what, slog.Any("error", cause))
+	fail(w, status, errors.New(what))
 }
 
 func fail(w http.ResponseWriter, status int, err error) {

@@ -8,8 +8,10 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -29,6 +31,8 @@ type Service struct {
 	guilds guildpb.GuildsClient
 	conn   *grpc.ClientConn
 	server *http.Server
+	log    *slog.Logger
+	posts  atomic.Int64
 }
 
 // Config says where the service finds the others. All fields are needed.
@@ -39,6 +43,7 @@ type Config struct {
 	Propagator propagation.TextMapPropagator
 	Control    http.Handler // of the tracing, at /tracing
 	Page       http.Handler // what is served outside the API
+	Logger     *slog.Logger // gets what clients are not told
 }
 
 // New makes the service. ctx bounds the setting up of the store.
@@ -59,6 +64,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		tracer: c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/api"),
 		guilds: guildpb.NewGuildsClient(conn),
 		conn:   conn,
+		log:    c.Logger,
 	}
 	mux := http.NewServeMux()
 	// Posts are what traces are about. Named by their route.
@@ -67,12 +73,18 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
 	mux.Handle("/tracing", c.Control)
 	mux.Handle("/", c.Page)
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
+	}
 	return s, nil
 }
 
 // Serve answers HTTP on listener until Shutdown.
 func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
+
+// Posts returns how many posts have been stored so far.
+func (s *Service) Posts() int64 { return s.posts.Load() }
 
 // Shutdown finishes the requests that have begun and closes the store.
 func (s *Service) Shutdown(ctx context.Context) error {

@@ -11,9 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -79,7 +79,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.tel = telemetry.New(record.New(keep), r.exporting(ctx))
 	var err error
-	r.services, err = start(ctx, r.c, r.tel)
+	r.services, err = start(ctx, r.c, r.tel, slog.New(slog.NewTextHandler(r.errOut, nil)))
 	return err
 }
 
@@ -111,14 +111,10 @@ func (r *run) warn(err error) {
 func (r *run) work(ctx context.Context) error {
 	fmt.Fprintf(r.out, "chat API     http://%s\nsessions     ws://%s/ws?guild=1\n\n", r.services.apiAddr, r.services.wsAddr)
 	r.load = newLoad(ctx, r.c, r.services, r.out)
-	if err := r.load.connect(ctx); err != nil {
-		return unlessOver(ctx, err)
-	}
-	if err := r.load.post(ctx); err != nil {
-		return unlessOver(ctx, err)
-	}
-	if err := r.services.settle(ctx); err != nil {
-		return unlessOver(ctx, err)
+	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.services.settle} {
+		if err := step(ctx); err != nil {
+			return r.unlessOver(ctx, err)
+		}
 	}
 	r.show()
 	if r.c.Once {
@@ -137,11 +133,14 @@ func (r *run) work(ctx context.Context) error {
 	}
 }
 
-// unlessOver drops the error of work that was interrupted.
-func unlessOver(ctx context.Context, err error) error {
+// unlessOver drops the error of work that was interrupted, and says how far it
+// had come.
+func (r *run) unlessOver(ctx context.Context, err error) error {
 	if context.Cause(ctx) == nil {
 		return err
 	}
+	fmt.Fprintf(r.out, "\ninterrupted with %d of %d sessions connected and %d of %d posts stored\n",
+		r.services.sessions.Connected(), r.c.Sessions, r.services.api.Posts(), r.c.Posts)
 	return nil
 }
 
@@ -213,8 +212,8 @@ func visitable(addr string) string {
 func (r *run) report() report.Report {
 	rec := r.tel.Recorder
 	rep := report.Report{Summary: report.Summary{
-		Posts:     r.c.Posts,
-		Sessions:  r.c.Sessions,
+		Posts:     r.services.api.Posts(),
+		Sessions:  r.services.sessions.Connected(),
 		Delivered: r.services.sessions.Tally.Counts().Delivered,
 		Spans:     rec.Spans(),
 	}, Traces: []report.Trace{}}
@@ -229,11 +228,10 @@ func (r *run) tryReport() error {
 	if r.c.Report == "" {
 		return nil
 	}
-	f, err := os.OpenFile(r.c.Report, os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // For others to read.
-	if err != nil {
+	if err := report.Try(r.c.Report); err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
-	return f.Close()
+	return nil
 }
 
 func (r *run) writeReport() error {

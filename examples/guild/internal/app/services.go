@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -39,7 +40,7 @@ type services struct {
 }
 
 // start starts the services, the ones that others need first.
-func start(ctx context.Context, c Config, tel *telemetry.Telemetry) (s *services, err error) {
+func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger) (s *services, err error) {
 	listeners, err := listen(ctx, c.Addr)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry) (s *services
 		wsAddr:  listeners.ws.Addr().String(),
 		failed:  make(chan error, 3), //nolint:mnd // One for each service.
 	}
-	if err = s.build(ctx, c, tel, listeners.grpc.Addr().String()); err != nil {
+	if err = s.build(ctx, c, tel, log, listeners.grpc.Addr().String()); err != nil {
 		listeners.close()
 		return nil, err
 	}
@@ -59,7 +60,9 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry) (s *services
 	return s, nil
 }
 
-func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry, guildsAddr string) error {
+func (s *services) build(
+	ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger, guildsAddr string,
+) error {
 	propagator := propagate.NewSampledFirst()
 	control, err := newControl()
 	if err != nil {
@@ -75,7 +78,7 @@ func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
 		return err
 	}
-	if s.sessions, err = sessions.New(s.guilds, provider, control); err != nil {
+	if s.sessions, err = sessions.New(s.guilds, provider, control, log); err != nil {
 		return err
 	}
 	entry := telemetry.EntryPoint(c.Sample)
@@ -87,7 +90,8 @@ func (s *services) build(ctx context.Context, c Config, tel *telemetry.Telemetry
 	}
 	s.api, err = api.New(ctx, api.Config{
 		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
-		Page: web.Handler(web.Config{Guilds: c.Guilds, WebSocketAddr: s.wsAddr, Recorder: tel.Recorder}),
+		Page:   web.Handler(web.Config{Guilds: c.Guilds, WebSocketAddr: s.wsAddr, Recorder: tel.Recorder}),
+		Logger: log,
 	})
 	return err
 }

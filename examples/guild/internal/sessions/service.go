@@ -8,6 +8,7 @@ package sessions
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -41,13 +42,19 @@ type Service struct {
 	directory Directory
 	tracer    trace.Tracer
 	server    *http.Server
+	log       *slog.Logger
 	sockets   sync.WaitGroup
 	nextID    atomic.Int64
+	connected atomic.Int64
 }
 
-// New makes the service, whose tracing follows control.
-func New(directory Directory, provider trace.TracerProvider, control *sampling.Control) (*Service, error) {
+// New makes the service, whose tracing follows control. The logger gets what
+// clients are not told.
+func New(
+	directory Directory, provider trace.TracerProvider, control *sampling.Control, log *slog.Logger,
+) (*Service, error) {
 	s := &Service{
+		log:       log,
 		sys:       mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
 		directory: directory,
 		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
@@ -61,7 +68,10 @@ func New(directory Directory, provider trace.TracerProvider, control *sampling.C
 	s.kind = kind
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.serveWebSocket)
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 	return s, nil
 }
 
@@ -106,8 +116,12 @@ func (s *Service) connect(ctx context.Context, guild int64, forward mailbox.Hand
 		session.Kill()
 		return session, fmt.Errorf("session %s: %w", id, err)
 	}
+	s.connected.Add(1)
 	return session, nil
 }
+
+// Connected returns how many sessions have been in a guild so far.
+func (s *Service) Connected() int64 { return s.connected.Load() }
 
 // Stats counts the messages to session processes.
 func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }

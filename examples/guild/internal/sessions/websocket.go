@@ -6,6 +6,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -41,11 +42,12 @@ func (s *Service) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	ctx := conn.CloseRead(r.Context())
 	session, err := s.connect(ctx, guild, s.forwardTo(conn))
 	if err != nil {
-		status := websocket.StatusInternalError
 		if errors.Is(err, guilds.ErrUnknown) {
-			status = websocket.StatusPolicyViolation
+			_ = conn.Close(websocket.StatusPolicyViolation, "there is no such guild")
+			return
 		}
-		_ = conn.Close(status, err.Error())
+		s.log.WarnContext(ctx, "a session did not start", slog.Any("error", err))
+		_ = conn.Close(websocket.StatusTryAgainLater, "the session did not start")
 		return
 	}
 	select {

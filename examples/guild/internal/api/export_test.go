@@ -1,0 +1,12 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import "net/http"
+
+// Handler returns what answers the requests.
+func (s *Service) Handler() http.Handler { return s.server.Handler }
+
+// CloseStore has everything that needs the store fail.
+func (s *Service) CloseStore() error { return s.store.close() }

@@ -1,0 +1,99 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+)
+
+// filePerm is for others to read, as far as the user lets them.
+const filePerm = 0o644
+
+// Write writes the report to a file as JSON. Whoever reads the file finds what it
+// held before or the whole report, also if the program is killed in between, for
+// the report is written beside it and takes its place when it is complete. Only
+// what is no regular file, such as a pipe, is written to directly.
+func (r Report) Write(file string) error {
+	out, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode the report: %w", err)
+	}
+	if err = replace(file, append(out, '\n')); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// Try finds out whether a report can be written to a file, and leaves it as it
+// is.
+func Try(file string) error {
+	file, old, err := target(file)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err = f.Close(); err != nil || !old.Mode().IsRegular() {
+			return err
+		}
+	}
+	f, err := beside(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func replace(file string, content []byte) error {
+	file, old, err := target(file)
+	if err != nil {
+		return err
+	}
+	if old != nil && !old.Mode().IsRegular() {
+		return os.WriteFile(file, content, 0)
+	}
+	f, err := beside(file)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if old != nil {
+		err = errors.Join(err, f.Chmod(old.Mode().Perm()))
+	}
+	err = errors.Join(err, f.Sync(), f.Close()) // Else a crash could leave an empty file.
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// target follows links, and returns what there is already, nil if nothing.
+func target(file string) (string, fs.FileInfo, error) {
+	old, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file, nil, nil
+	} else if err != nil {
+		return "", nil, err
+	}
+	file, err = filepath.EvalSymlinks(file)
+	return file, old, err
+}
+
+// beside creates a file in the same folder, from where it can be renamed.
+func beside(file string) (*os.File, error) {
+	name := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())
+	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, filePerm)
+}
