@@ -11,16 +11,12 @@ import (
 	"sync"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
-	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 )
 
-// clients are real WebSocket clients of the session service, and what they
-// received.
+// clients are real WebSocket clients of the session service.
 type clients struct {
-	tally   sessions.Tally
 	reading sync.WaitGroup
 	cancel  context.CancelFunc
 	ctx     context.Context //nolint:containedctx // Ends all clients.
@@ -37,38 +33,38 @@ func newClients(ctx context.Context) *clients {
 	return &clients{ctx: ctx, cancel: cancel, http: &http.Client{Transport: &http.Transport{}}}
 }
 
-// dial connects one more client to a guild, and returns when it is in.
-func (c *clients) dial(ctx context.Context, wsAddr string, guild int) error {
-	url := fmt.Sprintf("ws://%s/ws?guild=%d", wsAddr, guild)
+// dial connects one more client.
+func (c *clients) dial(ctx context.Context, wsAddr string, to *client) error {
+	url := fmt.Sprintf("ws://%s/ws?guild=%d", wsAddr, to.guild)
 	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: c.http}) //nolint:bodyclose // Dial does.
 	if err != nil {
 		return fmt.Errorf("connect a WebSocket client: %w", err)
 	}
-	var ready chat.Ready
-	if err = wsjson.Read(ctx, conn, &ready); err != nil {
-		_ = conn.CloseNow()
-		return fmt.Errorf("connect a WebSocket client: %w", err)
-	}
 	c.reading.Go(func() {
 		defer conn.CloseNow() //nolint:errcheck // It only ends.
-		if err := c.read(conn, c.tally.Track(ready.Last)); err != nil && c.ctx.Err() == nil {
+		if err := c.read(conn, to); err != nil && c.ctx.Err() == nil {
 			c.fail(err)
 		}
 	})
 	return nil
 }
 
-// read takes messages until the connection ends.
-func (c *clients) read(conn *websocket.Conn, track *sessions.Track) error {
+// read hands what comes to the client until the connection ends.
+func (c *clients) read(conn *websocket.Conn, to *client) error {
 	for {
-		var m chat.MessageCreate
-		err := wsjson.Read(c.ctx, conn, &m)
+		_, data, err := conn.Read(c.ctx)
 		if websocket.CloseStatus(err) == websocket.StatusGoingAway {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("a WebSocket client lost its connection: %w", err)
 		}
-		track.Got(m.Seq)
+		e, err := chat.Decode(data)
+		if err == nil {
+			err = to.take(c.ctx, e)
+		}
+		if err != nil {
+			return fmt.Errorf("a WebSocket client: %w", err)
+		}
 	}
 }
 

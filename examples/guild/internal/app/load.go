@@ -12,14 +12,12 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 )
 
 const (
-	realClients  = 10               // sessions with a WebSocket connection, if there are so many
-	deliveryTime = 30 * time.Second // how long the last message may take to reach everybody
-	postTime     = 30 * time.Second // how long one post may take
+	realClients = 10               // sessions with a WebSocket connection, if there are so many
+	inFlight    = 64               // posts that some session has yet to take; a mailbox holds more
+	postTime    = 30 * time.Second // how long one post may take
 )
 
 // load connects the sessions and sends the posts.
@@ -29,39 +27,36 @@ type load struct {
 	clients  *clients
 	http     *http.Client
 	out      io.Writer
-	sessions []int64 // by guild, from index 1
-	real     []int64 // those of them that are real clients
+	ledger   *ledger
 }
 
 func newLoad(ctx context.Context, c Config, s *services, out io.Writer) *load {
 	return &load{
 		c: c, services: s, out: out,
-		clients:  newClients(ctx),
-		http:     &http.Client{Timeout: postTime, Transport: &http.Transport{}},
-		sessions: make([]int64, c.Guilds+1),
-		real:     make([]int64, c.Guilds+1),
+		clients: newClients(ctx),
+		http:    &http.Client{Timeout: postTime, Transport: &http.Transport{}},
+		ledger:  newLedger(c.Guilds),
 	}
 }
 
-// connect connects the sessions, spread over the guilds.
+// connect connects the sessions, spread over the guilds, and returns when all are
+// in.
 func (l *load) connect(ctx context.Context) error {
 	progress := newProgress(l.out, "connecting sessions", l.c.Sessions)
 	for i := range l.c.Sessions {
-		guild := i%l.c.Guilds + 1
+		c := &client{ledger: l.ledger, guild: i%l.c.Guilds + 1, each: l.each(i)}
 		var err error
 		if i < realClients {
-			err = l.clients.dial(ctx, l.services.wsAddr, guild)
-			l.real[guild]++
+			err = l.clients.dial(ctx, l.services.wsAddr, c)
 		} else {
-			err = l.services.sessions.Simulate(ctx, int64(guild), l.each(i))
+			_, err = l.services.sessions.Connect(ctx, int64(c.guild), c.take)
 		}
 		if err != nil {
 			return err
 		}
-		l.sessions[guild]++
 		progress.at(i + 1)
 	}
-	return nil
+	return l.ledger.waitJoined(ctx, l.c.Sessions)
 }
 
 // slowFor is how long a slow session takes for a message.
@@ -70,44 +65,32 @@ const slowFor = 20 * time.Millisecond
 // each returns how long the i-th session takes for a message. The slow ones come
 // after the real clients.
 func (l *load) each(i int) time.Duration {
-	if i < realClients+l.c.Slow {
+	if i >= realClients && i < realClients+l.c.Slow {
 		return slowFor
 	}
 	return 0
 }
 
-// post sends the posts one after another, spread over the guilds, and waits
-// until every session has got all of its guild's.
+// post sends the posts one after another, spread over the guilds, and waits until
+// every session has got all of its guild's. It keeps to what the sessions can
+// take: none of them has more than a few to come.
 func (l *load) post(ctx context.Context) error {
 	progress := newProgress(l.out, "sending posts", l.c.Posts)
-	toSessions, toClients := l.services.sessions.Tally.Counts().Delivered, int64(0)
 	for i := range l.c.Posts {
 		guild := i%l.c.Guilds + 1
+		if err := l.ledger.waitTaken(ctx, inFlight-1); err != nil {
+			return err
+		}
 		if err := l.send(ctx, guild, fmt.Sprintf("message %d of the run", i+1)); err != nil {
 			return err
 		}
-		toSessions += l.sessions[guild]
-		toClients += l.real[guild]
+		l.ledger.post(guild)
 		progress.at(i + 1)
 	}
-	ctx, cancel := context.WithTimeout(ctx, deliveryTime)
-	defer cancel()
-	return errors.Join(
-		delivered(ctx, "sessions", &l.services.sessions.Tally, toSessions),
-		delivered(ctx, "WebSocket clients", &l.clients.tally, toClients))
-}
-
-// delivered waits for n deliveries and says what is wrong with them.
-func delivered(ctx context.Context, who string, tally *sessions.Tally, n int64) error {
-	err := tally.WaitFor(ctx, n)
-	counts := tally.Counts()
-	if err != nil {
-		return fmt.Errorf("%s: %d of %d deliveries are missing: %w", who, n-counts.Delivered, n, err)
+	if err := l.ledger.waitTaken(ctx, 0); err != nil {
+		return err
 	}
-	if err = counts.Err(); err != nil {
-		return fmt.Errorf("%s: %w", who, err)
-	}
-	return nil
+	return l.services.sessions.Tally.Counts().Err()
 }
 
 func (l *load) send(ctx context.Context, guild int, content string) error {

@@ -15,7 +15,7 @@ const lookAgain = 5 * time.Millisecond
 
 // settle waits until no message is on its way, so that all spans have ended.
 func (s *services) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, deliveryTime)
+	ctx, cancel := context.WithTimeout(ctx, stallTime)
 	defer cancel()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()

@@ -4,7 +4,12 @@
 // Package chat holds the words that the services share.
 package chat
 
-import "github.com/waybill-go/waybill/mailbox"
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
 
 // Event is what a session gets to know, and tells its client as JSON. It is
 // shared by all sessions of a guild, who must not change it.
@@ -37,6 +42,26 @@ type MessageCreate struct {
 
 func (*Ready) event()         {}
 func (*MessageCreate) event() {}
+
+// Decode reads an event from its JSON.
+func Decode(data []byte) (Event, error) {
+	var kind struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(data, &kind); err != nil {
+		return nil, err
+	}
+	var e Event
+	switch kind.Type {
+	case TypeReady:
+		e = new(Ready)
+	case TypeMessage:
+		e = new(MessageCreate)
+	default:
+		return nil, fmt.Errorf("no event is called %q", kind.Type)
+	}
+	return e, json.Unmarshal(data, e)
+}
 
 // Session refers to the process of one connected client.
 type Session = mailbox.Ref[Event]

@@ -78,25 +78,14 @@ func New(
 // Serve answers WebSocket clients at /ws?guild=N until Shutdown.
 func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
 
-// Simulate connects a session to guild whose client takes that long for every
-// message.
-func (s *Service) Simulate(ctx context.Context, guild int64, each time.Duration) error {
-	_, err := s.connect(ctx, guild, func(_ context.Context, e chat.Event) error {
-		if _, ok := e.(*chat.MessageCreate); ok && each > 0 {
-			time.Sleep(each)
-		}
-		return nil
-	})
-	return err
-}
-
-// connect starts a session process that hands every event to forward.
-func (s *Service) connect(ctx context.Context, guild int64, forward mailbox.Handler[chat.Event]) (chat.Session, error) {
+// Connect starts a session in a guild, which hands every event to client, one
+// after the other.
+func (s *Service) Connect(ctx context.Context, guild int64, client mailbox.Handler[chat.Event]) (chat.Session, error) {
 	var track *Track
 	id := strconv.FormatInt(s.nextID.Add(1), 10)
 	session, err := s.kind.Spawn(id, func(ctx context.Context, e chat.Event) error {
 		begun := time.Now()
-		if err := forward(ctx, e); err != nil {
+		if err := client(ctx, e); err != nil {
 			return err
 		}
 		switch e := e.(type) {

@@ -4,7 +4,6 @@
 package sessions
 
 import (
-	"context"
 	"fmt"
 	"sync"
 )
@@ -14,8 +13,6 @@ import (
 type Tally struct {
 	mu     sync.Mutex
 	counts Counts
-	wanted int64         // deliveries waited for
-	enough chan struct{} // closed when there are so many
 }
 
 // Counts is what a [Tally] has seen.
@@ -55,10 +52,6 @@ func (t *Track) Got(seq int64) {
 	} else {
 		c.Repeated++
 	}
-	if t.tally.enough != nil && c.Delivered >= t.tally.wanted {
-		close(t.tally.enough)
-		t.tally.enough = nil
-	}
 }
 
 // Counts returns what has been seen so far.
@@ -66,23 +59,4 @@ func (t *Tally) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts
-}
-
-// WaitFor blocks until there have been n deliveries or ctx ends. There may be
-// one waiter at a time.
-func (t *Tally) WaitFor(ctx context.Context, n int64) error {
-	t.mu.Lock()
-	if t.counts.Delivered >= n {
-		t.mu.Unlock()
-		return nil
-	}
-	enough := make(chan struct{})
-	t.wanted, t.enough = n, enough
-	t.mu.Unlock()
-	select {
-	case <-enough:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

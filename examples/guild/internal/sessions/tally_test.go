@@ -4,11 +4,9 @@
 package sessions_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 )
@@ -39,20 +37,4 @@ func TestTally(t *testing.T) {
 			assert.Equal(t, test.bad, tally.Counts().Err() != nil)
 		})
 	}
-}
-
-func TestTallyWaitsForEnough(t *testing.T) {
-	var tally sessions.Tally
-	track := tally.Track(0)
-	require.NoError(t, tally.WaitFor(t.Context(), 0))
-
-	waited := make(chan error, 1)
-	go func() { waited <- tally.WaitFor(t.Context(), 2) }()
-	track.Got(1)
-	track.Got(2)
-	require.NoError(t, <-waited)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, tally.WaitFor(ctx, 3), context.Canceled)
 }

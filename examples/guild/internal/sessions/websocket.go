@@ -40,7 +40,7 @@ func (s *Service) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow() //nolint:errcheck // Closed properly below; this is for early returns.
 	ctx := conn.CloseRead(r.Context())
-	session, err := s.connect(ctx, guild, s.forwardTo(conn))
+	session, err := s.Connect(ctx, guild, s.forwardTo(conn))
 	if err != nil {
 		if errors.Is(err, guilds.ErrUnknown) {
 			_ = conn.Close(websocket.StatusPolicyViolation, "there is no such guild")
