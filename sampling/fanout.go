@@ -32,8 +32,9 @@ const ShedKey = attribute.Key("waybill.fanout.shed")
 // Fanout says what a traced recipient stands for. The zero value is that of a
 // message that went through no fan-out.
 //
-// Weight times Probability is always the weight of the span of the nearest
-// fan-out.
+// Weight times Probability is the weight of the span of the nearest fan-out: 1 if
+// that is the first, at least 1 below others. Only a Weight at its bound may be
+// less than that makes it.
 type Fanout struct {
 	Weight      float64 // how many recipients, all fan-outs multiplied; 1 to 1e15
 	Probability float64 // share traced at the nearest fan-out, in (0, 1]

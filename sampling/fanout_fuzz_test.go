@@ -4,6 +4,7 @@
 package sampling_test
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"regexp"
@@ -23,7 +24,22 @@ func within(f sampling.Fanout) bool {
 		!(f.Probability <= 0) && !(f.Probability > 1) &&
 		!(f.Size < 1) && !(f.Size > 1<<31-1) &&
 		!(f.Depth < 1) && !(f.Depth > 64) &&
+		withinWeight(f.Weight, f.Probability, f.Depth) &&
 		(f.Budget == 0 && f.MeanBudget == 0 || withinBudget(f.Budget, f.MeanBudget))
+}
+
+// withinWeight says whether weight is 1/probability, times at least 1 below the
+// first fan-out, and cut off at 1e15.
+func withinWeight(weight, probability float64, depth int) bool {
+	above := weight * probability
+	switch {
+	case weight == 1e15 && above < 1:
+		return true
+	case depth == 1:
+		return above >= 1-1e-9 && above <= 1+1e-9
+	default:
+		return above >= 1-1e-9
+	}
 }
 
 // withinBudget says whether budget may be mean rounded down or up; near a whole
@@ -41,7 +57,8 @@ var (
 
 // readPlainly is an oracle for members of the four fields, or of those and a
 // budget, once each, with numbers of the plainest form. It reads those as exact
-// fractions. For all others it reports that it does not know.
+// fractions, and takes them if they are as fmt prints them. For all others it
+// reports that it does not know.
 func readPlainly(member string) (f sampling.Fanout, known bool) {
 	fields := strings.Split(member, ";")
 	slices.Sort(fields)
@@ -61,6 +78,9 @@ func readPlainly(member string) (f sampling.Fanout, known bool) {
 		numbers[i], ok = new(big.Rat).SetString(text)
 		if !ok {
 			return f, false
+		}
+		if float, _ := numbers[i].Float64(); form == plainNumber && fmt.Sprintf("%g", float) != text {
+			return sampling.Fanout{}, true
 		}
 	}
 	if len(numbers) == 6 {
@@ -89,7 +109,7 @@ func FuzzFanoutFrom(f *testing.F) {
 	for _, member := range []string{
 		"", "w:12.5;p:0.08;n:25;d:2", "d:2;n:25;p:0.08;w:12.5", "w:12.5;p:0.08;n:25;d:2;x:y", "w:NaN;p:NaN;n:NaN;d:NaN",
 		"w:1e300;p:0.1;n:1;d:1", "w:1;p:1e-320;n:1;d:1", "w:-1;p:-1;n:-1;d:-1", "w:1;p:1;n:1;d:99999999999", ";;;:::", "w:1;w:2",
-		"w:0x1p4;p:0x1p-4;n:+7;d:+1", "w:1e15;p:1;n:2147483647;d:64",
+		"w:0x1p4;p:0x1p-4;n:+7;d:+1", "w:1e+15;p:1;n:2147483647;d:64", "w:1e+15;p:1e-300;n:1;d:1", "w:1e15;p:1;n:2147483647;d:64",
 		"w:12.5;p:0.08;n:25;d:2;b:7;e:6.4", "w:12.5;p:0.08;n:25;d:2;b:7;e:8.1", "w:12.5;p:0.08;n:25;d:2;b:1;e:1e-300",
 		"w:1;p:1;n:1;d:1;b:2147483647;e:2147483647", "w:1;p:1;n:1;d:1;b:0;e:0", "w:1;p:1;n:1;d:1;b:1", "w:1;p:1;n:1;d:1;e:1",
 	} {

@@ -82,11 +82,18 @@ func TestFanoutRoundTrip(t *testing.T) {
 	random := seeded(t)
 	for range 2000 {
 		f := sampling.Fanout{
-			Weight:      math.Pow(10, 15*random.Float64()),
-			Probability: math.Pow(10, -300*random.Float64()),
-			Size:        1 + random.IntN(math.MaxInt32),
-			Depth:       1 + random.IntN(64),
+			Weight: math.Pow(10, 15*random.Float64()),
+			Size:   1 + random.IntN(math.MaxInt32),
+			Depth:  1,
 		}
+		if random.IntN(2) == 0 {
+			f.Depth += random.IntN(64)
+		}
+		above := 1.0
+		if f.Depth > 1 {
+			above = math.Pow(f.Weight, random.Float64())
+		}
+		f.Probability = above / f.Weight
 		if random.IntN(2) == 0 {
 			f.MeanBudget = math.MaxInt32 * math.Pow(random.Float64(), 8)
 			f.Budget = max(int(f.MeanBudget)+random.IntN(2), 1)
@@ -107,12 +114,19 @@ func absurd() map[string]sampling.Fanout {
 		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-5": -5, "1e300": 1e300,
 		"below 1": math.Nextafter(1, 0), "above 1e15": math.Nextafter(1e15, math.Inf(1)),
 	} {
-		cases["weight "+name] = with(func(f *sampling.Fanout) { f.Weight = w })
+		cases["weight "+name] = with(func(f *sampling.Fanout) { f.Weight, f.Probability, f.Depth = w, 1, 2 })
 	}
 	for name, p := range map[string]float64{
 		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-0.5": -0.5, "above 1": math.Nextafter(1, 2),
 	} {
-		cases["probability "+name] = with(func(f *sampling.Fanout) { f.Probability = p })
+		cases["probability "+name] = with(func(f *sampling.Fanout) { f.Probability, f.Depth = p, 2 })
+	}
+	for name, f := range map[string]sampling.Fanout{
+		"too large": {Weight: 1e6, Probability: 0.5, Depth: 1}, "too small": {Weight: 2, Probability: 0.001, Depth: 1},
+		"too small far below": {Weight: 2, Probability: 0.001, Depth: 9}, "at its bound": {Weight: 1e15, Probability: 0.5, Depth: 1},
+	} {
+		f.Size = 10
+		cases["weight "+name] = f
 	}
 	for name, n := range map[string]int{"0": 0, "-1": -1, "huge": math.MaxInt32 + 1, "least": math.MinInt} {
 		cases["size "+name] = with(func(f *sampling.Fanout) { f.Size = n })

@@ -27,9 +27,12 @@ const MemberKey = fanout.MemberKey
 func Ignored() uint64 { return fanout.Ignored() }
 
 // FanoutFrom reads what a trace has been through from its tracestate. A member
-// that is absent gives the zero value. So does one that is malformed, out of sane
-// bounds, or not as [Fanout.Put] would write it: with a number in another form, or
-// a field twice. Those are counted ([Ignored]).
+// that is absent gives the zero value. So does one that [Fanout.Put] would not have
+// written, and that is counted ([Ignored]): one with a number in another form, such
+// as 1e1 for 10, without one of the fields or with one twice, out of the bounds of
+// [Fanout], or with a weight that the probability and the depth cannot have made.
+// The order of the fields does not matter, and a field whose name is not known is
+// passed over, because a later version may have added it.
 func FanoutFrom(ts trace.TraceState) Fanout { return Fanout(fanout.From(ts)) }
 
 // Put returns ts with f as its first member, as it is to be on a recipient that
@@ -45,7 +48,7 @@ func FanoutFrom(ts trace.TraceState) Fanout { return Fanout(fanout.From(ts)) }
 // others, from the end. A list that had more than 512 before is not made longer,
 // nor cut further.
 //
-// A zero f, or one that is out of bounds, leaves ts as it is.
+// A zero f, or one that [FanoutFrom] would not read, leaves ts as it is.
 func (f Fanout) Put(ts trace.TraceState) trace.TraceState {
 	if !f.valid() {
 		return ts

@@ -76,12 +76,11 @@ func TestFanoutFromReads(t *testing.T) {
 		"d:2;n:25;p:0.08;w:12.5",
 		"w:12.5;p:0.08;n:25;d:2;c:17",     // Of a later version.
 		"w:12.5;p:0.08;n:25;new;d:2;x::1", // Stranger, and still no concern of ours.
-		"w:1.25e1;p:8e-2;n:25;d:2",
 	} {
 		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "a=1,waybill="+member+",z=2")), member)
 	}
 	want.Budget, want.MeanBudget = 17, 17.25
-	for _, member := range []string{"w:12.5;p:0.08;n:25;d:2;b:17;e:17.25", "e:1.725e1;w:12.5;p:0.08;n:25;b:17;d:2;c:17"} {
+	for _, member := range []string{"w:12.5;p:0.08;n:25;d:2;b:17;e:17.25", "e:17.25;w:12.5;p:0.08;n:25;b:17;d:2;c:17"} {
 		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "waybill="+member)), member)
 	}
 }
@@ -104,8 +103,18 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		"w:0x1p4;p:0.0625;n:16;d:1", "w:1_0;p:0.1;n:10;d:1", "w:+10;p:0.1;n:10;d:1", "w:10;p:.1;n:10;d:1",
 		"w:10;p:0.1;n:+10;d:1", "w:10;p:0.1;n:10;d:+1", "w:010;p:0.1;n:10;d:1", "w:10;p:0.1;n:010;d:1", "w:10.;p:0.1;n:10;d:1",
 		"w:12.5;p:0.08;n:25;d:2;b:+17;e:17.25", "w:12.5;p:0.08;n:25;d:2;b:17;e:0x1p4",
+		"w:12.50;p:0.08;n:25;d:2", "w:1.25e1;p:0.08;n:25;d:2", "w:12.5;p:8e-2;n:25;d:2", "w:12.5;p:0.080;n:25;d:2",
+		"w:10.0;p:0.1;n:10;d:1", "w:1e1;p:0.1;n:10;d:1", "w:1000000;p:1e-06;n:10;d:1", "w:1e6;p:1e-06;n:10;d:1",
+		"w:10;p:0.10000000000000001;n:10;d:1", "w:10;p:0.1;n:10;d:1e0", "w:10;p:0.1;n:1e1;d:1", good + ";b:17;e:1.7e1", good + ";b:17;e:17.0",
+		// Weights that the probability and the depth do not make.
+		"w:1e+06;p:0.5;n:2;d:1", "w:2;p:0.001;n:10;d:1", "w:10;p:0.09999;n:10;d:1", "w:10;p:0.10001;n:10;d:1", "w:2;p:1;n:2;d:1",
+		"w:1e+15;p:1;n:1;d:1", "w:12.5;p:0.0799;n:25;d:2", "w:1;p:0.5;n:2;d:64",
+		// Fields without a name, more of them than there may be, and more characters.
+		good + ";", ";" + good, good + ";:", good + strings.Repeat(";x", 3), good + ";a;b2;c;d2;e2;f;g;h;i;j;k;l;m",
+		good + ";x:" + strings.Repeat("y", 128-len("waybill="+good+";x:")+1),
 		// Fields twice, whether they agree or not.
 		good + ";w:12.5", good + ";p:0.5", good + ";n:25", good + ";d:3", good + ";b:17;e:17.25;b:17", good + ";b:17;e:17.25;e:17.5",
+		good + ";x:1;x:2", good + ";new;x:1;new",
 		";", ":", "w", "rubbish", "w:12.5 ;p:0.08;n:25;d:2", "W:12.5;P:0.08;N:25;D:2",
 	}
 	for _, member := range texts {
@@ -118,7 +127,13 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		assert.Equal(t, before+1, sampling.Ignored(), "it is counted")
 	}
 	before := sampling.Ignored()
-	assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybill="+good)), "they differ from a good one in one thing each")
+	for _, member := range []string{
+		good, good + ";b:17;e:17.25", "w:1e+06;p:1e-06;n:10;d:1", "w:10;p:0.1;n:10;d:1", "w:10;p:0.1;n:10;d:1;x:1;y:1",
+		"w:1e+15;p:1;n:1;d:2", "w:1e+15;p:1e-300;n:1;d:1", good + ";a;b2;c;d2;e2;f;g;h;i;j;k;l",
+		good + ";x:" + strings.Repeat("y", 128-len("waybill="+good+";x:")),
+	} {
+		assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybill="+member)), "%s: the others differ in one thing each", member)
+	}
 	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(trace.TraceState{}))
 	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybil="+good+",waybill2="+good)))
 	assert.Equal(t, before, sampling.Ignored(), "absent is not absurd")
@@ -170,7 +185,7 @@ func TestPutKeepsWithinTheLength(t *testing.T) {
 // TestMemberIsShort: so that it is not among those that others remove first.
 func TestMemberIsShort(t *testing.T) {
 	f := sampling.Fanout{
-		Weight: 1e15 / 3, Probability: 2.2250738585072014e-308, Size: math.MaxInt32, Depth: 64,
+		Weight: 1e15 / 3, Probability: 1.0000000000000002e-10, Size: math.MaxInt32, Depth: 64,
 		Budget: 1, MeanBudget: 2.2250738585072014e-308,
 	}
 	state := f.Put(trace.TraceState{})

@@ -45,7 +45,17 @@ func (f Fanout) Valid() bool {
 		f.Probability > 0 && f.Probability <= 1 &&
 		f.Size >= 1 && f.Size <= MaxSize &&
 		f.Depth >= 1 && f.Depth <= MaxDepth &&
+		f.consistent() &&
 		(f.Budget == 0 && f.MeanBudget == 0 || f.validBudget())
+}
+
+// consistent reports whether the weight is what the probability and the depth can
+// make it: one over the probability, times the weight above, which is 1 above the
+// first fan-out. At its bound the weight may be less than that.
+func (f Fanout) consistent() bool {
+	const rounding = 1e-9 // relative
+	above := f.Weight * f.Probability
+	return (above >= 1-rounding || f.Weight == MaxWeight) && (above <= 1+rounding || f.Depth > 1)
 }
 
 func (f Fanout) validBudget() bool {

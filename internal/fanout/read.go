@@ -4,6 +4,7 @@
 package fanout
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -29,79 +30,84 @@ func From(ts trace.TraceState) Fanout {
 	return Fanout{}
 }
 
-func parse(member string) (f Fanout) {
-	var seen fields
-	for field := range strings.SplitSeq(member, ";") {
-		name, value, _ := strings.Cut(field, ":")
-		if !seen.add(name) || !f.set(name, value) {
-			f = Fanout{}
-			break
-		}
-	}
-	if !f.Valid() {
+func parse(member string) Fanout {
+	f, ok := parseFields(member)
+	if !ok || !f.Valid() {
 		ignored.Add(1)
 		return Fanout{}
 	}
 	return f
 }
 
-// fieldNames are those of all fields that set knows.
-const fieldNames = "wpndbe"
-
-// fields is the set of the known fields that were seen in a member.
-type fields uint8
-
-// add reports whether name is new, or unknown.
-func (s *fields) add(name string) bool {
-	if len(name) != 1 {
-		return true
+func parseFields(member string) (f Fanout, ok bool) {
+	if len(member) > maxMember {
+		return f, false
 	}
-	at := strings.IndexByte(fieldNames, name[0])
-	if at < 0 {
-		return true
+	var seen names
+	for field := range strings.SplitSeq(member, ";") {
+		name, value, _ := strings.Cut(field, ":")
+		if !seen.add(name) || !f.set(name, value) {
+			return f, false
+		}
 	}
-	bit := fields(1) << at
-	fresh := *s&bit == 0
-	*s |= bit
-	return fresh
+	return f, true
+}
+
+// Bounds on a member. With the first one it is, key included, no longer than those
+// that the W3C would have removed first.
+const (
+	maxMember = 128 - len(MemberKey+"=")
+	maxFields = 16
+)
+
+// names are those of the fields that were seen in a member.
+type names struct {
+	list [maxFields]string
+	used int
+}
+
+// add reports whether name can be one, and is new.
+func (s *names) add(name string) bool {
+	if name == "" || s.used == len(s.list) || slices.Contains(s.list[:s.used], name) {
+		return false
+	}
+	s.list[s.used] = name
+	s.used++
+	return true
 }
 
 // set parses one field and reports whether it could; a name that a later version
 // added it passes over.
-func (f *Fanout) set(name, value string) bool {
-	if len(name) != 1 || !strings.Contains(fieldNames, name) {
-		return true
-	}
-	if !plain(value) {
-		return false
-	}
-	var err error
+func (f *Fanout) set(name, value string) (ok bool) {
 	switch name {
 	case "w":
-		f.Weight, err = strconv.ParseFloat(value, 64)
+		f.Weight, ok = float(value)
 	case "p":
-		f.Probability, err = strconv.ParseFloat(value, 64)
+		f.Probability, ok = float(value)
 	case "n":
-		f.Size, err = strconv.Atoi(value)
+		f.Size, ok = whole(value)
 	case "d":
-		f.Depth, err = strconv.Atoi(value)
+		f.Depth, ok = whole(value)
 	case "b":
-		f.Budget, err = strconv.Atoi(value)
+		f.Budget, ok = whole(value)
 	case "e":
-		f.MeanBudget, err = strconv.ParseFloat(value, 64)
+		f.MeanBudget, ok = float(value)
+	default:
+		return true
 	}
-	return err == nil
+	return ok
 }
 
-// plain reports whether value has the form of a number that our writer gives it, as far
-// as strconv does not tell: it takes signs, underscores, other bases and more.
-func plain(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c-'0' > 9 && (i == 0 || c != '.' && c != 'e' && c != '+' && c != '-') {
-			return false
-		}
-	}
-	last := len(value) - 1
-	return last >= 0 && value[last]-'0' <= 9 &&
-		(value[0] != '0' || last == 0 || value[1] == '.')
+// float parses a number, and reports whether our writer would have written it so.
+func float(text string) (value float64, ok bool) {
+	value, err := strconv.ParseFloat(text, 64)
+	var form [32]byte
+	return value, err == nil && string(strconv.AppendFloat(form[:0], value, 'g', -1, 64)) == text
+}
+
+// whole is float for numbers that are whole.
+func whole(text string) (value int, ok bool) {
+	value, err := strconv.Atoi(text)
+	var form [32]byte
+	return value, err == nil && string(strconv.AppendInt(form[:0], int64(value), 10)) == text
 }
