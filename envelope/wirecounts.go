@@ -3,7 +3,11 @@
 
 package envelope
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/waybill-go/waybill/internal/observe"
+)
 
 // Counts is what [Wire.Decode] and [Wire.Append] met. Each counts messages.
 type Counts struct {
@@ -58,7 +62,9 @@ type Counters struct {
 	chainMalformed              atomic.Uint64
 	baggageRefused              atomic.Uint64
 	writtenBare, writtenWrapped atomic.Uint64
-	cut                         atomic.Uint64
+
+	metrics observe.Registry
+	cut     atomic.Uint64
 }
 
 var defaultCounters Counters

@@ -89,14 +89,15 @@ func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stat
 // Every measurement has attrs, which are copied: systems that are registered with
 // one meter need attributes that tell them apart. To end the reports call
 // Unregister on the result; until then s is kept. An error comes from the meter,
-// or from there being none, and then nothing is registered.
+// from there being none, or from s being registered with it and the same attrs
+// already, and then nothing is registered.
 func (s *System) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	read := func(each func(Stats, ...attribute.KeyValue)) {
 		for kind, stats := range s.KindStats() {
 			each(stats, ProcessKindKey.String(kind))
 		}
 	}
-	registration, err := observe.Sums(meter, read, figures, attrs)
+	registration, err := observe.Sums(&s.metrics, meter, read, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("mailbox: metrics: %w", err)
 	}

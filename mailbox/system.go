@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -29,6 +30,7 @@ type System struct {
 	control     *sampling.Control
 	controlled  bool // by the user
 	fanouts     fanoutCache
+	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
 	sched *scheduler

@@ -3,7 +3,11 @@
 
 package propagate
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/waybill-go/waybill/internal/observe"
+)
 
 // Counts is how often propagators met what changes or loses something. Each
 // counts calls of Extract or Inject, unless it says otherwise.
@@ -51,6 +55,8 @@ type Counters struct {
 	unsampledDropped  atomic.Uint64
 	borderLinked      atomic.Uint64
 	borderIgnored     atomic.Uint64
+
+	metrics observe.Registry
 }
 
 var defaultCounters Counters

@@ -69,10 +69,11 @@ var figures = []observe.Counter[Counts]{
 // Every measurement has attrs, which are copied: what is registered with one
 // meter more than once, such as the counters of two listeners, needs attributes
 // that tell it apart. To end the reports call Unregister on the result; until
-// then c is kept. An error comes from the meter, or from there being none, and
-// then nothing is registered.
+// then c is kept. An error comes from the meter, from there being none, or from c
+// being registered with it and the same attrs already, and then nothing is
+// registered.
 func (c *Counters) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	registration, err := observe.Counters(meter, c.or().Counts, figures, attrs)
+	registration, err := observe.Counters(&c.or().metrics, meter, c.or().Counts, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("propagate: metrics: %w", err)
 	}

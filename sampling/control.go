@@ -8,6 +8,8 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+
+	"github.com/waybill-go/waybill/internal/observe"
 )
 
 // Configuration is all that can be changed while a program runs. It is never
@@ -71,6 +73,7 @@ type Control struct {
 	groups  map[string]*Live[Config]
 	rates   map[string]*Rate
 	loads   map[string]*Rate
+	metrics observe.Registry
 }
 
 // Live is the part of a configuration that concerns one kind or group, as it is

@@ -35,6 +35,9 @@ var shedFigures = []observe.Sum[shed]{
 	}},
 }
 
+// ignoredMetrics is where [Ignored] is registered.
+var ignoredMetrics observe.Registry
+
 var ignoredFigures = []observe.Counter[uint64]{{
 	Name: "waybill.sampling.ignored", Unit: "{reading}",
 	Description: "Readings of a tracestate whose member was malformed or out of sane bounds.",
@@ -49,9 +52,10 @@ var ignoredFigures = []observe.Counter[uint64]{{
 // Every measurement has attrs, which are copied: controls that are registered with
 // one meter need attributes that tell them apart. To end the reports call
 // Unregister on the result; until then c is kept. An error comes from the meter,
-// or from there being none, and then nothing is registered.
+// from there being none, or from c being registered with it and the same attrs
+// already, and then nothing is registered.
 func (c *Control) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return registered(observe.Sums(meter, c.shed, shedFigures, attrs))
+	return registered(observe.Sums(&c.metrics, meter, c.shed, shedFigures, attrs))
 }
 
 // shed tells each what the rates of groups and kinds have shed.
@@ -72,7 +76,7 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 // counter waybill.sampling.ignored. It is of the whole program: register it once.
 // Else it is as [Control.Register].
 func RegisterIgnored(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return registered(observe.Counters(meter, Ignored, ignoredFigures, attrs))
+	return registered(observe.Counters(&ignoredMetrics, meter, Ignored, ignoredFigures, attrs))
 }
 
 func registered(registration metric.Registration, err error) (metric.Registration, error) {

@@ -27,9 +27,10 @@ var errNoMeter = errors.New("no meter")
 // Counters makes an observable counter of each of the figures. Every collection
 // takes one snapshot for all of them by read, which any goroutine may call at
 // any time, and reports it with attrs, until the result is unregistered. After
-// an error nothing is registered.
+// an error nothing is registered: from the meter, without one, or if r has the same
+// already.
 func Counters[S any](
-	meter metric.Meter, read func() S, figures []Counter[S], attrs []attribute.KeyValue,
+	r *Registry, meter metric.Meter, read func() S, figures []Counter[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {
 	if meter == nil {
 		return nil, errNoMeter
@@ -44,12 +45,14 @@ func Counters[S any](
 		}
 		counters[i], instruments[i] = counter, counter
 	}
-	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
-	return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		snapshot := read()
-		for i, f := range figures {
-			o.ObserveInt64(counters[i], int64(min(f.Value(snapshot), math.MaxInt64)), set)
-		}
-		return nil
-	}, instruments...)
+	set := attribute.NewSet(attrs...)
+	return r.once(meter, set, func() (metric.Registration, error) {
+		return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+			snapshot := read()
+			for i, f := range figures {
+				o.ObserveInt64(counters[i], int64(min(f.Value(snapshot), math.MaxInt64)), metric.WithAttributeSet(set))
+			}
+			return nil
+		}, instruments...)
+	})
 }

@@ -57,7 +57,7 @@ func TestCountersShowOneSnapshotPerCollection(t *testing.T) {
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	taken := uint64(0)
 	attrs := []attribute.KeyValue{attribute.String("kind", "guild")}
-	registration, err := observe.Counters(meter, func() snapshot {
+	registration, err := observe.Counters(new(observe.Registry), meter, func() snapshot {
 		taken++
 		return snapshot{sent: taken, lost: math.MaxUint64}
 	}, figures, attrs)
@@ -78,7 +78,7 @@ func TestCountersShowOneSnapshotPerCollection(t *testing.T) {
 }
 
 func TestCountersOfNoMeter(t *testing.T) {
-	registration, err := observe.Counters(nil, func() snapshot { return snapshot{} }, figures, nil)
+	registration, err := observe.Counters(new(observe.Registry), nil, func() snapshot { return snapshot{} }, figures, nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "no meter")
 }
@@ -110,7 +110,7 @@ func (m refusing) RegisterCallback(metric.Callback, ...metric.Observable) (metri
 
 func TestCountersPassOnWhatTheMeterSays(t *testing.T) {
 	for left, want := range map[int]error{0: errRefused, 1: errRefused, 2: errRefused, 3: context.Canceled} {
-		_, err := observe.Counters(refusing{left: &left}, func() snapshot { return snapshot{} }, figures, nil)
+		_, err := observe.Counters(new(observe.Registry), refusing{left: &left}, func() snapshot { return snapshot{} }, figures, nil)
 		require.ErrorIs(t, err, want)
 	}
 }
@@ -128,7 +128,7 @@ func TestSumsShowEverySnapshotWithItsAttributes(t *testing.T) {
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	attrs := []attribute.KeyValue{attribute.String("system", "main")}
 	taken := uint64(0)
-	registration, err := observe.Sums(meter, func(each func(snapshot, ...attribute.KeyValue)) {
+	registration, err := observe.Sums(new(observe.Registry), meter, func(each func(snapshot, ...attribute.KeyValue)) {
 		taken++
 		each(snapshot{sent: 10 - taken, lost: 1}, attribute.String("kind", "guild"))
 		each(snapshot{sent: 20 - taken, lost: math.MaxUint64}, attribute.String("kind", "session"))
@@ -172,10 +172,38 @@ func TestSumsPassOnWhatTheMeterSays(t *testing.T) {
 	none := func(func(snapshot, ...attribute.KeyValue)) {}
 	// The two have one name; the last instrument refused is the callback.
 	for left, want := range map[int]error{0: errRefused, 1: errRefused, 2: context.Canceled} {
-		_, err := observe.Sums(refusing{left: &left}, none, sums[1:], nil)
+		_, err := observe.Sums(new(observe.Registry), refusing{left: &left}, none, sums[1:], nil)
 		require.ErrorIs(t, err, want)
 	}
-	registration, err := observe.Sums(nil, none, sums, nil)
+	registration, err := observe.Sums(new(observe.Registry), nil, none, sums, nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "no meter")
+}
+
+// Registering one source twice would double its figures.
+func TestOneSourceIsRegisteredOnce(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	var registry observe.Registry
+	read := func() snapshot { return snapshot{sent: 7} }
+	register := func(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+		return observe.Counters(&registry, meter, read, figures[:1], attrs)
+	}
+	first, err := register(provider.Meter("test"))
+	require.NoError(t, err)
+	for range 2 {
+		_, err = register(provider.Meter("test"))
+		require.ErrorContains(t, err, "already")
+	}
+	assert.EqualValues(t, 7, collect(t, reader)[0].Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+
+	_, err = register(provider.Meter("test"), attribute.String("system", "other"))
+	require.NoError(t, err, "they can be told apart")
+	_, err = register(provider.Meter("another"))
+	require.NoError(t, err, "another meter")
+
+	require.NoError(t, first.Unregister())
+	require.NoError(t, first.Unregister(), "nothing is left to undo")
+	_, err = register(provider.Meter("test"))
+	require.NoError(t, err, "it was undone")
 }

@@ -26,7 +26,7 @@ type Sum[S any] struct {
 // attributes that tell them apart; they are reported with those, with those of the
 // figure, and with attrs. Else it is as Counters.
 func Sums[S any](
-	meter metric.Meter, read func(each func(snapshot S, attrs ...attribute.KeyValue)),
+	r *Registry, meter metric.Meter, read func(each func(snapshot S, attrs ...attribute.KeyValue)),
 	figures []Sum[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {
 	if meter == nil {
@@ -46,16 +46,18 @@ func Sums[S any](
 		byName[f.Name] = instrument
 		instruments = append(instruments, instrument)
 	}
-	return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		read(func(snapshot S, own ...attribute.KeyValue) {
-			for _, f := range figures {
-				all := slices.Concat(attrs, own, f.Attrs)
-				o.ObserveInt64(byName[f.Name], int64(min(f.Value(snapshot), math.MaxInt64)),
-					metric.WithAttributeSet(attribute.NewSet(all...)))
-			}
-		})
-		return nil
-	}, instruments...)
+	return r.once(meter, attribute.NewSet(attrs...), func() (metric.Registration, error) {
+		return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+			read(func(snapshot S, own ...attribute.KeyValue) {
+				for _, f := range figures {
+					all := slices.Concat(attrs, own, f.Attrs)
+					o.ObserveInt64(byName[f.Name], int64(min(f.Value(snapshot), math.MaxInt64)),
+						metric.WithAttributeSet(attribute.NewSet(all...)))
+				}
+			})
+			return nil
+		}, instruments...)
+	})
 }
 
 func (f *Sum[S]) instrument(meter metric.Meter) (metric.Int64Observable, error) {
