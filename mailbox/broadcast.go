@@ -95,7 +95,7 @@ func (g *Group[M]) broadcastTraced(
 		return
 	}
 	planner := sampling.Planner{
-		Config: *g.settings.sampling.Load(), Above: parent,
+		Config: *g.live.Load(), Above: parent,
 		Rate: g.rate, Limits: g.limits(), Now: time.Duration(exactly()),
 	}
 	skipped := g.skippedParcel(ctx, message, header)

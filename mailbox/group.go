@@ -4,8 +4,11 @@
 package mailbox
 
 import (
+	"fmt"
 	"slices"
 	"sync"
+
+	"go.opentelemetry.io/otel"
 
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -16,6 +19,7 @@ type Group[M any] struct {
 	sys      *System
 	spanName string
 	settings groupSettings
+	live     *sampling.Live[sampling.Config]
 	rate     *sampling.Rate
 
 	mu      sync.Mutex // after any process's
@@ -40,10 +44,21 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}
-	if g.settings.sampling == nil {
-		g.settings.sampling = sys.control.Group(name)
-	}
+	g.live = g.settings.live(sys, name)
 	return g
+}
+
+// live returns how the broadcasts of a group called name are sampled.
+func (s *groupSettings) live(sys *System, name string) *sampling.Live[sampling.Config] {
+	if s.sampling == nil {
+		return sys.control.Group(name)
+	}
+	own, err := sampling.NewControl(sampling.Configuration{Groups: map[string]sampling.Config{name: *s.sampling}})
+	if err != nil {
+		otel.Handle(fmt.Errorf("mailbox: WithSampling is left out: %w", err))
+		return sys.control.Group(name)
+	}
+	return own.Group(name)
 }
 
 // Join adds a process to the group until it leaves or ends. Joining twice is

@@ -198,11 +198,14 @@ func WithLinkedRoots() GroupOption {
 
 type groupSettings struct {
 	linked   bool
-	sampling *sampling.Live[sampling.Config]
+	sampling *sampling.Config // nil: the control's
 }
 
 // WithSampling sets how many recipients of a traced broadcast keep the trace,
-// whatever the system's control says.
+// whatever the system's control says. A config that a [sampling.Control] would
+// refuse, such as one with a negative number or with a cap below its rate, is not
+// used: the group follows the control, and OpenTelemetry's error handler is told an
+// error that wraps [sampling.ErrSettings].
 func WithSampling(config sampling.Config) GroupOption {
-	return groupOption(func(s *groupSettings) { s.sampling = sampling.NewLive(config) })
+	return groupOption(func(s *groupSettings) { s.sampling = &config })
 }
