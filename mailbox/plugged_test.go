@@ -81,7 +81,7 @@ func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
 	control, err := sampling.NewControl(settings)
 	require.NoError(t, err)
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
-		worker := spawn(t, sys, "worker", do)
+		worker := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
 		for range 10 {
 			require.NoError(t, worker.Send(context.Background(), func(context.Context) error { panic("a handler") }))
 		}
