@@ -101,6 +101,15 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 		{"null", `null`, "null"},
 		{"null for a kind", `{"kinds": {"session": null}}`, "null"},
 		{"null for a curve", `{"default_group": {"curve": null}}`, ""},
+		{"a name twice", `{"default": {}, "default": {"spans": false}}`, `"default" is there twice`},
+		{"a name twice, in another case", `{"Default": {}, "default": {"spans": false}}`, `"default" is there twice`},
+		{"a name twice, with another s", `{"default": {"spans": false, "\u017fpans": true}}`, "is there twice"},
+		{"a name twice, with another k", `{"kinds": {}, "\u212ainds": {}}`, "is there twice"},
+		{"a kind twice", `{"kinds": {"other": {}, "other": {"spans": false}}}`, `"other" is there twice`},
+		{"a group twice", `{"groups": {"other": {}, "another": {}, "other": {}}}`, `"other" is there twice`},
+		{"a setting twice", `{"kinds": {"other": {"late": {"roots": true, "Roots": false}}}}`, `"Roots" is there twice`},
+		{"a number twice", `{"groups": {"kinds": {"max_spans": 1, "MAX_SPANS": 2}}}`, `"MAX_SPANS" is there twice`},
+		{"half a point twice", `{"default_group": {"curve": [{"size": 1, "size": 2, "probability": 1}]}}`, `"size" is there twice`},
 		{"negative spans", `{"groups": {"g": {"max_spans": -5}}}`, "max_spans is -5"},
 		{"a cap below the rate", `{"default_group": {"spans_per_second": 9, "max_spans_per_second": 8}}`, "is below"},
 		{"a kind's cap below the rate", `{"default": {"spans_per_second": 9, "max_spans_per_second": 8}}`, "is below"},
@@ -117,6 +126,19 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 			assert.Same(t, before, session.Load(), "nothing has changed")
 		})
 	}
+}
+
+// Users may have named their kinds and groups by case alone.
+func TestKindsDifferByCase(t *testing.T) {
+	c := newControl(t)
+	w := ask(c, http.MethodPut, `{
+		"kinds": {"session": {"spans": false}, "Session": {"carry": false}, "kinds": {}, "groups": {}},
+		"groups": {"s": {"max_spans": 1}, "S": {"max_spans": 2}}
+	}`)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	assert.False(t, c.Kind("session").Load().Spans)
+	assert.True(t, c.Kind("Session").Load().Spans)
+	assert.Equal(t, 2, c.Group("S").Load().MaxSpans)
 }
 
 func TestControlKnowsItsMethods(t *testing.T) {

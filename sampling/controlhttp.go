@@ -145,25 +145,10 @@ func readConfiguration(r io.Reader) (Configuration, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Configuration{}, fmt.Errorf("%w: something follows the configuration", ErrSettings)
 	}
-	if holdsNull(data) {
-		return Configuration{}, fmt.Errorf("%w: null is no setting: leave out what is to be as by default", ErrSettings)
+	if err := checkClear(json.NewDecoder(bytes.NewReader(data)), false); err != nil {
+		return Configuration{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return Configuration(read), nil
-}
-
-// holdsNull reports whether data, which is valid JSON, has a null anywhere. Decoding
-// takes it for the default, which nobody may have meant.
-func holdsNull(data []byte) bool {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return false // The end.
-		}
-		if token == nil {
-			return true
-		}
-	}
 }
 
 // configurationJSON is a Configuration with the names that it has in JSON.
