@@ -6,6 +6,7 @@ package api_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,14 +35,18 @@ func service(t *testing.T, log *bytes.Buffer) (s *api.Service, guilds string) {
 	guilds = gone.Addr().String()
 	s, err = api.New(t.Context(), api.Config{
 		Guilds: 1, GuildsAddr: guilds, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
-		Control: http.NotFoundHandler(), Page: http.NotFoundHandler(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Control: http.NotFoundHandler(), Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Shutdown(t.Context()) })
 	return s, guilds
 }
 
-const messages = "/guilds/1/messages"
+func request(t *testing.T, method string, body io.Reader) *http.Request {
+	t.Helper()
+	return httptest.NewRequestWithContext(t.Context(), method, "http://localhost/guilds/1/messages", body)
+}
 
 func do(s *api.Service, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -54,7 +59,7 @@ func TestFailuresInsideAreNotToldToClients(t *testing.T) {
 	var log bytes.Buffer
 	s, guilds := service(t, &log)
 	post := func() *http.Request {
-		return httptest.NewRequestWithContext(t.Context(), http.MethodPost, messages, strings.NewReader(`{"content":"x"}`))
+		return request(t, http.MethodPost, strings.NewReader(`{"content":"x"}`))
 	}
 	w := do(s, post())
 	assert.Equal(t, http.StatusBadGateway, w.Code)
@@ -69,13 +74,13 @@ func TestFailuresInsideAreNotToldToClients(t *testing.T) {
 	assert.Contains(t, log.String(), "sql")
 
 	log.Reset()
-	w = do(s, httptest.NewRequestWithContext(t.Context(), http.MethodGet, messages, nil))
+	w = do(s, request(t, http.MethodGet, nil))
 	assert.Equal(t, http.StatusInternalServerError, w.Code)
 	assert.JSONEq(t, `{"error":"the posts could not be read"}`, w.Body.String())
 	assert.Contains(t, log.String(), "sql")
 
 	broken := iotest.ErrReader(errors.New("read tcp 10.0.0.1:8080: i/o timeout"))
-	w = do(s, httptest.NewRequestWithContext(t.Context(), http.MethodPost, messages, broken))
+	w = do(s, request(t, http.MethodPost, broken))
 	assert.Equal(t, http.StatusBadRequest, w.Code)
 	assert.JSONEq(t, `{"error":"the post did not arrive in full"}`, w.Body.String())
 }

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
+	"github.com/waybill-go/waybill/examples/guild/internal/edge"
 )
 
 // Service is the chat API.
@@ -42,7 +43,9 @@ type Config struct {
 	Provider   trace.TracerProvider
 	Propagator propagation.TextMapPropagator
 	Control    http.Handler // of the tracing, at /tracing
+	Sessions   http.Handler // of WebSockets, at /ws
 	Page       http.Handler // what is served outside the API
+	Names      []string     // that it is visited by, besides addresses
 	Logger     *slog.Logger // gets what clients are not told
 }
 
@@ -72,9 +75,10 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		otelhttp.WithTracerProvider(c.Provider), otelhttp.WithPropagators(c.Propagator)))
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
 	mux.Handle("/tracing", c.Control)
+	mux.Handle("GET /ws", c.Sessions)
 	mux.Handle("/", c.Page)
 	s.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+		Handler: edge.Protect(mux, c.Names...), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
 	}
 	return s, nil

@@ -34,8 +34,8 @@ func newClients(ctx context.Context) *clients {
 }
 
 // dial connects one more client.
-func (c *clients) dial(ctx context.Context, wsAddr string, to *client) error {
-	url := fmt.Sprintf("ws://%s/ws?guild=%d", wsAddr, to.guild)
+func (c *clients) dial(ctx context.Context, addr string, to *client) error {
+	url := fmt.Sprintf("ws://%s/ws?guild=%d", addr, to.guild)
 	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: c.http}) //nolint:bodyclose // Dial does.
 	if err != nil {
 		return fmt.Errorf("connect a WebSocket client: %w", err)

@@ -8,12 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 )
 
 // Config is what a run is asked to do.
 type Config struct {
 	Addr     string
+	Names    []string // that people visit it by, besides the one in Addr
 	Guilds   int
 	Sessions int
 	Slow     int // of the sessions
@@ -54,6 +59,11 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1")
 	flags.StringVar(&c.Addr, "addr", "", "serve the API and the page on `HOST:PORT`, port 0 for any free one\n"+
 		"(default "+defaultAddr+"; any free port with -once)")
+	flags.Func("names", "answer to these host `NAMES` as well, separated by commas; addresses and\n"+
+		"the host of -addr need no name", func(s string) error {
+		c.Names = strings.Split(s, ",")
+		return nil
+	})
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -80,13 +90,39 @@ func defaultedAddr(c Config) string {
 	}
 }
 
+// names returns the host names that people may visit the page by.
+func (c Config) names() []string {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil || host == "" {
+		return c.Names
+	}
+	return append([]string{host}, c.Names...)
+}
+
+// visitable turns an address that is listened on into the host and port of a URL
+// to visit it by.
+func visitable(addr string) string {
+	a, err := netip.ParseAddrPort(addr)
+	if err != nil || !a.Addr().IsUnspecified() {
+		return strings.ReplaceAll(addr, "%", "%25") // Before the zone of an IPv6 address.
+	}
+	return net.JoinHostPort("localhost", strconv.Itoa(int(a.Port())))
+}
+
 func isSet(flags *flag.FlagSet, name string) (set bool) {
 	flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
 	return set
 }
 
+func isHostPort(addr string) bool {
+	_, _, err := net.SplitHostPort(addr)
+	return err == nil
+}
+
 func (c Config) check(rest []string) error {
 	switch {
+	case !isHostPort(c.Addr):
+		return fmt.Errorf("-addr %q is not HOST:PORT", c.Addr)
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case c.Guilds < 1 || c.Guilds > maxGuilds:

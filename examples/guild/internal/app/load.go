@@ -47,7 +47,7 @@ func (l *load) connect(ctx context.Context) error {
 		c := &client{ledger: l.ledger, guild: i%l.c.Guilds + 1, each: l.each(i)}
 		var err error
 		if i < realClients {
-			err = l.clients.dial(ctx, l.services.wsAddr, c)
+			err = l.clients.dial(ctx, l.services.apiAddr, c)
 		} else {
 			_, err = l.services.sessions.Connect(ctx, int64(c.guild), c.take)
 		}

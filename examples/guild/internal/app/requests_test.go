@@ -141,7 +141,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, errOut bytes.Buffer
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
-	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-once", "-report"} {
+	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-once", "-report"} {
 		assert.Contains(t, out.String(), flag)
 	}
 	assert.Empty(t, errOut.String())

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"sync"
 	"time"
 
@@ -109,7 +108,7 @@ func (r *run) warn(err error) {
 
 // work does the run, reports, and serves on if asked to.
 func (r *run) work(ctx context.Context) error {
-	fmt.Fprintf(r.out, "chat API     http://%s\nsessions     ws://%s/ws?guild=1\n\n", r.services.apiAddr, r.services.wsAddr)
+	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\n\n", r.services.apiAddr)
 	r.load = newLoad(ctx, r.c, r.services, r.out)
 	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.services.settle} {
 		if err := step(ctx); err != nil {
@@ -197,16 +196,7 @@ func figure(value, stdErr float64, unit string) string {
 func (r *run) invite() {
 	fmt.Fprintf(r.out, "\nchat at http://%[1]s, or:\n"+
 		"  curl -d '{\"author\":\"me\",\"content\":\"hello\"}' http://%[1]s/guilds/1/messages\n"+
-		"interrupt to stop\n", visitable(r.services.apiAddr))
-}
-
-// visitable turns an address to listen on into one to visit.
-func visitable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("localhost", port)
-	}
-	return addr
+		"interrupt to stop\n", r.services.apiAddr)
 }
 
 func (r *run) report() report.Report {

@@ -33,7 +33,7 @@ type services struct {
 	sessions *sessions.Service
 	api      *api.Service
 
-	apiAddr, wsAddr string // HOST:PORT
+	apiAddr string // HOST:PORT that the API and the page can be visited at
 
 	serving sync.WaitGroup
 	failed  chan error // of a service that stopped serving by itself; holds one each
@@ -46,16 +46,14 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 		return nil, err
 	}
 	s = &services{
-		apiAddr: listeners.api.Addr().String(),
-		wsAddr:  listeners.ws.Addr().String(),
-		failed:  make(chan error, 3), //nolint:mnd // One for each service.
+		apiAddr: visitable(listeners.api.Addr().String()),
+		failed:  make(chan error, 2), //nolint:mnd // One for each listener.
 	}
 	if err = s.build(ctx, c, tel, log, listeners.grpc.Addr().String()); err != nil {
 		listeners.close()
 		return nil, err
 	}
 	s.serve("guild service", s.guilds.Serve, listeners.grpc)
-	s.serve("session service", s.sessions.Serve, listeners.ws)
 	s.serve("chat API", s.api.Serve, listeners.api)
 	return s, nil
 }
@@ -90,8 +88,10 @@ func (s *services) build(
 	}
 	s.api, err = api.New(ctx, api.Config{
 		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
-		Page:   web.Handler(web.Config{Guilds: c.Guilds, WebSocketAddr: s.wsAddr, Recorder: tel.Recorder}),
-		Logger: log,
+		Page:     web.Handler(web.Config{Guilds: c.Guilds, Recorder: tel.Recorder}),
+		Sessions: s.sessions,
+		Names:    c.names(),
+		Logger:   log,
 	})
 	return err
 }
@@ -129,15 +129,11 @@ func (s *services) shutdown() error {
 }
 
 // listeners are the sockets of the services.
-type listeners struct{ api, grpc, ws net.Listener }
+type listeners struct{ api, grpc net.Listener }
 
-// listen opens them: the API on addr, the others on any free port, the session
-// service on the same host as the API so that its page can reach it.
+// listen opens them: the API with the page and the WebSockets on addr, so that
+// they are of one origin, and the guild service where only this machine reaches it.
 func listen(ctx context.Context, addr string) (l listeners, err error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return l, fmt.Errorf("-addr %q is not HOST:PORT", addr)
-	}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -147,15 +143,12 @@ func listen(ctx context.Context, addr string) (l listeners, err error) {
 	if l.api, err = lc.Listen(ctx, "tcp", addr); err != nil {
 		return l, fmt.Errorf("cannot serve on %s: %w", addr, err)
 	}
-	if l.ws, err = lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0")); err != nil {
-		return l, err
-	}
 	l.grpc, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	return l, err
 }
 
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.api, l.grpc, l.ws} {
+	for _, listener := range []net.Listener{l.api, l.grpc} {
 		if listener != nil {
 			_ = listener.Close()
 		}

@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -41,7 +39,6 @@ type Service struct {
 	kind      *mailbox.Kind[chat.Event]
 	directory Directory
 	tracer    trace.Tracer
-	server    *http.Server
 	log       *slog.Logger
 	sockets   sync.WaitGroup
 	nextID    atomic.Int64
@@ -66,17 +63,8 @@ func New(
 		return nil, err
 	}
 	s.kind = kind
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ws", s.serveWebSocket)
-	s.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
 	return s, nil
 }
-
-// Serve answers WebSocket clients at /ws?guild=N until Shutdown.
-func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
 
 // Connect starts a session in a guild, which hands every event to client, one
 // after the other.
@@ -119,9 +107,6 @@ func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }
 // their connections.
 func (s *Service) Shutdown(ctx context.Context) error {
 	err := s.sys.Shutdown(ctx)
-	if closeErr := s.server.Shutdown(ctx); err == nil {
-		err = closeErr
-	}
 	s.sockets.Wait()
 	return err
 }

@@ -176,6 +176,7 @@ function bar(className, at, length, color, view) {
 async function begin() {
   try {
     config = await json("/api/config");
+    config.ws = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`;
   } catch (err) { state(err.message, true); return; }
   for (let g = 1; g <= config.guilds; g++) $("guild").append(new Option(g, g));
   $("guild").onchange = () => enter($("guild").value);

@@ -7,9 +7,7 @@ package web
 import (
 	"embed"
 	"encoding/json"
-	"net"
 	"net/http"
-	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -25,9 +23,8 @@ const listed = 30
 
 // Config is what the page needs to know.
 type Config struct {
-	Guilds        int
-	WebSocketAddr string // HOST:PORT of the session service
-	Recorder      *record.Recorder
+	Guilds   int
+	Recorder *record.Recorder
 }
 
 // Handler serves the page, and the traces as JSON under /api.
@@ -40,17 +37,9 @@ func Handler(c Config) http.Handler {
 	return mux
 }
 
-// config tells the page where the sessions are: on the host that it came from.
-func (c Config) config(w http.ResponseWriter, r *http.Request) {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(r.Host); err == nil {
-		host = h
-	}
-	_, port, _ := net.SplitHostPort(c.WebSocketAddr)
-	answer(w, map[string]any{
-		"guilds": c.Guilds,
-		"ws":     "ws://" + net.JoinHostPort(strings.Trim(host, "[]"), port) + "/ws",
-	})
+// config tells the page what it cannot know.
+func (c Config) config(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]any{"guilds": c.Guilds})
 }
 
 // line is a trace in the list.
