@@ -5,11 +5,13 @@ package envelope_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -59,4 +61,36 @@ func TestHopsAndAge(t *testing.T) {
 		assert.Zero(t, none.Hops())
 		assert.Zero(t, none.Age())
 	})
+}
+
+// A chain may go on for ever, and a clock say anything: age and hops stop at their
+// bounds, and never turn negative.
+func TestHopsAndAgeStopAtTheirBounds(t *testing.T) {
+	const most = 3650 * 24 * time.Hour
+	first := envelope.Carry{}.Header(sampledContext(t))
+	late := first.WithSentAt(first.SentAt().Add(math.MaxInt64))
+	assert.Equal(t, most, late.Age())
+	assert.Equal(t, most, late.WithSentAt(late.SentAt().Add(math.MaxInt64)).Age(), "twice as much is no less")
+	assert.Equal(t, most, first.WithSentAt(time.Unix(1<<40, 0)).Age(), "further than a duration says")
+	early := first.WithSentAt(time.Unix(-1<<40, 0)).WithSentAt(time.Unix(-1<<50, 0))
+	assert.Negative(t, early.Age())
+	assert.Equal(t, most, early.WithSentAt(time.Unix(1<<50, 0)).WithSentAt(time.Unix(1<<51, 0)).Age())
+
+	for form, data := range map[string]string{
+		"binary": frame(field(1, wireIDs+"\x01")+field(5, "\x40\x00\x00\x00\x04\x60\x62\x3f\xc8\x5e\x00\x00"), `{"ID":7}`),
+		"JSON":   marked(`{"version":1,`+wireParent+`,"hops":1073741824,"age_ns":315360000000000000}`, `{"ID":7}`),
+	} {
+		t.Run(form, func(t *testing.T) {
+			w := wire(forms[form])
+			e, err := w.Decode([]byte(data))
+			require.NoError(t, err)
+			h := e.Header()
+			for range 3 {
+				assert.Equal(t, 1<<30, h.Hops())
+				assert.Equal(t, most, h.Age())
+				h, _ = handOn(h)
+			}
+			assert.Zero(t, w.Counters.Counts().ChainMalformed, "it is what we write ourselves")
+		})
+	}
 }

@@ -32,32 +32,6 @@ type Header struct {
 	chosen, linked bool // The choice fell on it.
 }
 
-// chained is a context made from a sampled header, with its span context as the
-// current span. It holds that header, so that those of the next messages can count
-// on.
-type chained struct {
-	context.Context //nolint:containedctx // It is a context itself.
-
-	header *Header
-	span   nonrecording.Span
-}
-
-type chainKey struct{}
-
-// Value implements context.Context.
-func (c *chained) Value(key any) any {
-	switch key {
-	case nonrecording.Key:
-		return &c.span
-	case chainKey{}:
-		return c.header
-	case tracestate.Key{}:
-		return c.header.beside
-	default:
-		return c.Context.Value(key)
-	}
-}
-
 // SpanContext returns the sender's span context. It is not valid if the
 // message carries no trace.
 func (h *Header) SpanContext() trace.SpanContext {
@@ -136,7 +110,7 @@ func (h *Header) SentAt() time.Time {
 // Hops returns how many messages, this one included, have handed the trace on one
 // after the other: 1 for the first. The chain begins where the trace came into an
 // operating system process by other means than a [Wire]. It is 0 for a message
-// without a sampled trace.
+// without a sampled trace, and stops at 2³⁰.
 func (h *Header) Hops() int {
 	if h == nil || h.skipped {
 		return 0
@@ -145,7 +119,7 @@ func (h *Header) Hops() int {
 }
 
 // Age returns how long ago, when this message was sent, the first of those that
-// Hops counts had been sent.
+// Hops counts had been sent. It stops at 3,650 days.
 func (h *Header) Age() time.Duration {
 	if h == nil || h.skipped {
 		return 0
@@ -191,7 +165,7 @@ func (h *Header) WithSentAt(t time.Time) *Header {
 	}
 	next := *h
 	next.sentAt = t
-	next.age += t.Sub(h.sentAt)
+	next.age = older(h.age, t.Sub(h.sentAt))
 	return &next
 }
 
@@ -234,8 +208,8 @@ func newSampled(ctx context.Context, sc trace.SpanContext) *Header {
 	}
 	last, ok := ctx.Value(chainKey{}).(*Header)
 	if ok && last.spanContext.TraceID() == sc.TraceID() {
-		h.hops = last.hops + 1
-		h.age = last.age + h.sentAt.Sub(last.sentAt)
+		h.hops = min(last.hops+1, maxHops)
+		h.age = older(last.age, h.sentAt.Sub(last.sentAt))
 	}
 	return h
 }

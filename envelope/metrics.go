@@ -66,7 +66,7 @@ var figures = []observe.Counter[Counts]{
 	},
 	{
 		Name: "waybill.envelope.chain.malformed", Unit: "{message}",
-		Description: "Messages whose time of sending, hops, age or choice was malformed and left out.",
+		Description: "Messages whose time of sending, hops, age or choice was malformed and left out, or cut to its bound.",
 		Value:       func(c Counts) uint64 { return c.ChainMalformed },
 	},
 	{

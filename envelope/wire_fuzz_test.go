@@ -143,7 +143,7 @@ func FuzzWireRoundTrip(f *testing.F) {
 		if len(ids) >= 25 {
 			ts, _ := trace.ParseTraceState(state)
 			sc = trace.NewSpanContext(trace.SpanContextConfig{
-				TraceID: trace.TraceID(ids), SpanID: trace.SpanID(ids[16:]), TraceFlags: trace.TraceFlags(ids[24]), TraceState: ts,
+				TraceID: trace.TraceID(ids), SpanID: trace.SpanID(ids[16:]), TraceFlags: trace.TraceFlags(ids[24] & 3), TraceState: ts,
 			})
 		}
 		ctx := trace.ContextWithSpanContext(t.Context(), sc)

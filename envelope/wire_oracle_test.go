@@ -109,7 +109,7 @@ func (e *expected) take(values map[uint8][]string) {
 	}
 	zero := func(s string) bool { return strings.Trim(s, "\x00") == "" }
 	if ids, bad := once(1, 25); ids != "" && !bad && !zero(ids[:16]) && !zero(ids[16:24]) {
-		e.ids = ids
+		e.ids = ids[:24] + string([]byte{ids[24] & 3})
 	}
 	if state, bad := once(2, -1); !bad {
 		e.state = state
@@ -128,8 +128,8 @@ func (e *expected) take(values map[uint8][]string) {
 		if hops == 0 || chain[4] >= 128 {
 			return
 		}
-		e.hops = int(min(hops, math.MaxInt32))
-		e.age = time.Duration(binary.BigEndian.Uint64([]byte(chain[4:])))
+		e.hops = int(min(hops, 1<<30))
+		e.age = min(time.Duration(binary.BigEndian.Uint64([]byte(chain[4:]))), 3650*24*time.Hour)
 	}
 	if choice != "" {
 		e.choice = int(choice[0])

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,12 @@ import (
 )
 
 const allJSON = "json-1-all.json"
+
+// A trace as both forms have it, in the binary one without its flags.
+const (
+	wireIDs    = "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x01\x02\x03\x04\x05\x06\x07\x08"
+	wireParent = `"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"`
+)
 
 // frame returns a binary message with fields, as the documents describe it.
 func frame(fields, message string) string {
@@ -158,13 +165,12 @@ func TestWhatIsBare(t *testing.T) {
 // TestMalformedContextIsAbsent has messages whose frame is right and what
 // travels with them is not. They go through without it.
 func TestMalformedContextIsAbsent(t *testing.T) {
-	ids := "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x01\x02\x03\x04\x05\x06\x07\x08"
+	const ids, parent = wireIDs, wireParent
 	traced := field(1, ids+"\x01")
 	badTrace := envelope.Counts{Wrapped: 1, TraceMalformed: 1}
 	badState := envelope.Counts{Wrapped: 1, TraceStateRefused: 1}
 	badChain := envelope.Counts{Wrapped: 1, ChainMalformed: 1}
 	badBaggage := envelope.Counts{Wrapped: 1, BaggageRefused: 1}
-	parent := `"traceparent":"00-0102030405060708090a0b0c0d0e0f10-0102030405060708-01"`
 	in := func(members string) string { return marked(`{"version":1,`+members+`}`, `{"ID":7}`) }
 	for data, counts := range map[string]envelope.Counts{
 		frame(field(1, ids), `{"ID":7}`):                                                                                    badTrace,
@@ -245,6 +251,60 @@ func TestMalformedContextIsAbsent(t *testing.T) {
 		assert.Zero(t, e.Header().Age(), "%q", data)
 		assert.False(t, e.Header().Chosen(), "%q", data)
 		assert.Zero(t, e.Header().Baggage().Len(), "%q", data)
+	}
+}
+
+// TestWhatIsBoundedOnTheWire reads claims that are well formed and beyond what can
+// be: they are cut to what can, so that nothing that follows overflows.
+func TestWhatIsBoundedOnTheWire(t *testing.T) {
+	const most = 3650 * 24 * time.Hour
+	for data, want := range map[string]struct {
+		hops int
+		age  time.Duration
+	}{
+		frame(field(1, wireIDs+"\x01")+field(5, "\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01"), `{"ID":7}`): {1 << 30, 1},
+		frame(field(1, wireIDs+"\x01")+field(5, "\x7f\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x01"), `{"ID":7}`): {1 << 30, 1},
+		frame(field(1, wireIDs+"\x01")+field(5, "\x00\x00\x00\x02\x7f\xff\xff\xff\xff\xff\xff\xff"), `{"ID":7}`): {2, most},
+		frame(field(1, wireIDs+"\x01")+field(5, "\x00\x00\x00\x02\x04\x60\x62\x3f\xc8\x5e\x00\x01"), `{"ID":7}`): {2, most},
+		marked(`{"version":1,`+wireParent+`,"hops":4000000000,"age_ns":9223372036854775807}`, `{"ID":7}`):        {1 << 30, most},
+		marked(`{"version":1,`+wireParent+`,"hops":1073741825,"age_ns":1}`, `{"ID":7}`):                          {1 << 30, 1},
+	} {
+		w := wire(envelope.FormJSON)
+		e, err := w.Decode([]byte(data))
+		require.NoError(t, err, "%q", data)
+		assert.Equal(t, want.hops, e.Header().Hops(), "%q", data)
+		assert.Equal(t, want.age, e.Header().Age(), "%q", data)
+		assert.Equal(t, envelope.Counts{Wrapped: 1, ChainMalformed: 1}, w.Counters.Counts(), "%q", data)
+		next, _ := handOn(e.Header().WithSentAt(e.Header().SentAt().Add(-time.Hour)))
+		assert.Equal(t, min(want.hops+1, 1<<30), next.Hops(), "%q", data)
+		assert.GreaterOrEqual(t, next.Age(), want.age-time.Hour, "%q", data)
+		assert.LessOrEqual(t, next.Age(), most, "%q", data)
+	}
+}
+
+// TestReservedFlagsAreCleared: of the flags, sampled and random are passed on, as
+// package propagate does.
+func TestReservedFlagsAreCleared(t *testing.T) {
+	for flags := range 256 {
+		kept := trace.TraceFlags(flags) & (trace.FlagsSampled | trace.FlagsRandom)
+		for _, data := range []string{
+			frame(field(1, wireIDs+string([]byte{byte(flags)})), `{"ID":7}`),
+			marked(fmt.Sprintf(`{"version":1,%s%02x"}`, wireParent[:len(wireParent)-3], flags), `{"ID":7}`),
+		} {
+			w := wire(envelope.FormJSON)
+			e, err := w.Decode([]byte(data))
+			require.NoError(t, err, "%q", data)
+			assert.Equal(t, spanContext(kept).WithRemote(true), e.Header().SpanContext(), "%q", data)
+			assert.Equal(t, envelope.Counts{Wrapped: 1}, w.Counters.Counts(), "%q", data)
+		}
+		for form, f := range forms {
+			h := (*envelope.Header)(nil).WithSpanContext(spanContext(trace.TraceFlags(flags)))
+			data, err := wire(f).Append(nil, envelope.WithHeader(order{7}, h))
+			require.NoError(t, err)
+			plain, err := wire(f).Append(nil, envelope.WithHeader(order{7}, h.WithSpanContext(spanContext(kept))))
+			require.NoError(t, err)
+			assert.Equal(t, string(plain), string(data), "%s, %02x", form, flags)
+		}
 	}
 }
 

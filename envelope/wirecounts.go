@@ -33,7 +33,8 @@ type Counts struct {
 	// or had several members with one key, of which the first was kept.
 	TraceStateRefused uint64
 	// ChainMalformed is messages whose time of sending, hops, age or choice was
-	// malformed, and was left out.
+	// malformed, and was left out, or whose hops or age was above its bound, and was
+	// cut to that.
 	ChainMalformed uint64
 	// BaggageRefused is messages whose baggage was invalid, in part or in whole.
 	// What was valid in it was kept.

@@ -43,6 +43,10 @@ const (
 	choseLinked
 )
 
+// knownFlags are the flags that level 2 of W3C Trace Context defines. The others
+// are reserved: a set one is no error, and is cleared on the way through.
+const knownFlags = trace.FlagsSampled | trace.FlagsRandom
+
 // traced reports whether there is a trace to write.
 func (c *cargo) traced() bool { return c.traceID.IsValid() }
 
@@ -66,7 +70,7 @@ func load(h *Header) (c cargo, lossy bool) {
 		return c, false
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
-		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()
+		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()&knownFlags
 		var cut int
 		c.traceState, cut = tracestate.Encode(sc.TraceState(), h.beside)
 		lossy = cut > 0
@@ -81,7 +85,7 @@ func load(h *Header) (c cargo, lossy bool) {
 	if representable(h.sentAt) {
 		c.sent = uint64(h.sentAt.UnixNano())
 	}
-	c.hops = uint32(min(max(h.hops, 1), math.MaxInt32))
+	c.hops = uint32(min(max(h.hops, 1), maxHops))
 	c.age = uint64(max(h.age, 0))
 	switch {
 	case h.linked:
@@ -169,7 +173,9 @@ func (c *cargo) header(counters *Counters) *Header {
 
 // chain gives a sampled header its place in the chain of messages. Clocks differ
 // between machines: a message from the future was sent now. All that is asked
-// about its age later goes by this machine's clock, as for its own messages.
+// about its age later goes by this machine's clock, as for its own messages. What is
+// beyond the bounds of a chain is cut to them: were it taken as absent, a chain that
+// never ends would begin anew.
 func (c *cargo) chain(h *Header) {
 	now := time.Now()
 	h.sentAt, h.hops = now, 1
@@ -180,8 +186,9 @@ func (c *cargo) chain(h *Header) {
 		h.sentAt = now.Add(-time.Duration(ago))
 	}
 	if c.hops > 0 {
-		h.hops = int(min(c.hops, math.MaxInt32))
-		h.age = time.Duration(c.age) //nolint:gosec // Readers see to it that it fits.
+		h.hops = int(min(c.hops, maxHops))
+		h.age = min(time.Duration(c.age), maxAge) //nolint:gosec // Readers see to it that it fits.
+		c.badChain = c.hops > maxHops || c.age > uint64(maxAge)
 	}
 	h.chosen, h.linked = c.choice >= choseIt, c.choice == choseLinked
 }
@@ -217,7 +224,7 @@ func (c *cargo) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace
 		c.badTrace = true
 		return
 	}
-	c.traceID, c.spanID, c.flags = traceID, spanID, flags
+	c.traceID, c.spanID, c.flags = traceID, spanID, flags&knownFlags
 }
 
 // setChain takes the place in the chain over from a message.
