@@ -53,10 +53,13 @@ var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "ba
 // it again when the function has returned; clear it first, so that what the
 // messages hold can be freed. The function may be called by any number of
 // goroutines at the same time if handle may. The name should have few distinct
-// values.
+// values. BatchHandler panics without a handle.
 func BatchHandler[M any](
 	ctx context.Context, name string, handle func(context.Context, []Envelope[M]) error, opts ...ReceiveOption,
 ) func([]Envelope[M]) error {
+	if handle == nil {
+		panic("envelope: BatchHandler without a handle")
+	}
 	r := newReceiver(ctx, name, opts)
 	handle = recordingErrors(handle)
 	return func(batch []Envelope[M]) error {

@@ -26,10 +26,14 @@ import (
 // from calling handle, which finds its context ended.
 //
 // The function may be called by any number of goroutines at the same time if
-// handle may. The name should have few distinct values.
+// handle may. The name should have few distinct values. Handler panics without a
+// handle.
 func Handler[M any](
 	ctx context.Context, name string, handle func(context.Context, M) error, opts ...ReceiveOption,
 ) func(Envelope[M]) error {
+	if handle == nil {
+		panic("envelope: Handler without a handle")
+	}
 	r := newReceiver(ctx, name, opts)
 	handle = recordingErrors(handle)
 	return func(e Envelope[M]) error { return deliver(r, e, handle) }

@@ -232,3 +232,13 @@ func TestUntracedHandlersAllocateNothing(t *testing.T) {
 		assert.NotZero(t, testing.AllocsPerRun(200, func() { _ = handleBatch(batch) }))
 	}
 }
+
+// Nobody learns with the first message that there is no handle.
+func TestHandlersWithoutAHandle(t *testing.T) {
+	assert.PanicsWithValue(t, "envelope: Handler without a handle", func() {
+		envelope.Handler[order](t.Context(), "h", nil)
+	})
+	assert.PanicsWithValue(t, "envelope: BatchHandler without a handle", func() {
+		envelope.BatchHandler[order](t.Context(), "b", nil)
+	})
+}

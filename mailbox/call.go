@@ -33,7 +33,8 @@ func (r Reply[R]) Fail(err error) bool {
 }
 
 // Call sends the message that build makes and blocks until it is answered.
-// build is called once, at once, with the Reply to put into the message.
+// build is called once, at once, with the Reply to put into the message; Call
+// panics if it does, or is nil.
 //
 // It returns the answer; or the error given to [Reply.Fail]; or the handler's
 // failure, if it failed before anyone answered; or ctx.Err(), [ErrFull],
@@ -46,6 +47,9 @@ func (r Reply[R]) Fail(err error) bool {
 // and gives up its worker. Processes that call each other in a circle wait for
 // each other; a deadline frees them.
 func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
+	if build == nil {
+		panic("mailbox: Call without a build")
+	}
 	var none R
 	p := to.p
 	if p == nil {

@@ -39,7 +39,12 @@ type kindShare struct {
 
 // NewGroup makes an empty group called name, whose broadcasts are traced by
 // sys. Its name is in the names of spans, so there should be few names.
+//
+// It panics without a system.
 func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
+	if sys == nil {
+		panic("mailbox: a group in no system")
+	}
 	g := &Group[M]{sys: sys, spanName: "broadcast " + name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)

@@ -26,8 +26,11 @@ func (e Ended) who() string {
 // makes of it, even if its mailbox is full. If the other has ended already, that
 // is at once. build must not block. If it panics, the watcher is sent nothing, and
 // OpenTelemetry's error handler is told. The watch ends with either process, or by
-// unwatch, which reports whether it came in time.
+// unwatch, which reports whether it came in time. It panics without a build.
 func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
+	if build == nil {
+		panic("mailbox: Watch without a build")
+	}
 	p := watcher.p
 	if p == nil {
 		return untied

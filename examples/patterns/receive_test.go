@@ -47,12 +47,13 @@ func TestServeEnds(t *testing.T) {
 		orders <- envelope.Wrap(ctx, patterns.Order{})
 	})
 	failing := func(context.Context, patterns.Order) error { return want }
-	assert.Same(t, want, patterns.Serve(t.Context(), orders, nil, failing, nil))
+	unused := func(context.Context, patterns.Refund) error { return nil }
+	assert.Same(t, want, patterns.Serve(t.Context(), orders, nil, failing, unused))
 	assert.Equal(t, codes.Error, r.named(t, "ship order").Status().Code)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.ErrorIs(t, patterns.Serve(ctx, orders, nil, failing, nil), context.Canceled)
+	assert.ErrorIs(t, patterns.Serve(ctx, orders, nil, failing, unused), context.Canceled)
 }
 
 // mixed is a closed channel with bare, wrapped and foreign values.
