@@ -36,7 +36,15 @@ type Kind[M any] struct {
 
 // NewKind makes a kind called name. An error wraps [ErrConfig] and says which
 // option makes no sense.
+//
+// A system counts its first 1,000 kinds by name, for [System.KindStats], metrics and
+// live control. All others are counted together under [OtherKinds], and
+// OpenTelemetry's error handler is told: a kind says what a process does, and the ID
+// of a process for whom.
 func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], error) {
+	if sys == nil {
+		return nil, fmt.Errorf("%w: kind %q in no system", ErrConfig, name)
+	}
 	if name == "" {
 		return nil, fmt.Errorf("%w: a kind needs a name", ErrConfig)
 	}
@@ -44,7 +52,10 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	if err != nil {
 		return nil, fmt.Errorf("kind %q: %w", name, err)
 	}
-	return &Kind[M]{sys: sys, name: name, settings: s, totals: sys.totalsOf(name), live: sys.control.Kind(name), rate: sys.control.KindRate(name)}, nil
+	return &Kind[M]{
+		sys: sys, name: name, settings: s, totals: sys.totalsOf(name),
+		live: sys.control.Kind(name), rate: sys.control.KindRate(name),
+	}, nil
 }
 
 // Name returns the kind's name.

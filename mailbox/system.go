@@ -5,6 +5,7 @@ package mailbox
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -42,7 +44,7 @@ type System struct {
 	closed bool
 	newest member // the processes alive, linked in the order of their spawning
 	alive  int
-	kinds  map[string]*kindTotals
+	kinds  observe.Names[kindTotals]
 }
 
 // member is a process as its system sees it.
@@ -58,7 +60,7 @@ type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler(), kinds: make(map[string]*kindTotals)}
+	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler()}
 	for _, o := range opts {
 		o.applySystem(s)
 	}
@@ -99,7 +101,7 @@ func (s *System) Stats() Stats {
 func (s *System) KindStats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.kinds {
+	for _, t := range s.kinds.All() {
 		t.sum = t.statsLocked()
 	}
 	for m := s.newest; m != nil; m = m.links().older {
@@ -107,23 +109,41 @@ func (s *System) KindStats() map[string]Stats {
 		sum.Processes++
 		sum.add(m.counts())
 	}
-	stats := make(map[string]Stats, len(s.kinds))
-	for name, t := range s.kinds {
+	stats := make(map[string]Stats, s.kinds.Len())
+	for name, t := range s.kinds.All() {
 		stats[name] = t.sum
 	}
 	return stats
 }
 
+// OtherKinds is the name under which a system counts kinds beyond the first 1,000,
+// all together.
+const OtherKinds = observe.Others
+
 // totalsOf returns what all kinds of that name share.
 func (s *System) totalsOf(name string) *kindTotals {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.kinds[name]
-	if !ok {
-		t = newKindTotals(s, name)
-		s.kinds[name] = t
+	t, uncounted := s.totalsOrOthers(name)
+	if uncounted > 0 && uncounted&(uncounted-1) == 0 { // 1, 2, 4, 8 and so on.
+		guard.Do(func() {
+			otel.Handle(fmt.Errorf(
+				"mailbox: %d kinds more than the %d that a system counts by name, of late %q: name kinds for what they do, and not for whom",
+				uncounted, observe.MaxNames, name))
+		})
 	}
 	return t
+}
+
+// totalsOrOthers returns those of the other kinds if there are too many, and then
+// how often it did.
+func (s *System) totalsOrOthers(name string) (t *kindTotals, uncounted uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.kinds.Others()
+	t = s.kinds.Of(name, false, func(name string) *kindTotals { return newKindTotals(s, name) })
+	if s.kinds.Others() > before {
+		uncounted = s.kinds.Others()
+	}
+	return t, uncounted
 }
 
 // Shutdown stops all processes gracefully, the newest first and one after

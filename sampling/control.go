@@ -69,10 +69,10 @@ func (c Configuration) group(name string) Config {
 type Control struct {
 	mu      sync.Mutex
 	current Configuration
-	kinds   map[string]*Live[Settings]
-	groups  map[string]*Live[Config]
-	rates   map[string]*Rate
-	loads   map[string]*Rate
+	kinds   observe.Names[Live[Settings]]
+	groups  observe.Names[Live[Config]]
+	rates   observe.Names[Rate] // of groups
+	loads   observe.Names[Rate] // of kinds
 	metrics observe.Registry
 }
 
@@ -96,13 +96,7 @@ func NewControl(c Configuration) (*Control, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return &Control{
-		current: c.clone(),
-		kinds:   make(map[string]*Live[Settings]),
-		groups:  make(map[string]*Live[Config]),
-		rates:   make(map[string]*Rate),
-		loads:   make(map[string]*Rate),
-	}, nil
+	return &Control{current: c.clone()}, nil
 }
 
 func (c Configuration) clone() Configuration {
@@ -146,21 +140,24 @@ func (c *Control) setIf(ok func(Configuration) bool, next Configuration) (change
 
 func (c *Control) setLocked(next Configuration) {
 	c.current = next.clone()
-	for name, live := range c.kinds {
+	for name, live := range c.kinds.All() {
 		s := next.kind(name)
 		live.now.Store(&s)
 	}
-	for name, live := range c.groups {
+	for name, live := range c.groups.All() {
 		s := next.group(name)
 		live.now.Store(&s)
 	}
 }
 
-// Kind returns the settings of the kind of that name, which follow all changes.
+// Kind returns the settings of the kind of that name, which follow all changes. It
+// has the first 1,000 names that are asked for, and those that are in the
+// configuration when they are; to all others it gives the settings of the kind
+// called others. The same holds for [Control.KindRate], and for groups.
 func (c *Control) Kind(name string) *Live[Settings] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return entry(c.kinds, name, func() *Live[Settings] { return NewLive(c.current.kind(name)) })
+	return c.kinds.Of(name, has(c.current.Kinds, name), func(name string) *Live[Settings] { return NewLive(c.current.kind(name)) })
 }
 
 // Group returns the sampling of the group of that name, which follows all
@@ -168,7 +165,7 @@ func (c *Control) Kind(name string) *Live[Settings] {
 func (c *Control) Group(name string) *Live[Config] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return entry(c.groups, name, func() *Live[Config] { return NewLive(c.current.group(name)) })
+	return c.groups.Of(name, has(c.current.Groups, name), func(name string) *Live[Config] { return NewLive(c.current.group(name)) })
 }
 
 // Rate returns the load of the group of that name, for [Planner]. All groups of
@@ -176,7 +173,7 @@ func (c *Control) Group(name string) *Live[Config] {
 func (c *Control) Rate(name string) *Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return entry(c.rates, name, func() *Rate { return &Rate{} })
+	return c.rates.Of(name, has(c.current.Groups, name), newLoad)
 }
 
 // KindRate returns the load of the kind of that name, for a [Limit]. All kinds of
@@ -184,15 +181,12 @@ func (c *Control) Rate(name string) *Rate {
 func (c *Control) KindRate(name string) *Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return entry(c.loads, name, func() *Rate { return &Rate{} })
+	return c.loads.Of(name, has(c.current.Kinds, name), newLoad)
 }
 
-// entry returns what m holds for name, made by build if there is nothing yet.
-func entry[T any](m map[string]*T, name string, build func() *T) *T {
-	e, ok := m[name]
-	if !ok {
-		e = build()
-		m[name] = e
-	}
-	return e
+func newLoad(string) *Rate { return &Rate{} }
+
+func has[T any](m map[string]T, name string) bool {
+	_, ok := m[name]
+	return ok
 }

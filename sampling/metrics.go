@@ -5,7 +5,6 @@ package sampling
 
 import (
 	"fmt"
-	"maps"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -61,10 +60,10 @@ func (c *Control) Register(meter metric.Meter, attrs ...attribute.KeyValue) (met
 // shed tells each what the rates of groups and kinds have shed.
 func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	c.mu.Lock()
-	rates := map[attribute.Key]map[string]*Rate{groupKey: maps.Clone(c.rates), kindKey: maps.Clone(c.loads)}
+	rates := map[attribute.Key]observe.Names[Rate]{groupKey: c.rates.Clone(), kindKey: c.loads.Clone()}
 	c.mu.Unlock()
 	for key, byName := range rates {
-		for name, rate := range byName {
+		for name, rate := range byName.All() {
 			var s shed
 			s.fanouts, s.spans = rate.Shed()
 			each(s, key.String(name))

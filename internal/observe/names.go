@@ -1,0 +1,59 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"iter"
+	"maps"
+)
+
+// Names are for kinds and groups, of which a program has a few. One that names
+// them after its users would have ever more: so there is a bound, and one name for
+// all others.
+const (
+	MaxNames = 1000
+	Others   = "others"
+)
+
+// Names holds a value for each of the first MaxNames names that are asked for, and
+// one for all others. The zero Names is empty. Its user locks it.
+type Names[T any] struct {
+	byName map[string]*T
+	others uint64
+}
+
+// Of returns the value for name, made by build if there is none yet. The value is
+// that of Others if there are too many names, unless name is a known one, as the
+// user says.
+func (n *Names[T]) Of(name string, known bool, build func(name string) *T) *T {
+	if value, ok := n.byName[name]; ok {
+		return value
+	}
+	if len(n.byName) >= MaxNames && !known {
+		n.others++
+		name = Others
+		if value, ok := n.byName[name]; ok {
+			return value
+		}
+	}
+	value := build(name)
+	if n.byName == nil {
+		n.byName = make(map[string]*T)
+	}
+	n.byName[name] = value
+	return value
+}
+
+// Others returns how often Of has returned the value of Others because there were
+// too many names.
+func (n *Names[T]) Others() uint64 { return n.others }
+
+// All yields each name that has a value, in no order.
+func (n *Names[T]) All() iter.Seq2[string, *T] { return maps.All(n.byName) }
+
+// Clone returns a copy that has the same values.
+func (n *Names[T]) Clone() Names[T] { return Names[T]{maps.Clone(n.byName), n.others} }
+
+// Len returns how many names have a value.
+func (n *Names[T]) Len() int { return len(n.byName) }
