@@ -30,10 +30,17 @@ const maxConfiguration = 1 << 20 // bytes
 // changes whatever is there.
 //
 // A PUT that a browser sends for a page of another origin is refused with 403, as
-// [http.CrossOriginProtection] decides. Nothing else is asked of whoever calls.
-// Serve it on a listener that only operators can reach; and where browsers run
-// beside it, put a handler in front that refuses each Host that is not its own,
-// since a page can have its own name resolve to that listener's address.
+// [http.CrossOriginProtection] decides. A page can also have its own name resolve to
+// this machine, and is then of the same origin (DNS rebinding). So over a loopback
+// address and without TLS the Host must be localhost, a name below it, or an IP
+// address; every request with another is refused with 403. A proxy on the same machine
+// that hands on its clients' Host has to set it instead. Over other addresses any Host
+// is taken, since nobody knows here which are right.
+//
+// Nothing else is asked of whoever calls, so serve it on a listener that only
+// operators can reach. If browsers can reach that by another address than a loopback
+// one, or people must say who they are, put a handler in front that refuses each Host
+// but its own, and asks them.
 //
 //	{
 //	  "default": {"carry": true, "spans": true},
@@ -51,6 +58,10 @@ const maxConfiguration = 1 << 20 // bytes
 //	  }
 //	}
 func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rebound(r) {
+		http.Error(w, fmt.Sprintf("host %q: over a loopback address this is localhost", r.Host), http.StatusForbidden)
+		return
+	}
 	shown := c.Configuration()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
