@@ -11,13 +11,6 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Attributes of broadcasts, which package mailbox writes.
-const (
-	shedKey    = sampling.ShedKey
-	sampledKey = attribute.Key("waybill.fanout.sampled")
-	keptKey    = attribute.Key("waybill.late.probability")
-)
-
 // Weight reads from the attributes of a span how many it stands for: 1 where they
 // say nothing of that, and 0 for an exemplar, which is in no estimate: a late
 // span of a message that nobody had chosen. Ok is false for a span that should not
@@ -53,7 +46,7 @@ func StageOf(fanout string, attrs []attribute.KeyValue) Stage {
 			size, sizeOK = number(kv.Value)
 		case sampling.ProbabilityKey:
 			share, shareOK = number(kv.Value)
-		case keptKey:
+		case lateProbabilityKey:
 			kept, _ = number(kv.Value)
 		case sampledKey:
 			return stage
@@ -81,15 +74,4 @@ func IsShed(attrs []attribute.KeyValue) (shed bool) {
 		}
 	}
 	return shed
-}
-
-func number(v attribute.Value) (float64, bool) {
-	switch v.Type() {
-	case attribute.FLOAT64:
-		return v.AsFloat64(), true
-	case attribute.INT64:
-		return float64(v.AsInt64()), true
-	default:
-		return 0, false
-	}
 }

@@ -9,21 +9,23 @@
 // stands for a thousand. To count spans as they are counts small fan-outs fully
 // and large ones hardly at all, and where large ones are slow, hides that.
 //
-//	var s estimate.Sample
-//	for _, span := range spans { // of one kind: handlings in sessions, say
-//		if weight, ok := estimate.Weight(span.Attributes()); ok {
-//			parent := span.Parent().SpanID().String()
-//			stage := estimate.StageOf(parent, span.Attributes())
-//			s.Add(span.EndTime().Sub(span.StartTime()).Seconds(), weight, stage)
-//		}
+//	var spans estimate.Spans
+//	for _, span := range recorded { // all there are, in any order
+//		spans.Add(span)
 //	}
-//	s.Count()       // deliveries
-//	s.Above(0.5)    // that took longer than half a second
-//	s.Mean()        // seconds
-//	s.Quantile(0.99)
+//	sessions := spans.Named("session MessageCreate").Handled
+//	sessions.Count()    // deliveries
+//	sessions.Above(0.5) // that took longer than half a second
+//	sessions.Mean()     // seconds
+//	sessions.Quantile(0.99)
 //
-// The stage can be left out: the estimates stay as they are, and their standard
-// errors become larger.
+// [Spans] takes spans of the OpenTelemetry SDK, others that have the same accessors, and
+// OTLP in JSON ([Spans.AddOTLP]). It finds the broadcasts above each span, through relays,
+// into traces that are linked to them, and through chains that were cut; it leaves out
+// what belongs to a broadcast on which a cap took effect, counts what was refused or
+// never handled apart, and makes up for the traces that a sampler has not kept.
+//
+// The rest of this page tells what it does, and how to do it by hand.
 //
 // # Estimates
 //

@@ -24,7 +24,12 @@ type Estimate struct {
 // String returns the value and its standard error, as in "1200 ± 35".
 func (e Estimate) String() string { return fmt.Sprintf("%.6g ± %.2g", e.Value, e.StdErr) }
 
-func newEstimate(value float64, d deviation) Estimate {
+// estimate returns an estimate that may be off by d, and by more than anybody knows if
+// there are spans of which nothing says what they stand for.
+func (s *Sample) estimate(value float64, d deviation) Estimate {
+	if s.unweighted > 0 {
+		return unknown(value)
+	}
 	e := Estimate{Value: value, StdErr: math.Sqrt(d.variance), Low: value, High: value}
 	if e.StdErr > 0 {
 		e.Low -= d.quantile() * e.StdErr
@@ -42,12 +47,12 @@ func unknown(value float64) Estimate {
 // and holds all the chosen, two at least of each fan-out, that is no guess, and its
 // standard error is 0.
 func (s *Sample) Count() Estimate {
-	return newEstimate(s.sum(s.counted(), func(observation) float64 { return 1 }))
+	return s.estimate(s.sum(s.counted(), func(observation) float64 { return 1 }))
 }
 
 // Total estimates the sum of all values: Σwy.
 func (s *Sample) Total() Estimate {
-	return newEstimate(s.sum(s.counted(), func(o observation) float64 { return o.value }))
+	return s.estimate(s.sum(s.counted(), func(o observation) float64 { return o.value }))
 }
 
 // Above estimates how many of all values were greater than limit.
@@ -58,7 +63,7 @@ func (s *Sample) Above(limit float64) Estimate {
 	counted := s.counted()
 	total, d := s.sum(counted, func(o observation) float64 { return indicator(above(o)) })
 	d.widen(blindness(counted, above))
-	return newEstimate(total, d)
+	return s.estimate(total, d)
 }
 
 // sum estimates the sum of a quantity over all.
@@ -85,7 +90,7 @@ func (s *Sample) Mean() Estimate {
 	if math.IsInf(d.variance, 1) {
 		return unknown(mean)
 	}
-	return newEstimate(mean, d)
+	return s.estimate(mean, d)
 }
 
 func indicator(b bool) float64 {

@@ -5,6 +5,7 @@ package estimate_test
 
 import (
 	"fmt"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -41,11 +42,38 @@ func Example() {
 	fmt.Println("seconds:", s.Mean())
 	fmt.Println("median, of all:", s.Quantile(0.5).Value)
 	// Output:
-	// {Counted:5 Exemplars:1 Shed:0 Invalid:0}
+	// {Counted:5 Exemplars:1 Shed:0 Invalid:0 Unweighted:0}
 	// deliveries: 1003 ± 0
 	// seconds in all: 500.06 ± 1e+02
 	// seconds: 0.498564 ± 0.1
 	// median, of all: 0.4
+}
+
+// Whole spans: here of a broadcast that a collector's file exporter wrote.
+func ExampleSpans() {
+	const file = `{"resourceSpans":[{"scopeSpans":[{"spans":[
+		{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b170","name":"broadcast sessions",
+		 "startTimeUnixNano":"1000000000","endTimeUnixNano":"1000001000",
+		 "attributes":[{"key":"waybill.fanout.size","value":{"intValue":"5000"}},
+			{"key":"waybill.fanout.sampled","value":{"intValue":"2"}}]},
+		{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b171","name":"session MessageCreate",
+		 "parentSpanId":"eee19b7ec3c1b170","startTimeUnixNano":"1000000000","endTimeUnixNano":"1400000000",
+		 "attributes":[{"key":"waybill.fanout.weight","value":{"doubleValue":2500}},
+			{"key":"waybill.fanout.probability","value":{"doubleValue":0.0004}}]},
+		{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b172","name":"session MessageCreate",
+		 "parentSpanId":"eee19b7ec3c1b170","startTimeUnixNano":"1000000000","endTimeUnixNano":"1600000000",
+		 "attributes":[{"key":"waybill.fanout.weight","value":{"doubleValue":2500}},
+			{"key":"waybill.fanout.probability","value":{"doubleValue":0.0004}}]}]}]}]}`
+	var spans estimate.Spans
+	if err := spans.AddOTLP(strings.NewReader(file)); err != nil {
+		fmt.Println(err)
+	}
+	sessions := spans.Named("session MessageCreate").Handled
+	fmt.Println("deliveries:", sessions.Count())
+	fmt.Println("seconds:", sessions.Mean())
+	// Output:
+	// deliveries: 5000 ± 0
+	// seconds: 0.5 ± 0.1
 }
 
 // Collectors each have a sample of their own.

@@ -41,7 +41,7 @@ func (s *Sample) Quantile(q float64) Estimate {
 	d := s.plan.deviation(sorted, func(o observation) float64 {
 		return (indicator(o.value <= value) - share) / c.total
 	}, true)
-	if math.IsInf(d.variance, 1) {
+	if math.IsInf(d.variance, 1) || s.unweighted > 0 {
 		return unknown(value)
 	}
 	b := blindness(sorted, func(o observation) bool { return o.value <= value })

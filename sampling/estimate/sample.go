@@ -5,16 +5,6 @@ package estimate
 
 import "math"
 
-// Bounds on what is taken in. Weights beyond them no fan-out gives; values
-// beyond them would overflow when they are weighted and squared.
-const (
-	maxWeight = 1e15
-	maxValue  = 1e100
-)
-
-// tolerance is how far a weight may be off because it was rounded.
-const tolerance = 1e-6
-
 // Sample collects observations and estimates from them what all recipients
 // together would have shown. The zero value is empty and ready for use. A Sample
 // must not be copied once it is in use, and not be used by several goroutines
@@ -29,6 +19,8 @@ type Sample struct {
 	shed         map[string]struct{} // the keys of fan-outs to leave out
 	exemplars    int
 	invalid      int
+	unweighted   int
+	belowShed    int
 }
 
 type observation struct {
@@ -69,8 +61,6 @@ func (s *Sample) Add(value, weight float64, stages ...Stage) {
 	}
 }
 
-func validWeight(w float64) bool { return w >= 1-tolerance && w <= maxWeight }
-
 // Shed leaves out what came through the fan-out of that key, as [Stage] has it,
 // whether it was added before or is added later. It is for broadcasts, those of
 // relays as well, whose own span says that a cap took effect ([IsShed]): nothing
@@ -108,6 +98,8 @@ func (s *Sample) Merge(other *Sample) {
 	}
 	s.exemplars += other.exemplars
 	s.invalid += other.invalid
+	s.unweighted += other.unweighted
+	s.belowShed += other.belowShed
 }
 
 // Tally says what became of the observations that were added.
@@ -116,11 +108,14 @@ type Tally struct {
 	Exemplars int // of weight 0
 	Shed      int // left out because of [Sample.Shed]
 	Invalid   int // left out because value or weight made no sense
+	// Unweighted are left out because they are below a fan-out and nothing says what
+	// they stand for. Estimates do not know then how far they are off.
+	Unweighted int
 }
 
 // Tally returns how many observations count, and how many do not, and why.
 func (s *Sample) Tally() Tally {
-	t := Tally{Exemplars: s.exemplars, Invalid: s.invalid}
+	t := Tally{Exemplars: s.exemplars, Invalid: s.invalid, Unweighted: s.unweighted, Shed: s.belowShed}
 	shed := s.plan.hidden(s.shed)
 	for _, o := range s.observations {
 		if o.fanout >= 0 && shed[o.fanout] {

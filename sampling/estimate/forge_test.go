@@ -1,0 +1,126 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package estimate_test
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/estimate"
+)
+
+// madeSpan is a span that a forge made.
+type madeSpan struct {
+	name         string
+	self, parent trace.SpanContext
+	attrs        []attribute.KeyValue
+	links        []trace.Link
+	start, end   time.Time
+}
+
+func (s *madeSpan) Name() string                     { return s.name }
+func (s *madeSpan) SpanContext() trace.SpanContext   { return s.self }
+func (s *madeSpan) Parent() trace.SpanContext        { return s.parent }
+func (s *madeSpan) Attributes() []attribute.KeyValue { return s.attrs }
+func (s *madeSpan) Links() []trace.Link              { return s.links }
+func (s *madeSpan) StartTime() time.Time             { return s.start }
+func (s *madeSpan) EndTime() time.Time               { return s.end }
+
+// forge makes spans as package mailbox does, without running anything: for tests that
+// need very many.
+type forge struct {
+	random *rand.Rand
+	spans  []estimate.Span
+}
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (f *forge) spanID() (id trace.SpanID) {
+	binary.NativeEndian.PutUint64(id[:], f.random.Uint64()|1)
+	return id
+}
+
+func (f *forge) traceID() (id trace.TraceID) {
+	binary.NativeEndian.PutUint64(id[:8], f.random.Uint64()|1)
+	binary.NativeEndian.PutUint64(id[8:], f.random.Uint64())
+	return id
+}
+
+// root returns the context of a span in a new trace with that tracestate.
+func (f *forge) root(t testing.TB, state string) trace.SpanContext {
+	t.Helper()
+	ts, err := trace.ParseTraceState(state)
+	require.NoError(t, err)
+	return f.span("root", trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(ts), 0)
+}
+
+// span makes a span of so many seconds below parent and returns its context.
+func (f *forge) span(name string, parent trace.SpanContext, seconds float64, attrs ...attribute.KeyValue) trace.SpanContext {
+	s := &madeSpan{
+		name: name, parent: parent, attrs: attrs, start: epoch, end: epoch.Add(time.Duration(seconds * 1e9)),
+		self: parent.WithSpanID(f.spanID()).WithTraceFlags(trace.FlagsSampled),
+	}
+	f.spans = append(f.spans, s)
+	return s.self
+}
+
+// linked makes the root span of a trace that a fan-out has begun.
+func (f *forge) linked(name string, broadcast trace.SpanContext, fanout sampling.Fanout, seconds float64) trace.SpanContext {
+	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.Root(broadcast))
+	self := f.span(name, parent, seconds, fanout.Attributes(nil)...)
+	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
+	made.links = []trace.Link{{
+		SpanContext: broadcast, Attributes: []attribute.KeyValue{mailbox.LinkReasonKey.String("fanout")},
+	}}
+	return self
+}
+
+// broadcast makes the span of a broadcast below parent, which stands for above, with what
+// the plan says of it.
+func (f *forge) broadcast(
+	name string, parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan,
+) trace.SpanContext {
+	attrs := []attribute.KeyValue{
+		sampling.SizeKey.Int(plan.Size), mailbox.FanoutSampledKey.Int(len(plan.Chosen)),
+		mailbox.FanoutMethodKey.String("uniform"),
+	}
+	return f.span(name, parent, 0, f.casting(attrs, above, plan.Shed)...)
+}
+
+func (*forge) casting(attrs []attribute.KeyValue, above sampling.Fanout, shed bool) []attribute.KeyValue {
+	if above.Depth > 0 {
+		attrs = append(attrs, sampling.WeightKey.Float64(above.Weight),
+			sampling.ProbabilityKey.Float64(above.Probability), sampling.DepthKey.Int(above.Depth))
+	}
+	if shed {
+		attrs = append(attrs, sampling.ShedKey.Bool(true))
+	}
+	return attrs
+}
+
+// recipient makes the span of a recipient that a broadcast has chosen.
+func (f *forge) recipient(
+	name string, broadcast trace.SpanContext, fanout sampling.Fanout, seconds float64, more ...attribute.KeyValue,
+) trace.SpanContext {
+	parent := broadcast.WithTraceState(fanout.Put(broadcast.TraceState()))
+	return f.span(name, parent, seconds, append(fanout.Attributes(nil), more...)...)
+}
+
+// collect adds all spans, in any order.
+func (f *forge) collect() *estimate.Spans {
+	s := &estimate.Spans{}
+	f.random.Shuffle(len(f.spans), func(i, j int) { f.spans[i], f.spans[j] = f.spans[j], f.spans[i] })
+	for _, span := range f.spans {
+		s.Add(span)
+	}
+	return s
+}

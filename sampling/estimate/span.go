@@ -1,0 +1,254 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package estimate
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// Span is what is read of a span: accessors that ReadOnlySpan of the OpenTelemetry
+// SDK has. They must always return the same, as those of a span that has ended do.
+//
+// The links of a span without a parent are read too, if it has a method Links like
+// the SDK's. It is not in the interface because its type is the SDK's.
+type Span interface { //nolint:interfacebloat // The SDK has them one by one.
+	// Name returns the name.
+	Name() string
+	// SpanContext returns the IDs and the tracestate.
+	SpanContext() trace.SpanContext
+	// Parent returns the IDs of the span above, invalid for a root.
+	Parent() trace.SpanContext
+	// Attributes returns the attributes, which nobody changes.
+	Attributes() []attribute.KeyValue
+	// StartTime returns when it began.
+	StartTime() time.Time
+	// EndTime returns when it ended.
+	EndTime() time.Time
+}
+
+// Attributes that packages mailbox and envelope write, beside those of package sampling.
+const (
+	shedKey            = sampling.ShedKey
+	sampledKey         = attribute.Key("waybill.fanout.sampled")
+	budgetKey          = attribute.Key("waybill.fanout.budget")
+	lateReasonKey      = attribute.Key("waybill.late.reason")
+	lateProbabilityKey = attribute.Key("waybill.late.probability")
+	linkReasonKey      = attribute.Key("waybill.link.reason")
+)
+
+// Link reasons that lead from a root to what is above it.
+const (
+	linkFanout = "fanout"
+	linkChain  = "chain"
+)
+
+// spanKey tells spans apart.
+type spanKey struct {
+	trace trace.TraceID
+	span  trace.SpanID
+}
+
+func keyOf(sc trace.SpanContext) spanKey { return spanKey{sc.TraceID(), sc.SpanID()} }
+
+func (k spanKey) valid() bool { return k.trace.IsValid() && k.span.IsValid() }
+
+// fate is what became of the message that a span is about.
+type fate uint8
+
+const (
+	handled fate = iota // or about no message at all
+	refused
+	dead
+	noDelivery // about something else, such as an answer
+)
+
+// record is what is kept of a span.
+type record struct {
+	span  Span
+	id    spanKey
+	above spanKey // its parent's or, of a linked root, that of the span it goes on from
+	root  bool    // of a trace that a fan-out began
+
+	fate fate
+	slow bool // marked as a slow handling
+
+	weight      float64 // how many it stands for; NaN if nothing says so
+	probability float64 // the share that was sampled at the nearest fan-out above; 0 if unknown
+	size        int     // the number of recipients there; 0 if unknown
+	kept        float64 // the share of the slow ones that count, of which it is one; else 1
+	head        float64 // the probability that its tracestate states; 0 if none
+	cast        *cast   // what it says of itself if it is a broadcast
+}
+
+// cast is what the span of a broadcast says of that.
+type cast struct {
+	size    int
+	sampled int
+	budget  int // -1 if its recipients are no relays
+	shed    bool
+}
+
+// read makes a record of what span says.
+func read(span Span) record {
+	sc := span.SpanContext()
+	r := record{span: span, id: keyOf(sc), weight: math.NaN(), kept: 1}
+	b := cast{sampled: -1, budget: -1}
+	for _, kv := range span.Attributes() { // Of two with one key, the later counts.
+		switch kv.Key {
+		case sampling.WeightKey:
+			r.weight = weightOf(kv.Value)
+		case sampling.ProbabilityKey:
+			r.probability = shareOf(kv.Value)
+		case sampling.SizeKey:
+			b.size = sizeOf(kv.Value, 0)
+		case sampledKey:
+			b.sampled = sizeOf(kv.Value, -1)
+		case budgetKey:
+			b.budget = sizeOf(kv.Value, -1)
+		case shedKey:
+			b.shed = isSet(kv.Value)
+		case lateReasonKey:
+			r.fate, r.slow = fateOf(kv.Value.AsString())
+		case lateProbabilityKey:
+			if p := shareOf(kv.Value); p > 0 {
+				r.kept = p
+			}
+		}
+	}
+	r.head, _ = sampling.TraceProbability(sc.TraceState())
+	if b.sampled >= 0 && b.size > 0 {
+		r.cast = &b
+	} else {
+		r.size = b.size
+	}
+	if math.IsNaN(r.weight) {
+		r.readState(sampling.FanoutFrom(sc.TraceState()))
+	}
+	r.readParent()
+	return r
+}
+
+// readState takes from the tracestate what the attributes do not say. It is there
+// if no sampler adds the attributes.
+func (r *record) readState(f sampling.Fanout) {
+	if f.Depth == 0 {
+		return
+	}
+	r.weight, r.probability = f.Weight, f.Probability
+	if r.cast == nil {
+		r.size = f.Size
+	}
+}
+
+// readParent finds what is above the span.
+func (r *record) readParent() {
+	if r.above = keyOf(r.span.Parent()); r.above.valid() {
+		return
+	}
+	r.above = spanKey{} // An ID without a trace, or a trace without an ID, is nobody's.
+	for _, l := range linksOf(r.span) {
+		reason := reasonOf(l.Attributes)
+		if !l.SpanContext.IsValid() || reason != linkFanout && (reason != linkChain || r.above.valid()) {
+			continue
+		}
+		r.above, r.root = keyOf(l.SpanContext), reason == linkFanout
+		if r.root {
+			return
+		}
+	}
+}
+
+func reasonOf(attrs []attribute.KeyValue) (reason string) {
+	for _, kv := range attrs {
+		if kv.Key == linkReasonKey {
+			reason = kv.Value.AsString()
+		}
+	}
+	return reason
+}
+
+// fateOf tells by the reason of a late span what became of its message, and whether
+// that was slow.
+func fateOf(reason string) (f fate, slow bool) {
+	switch {
+	case strings.HasPrefix(reason, "refused_"):
+		return refused, false
+	case strings.HasPrefix(reason, "dead_letter_"):
+		return dead, false
+	case reason == "late_reply":
+		return noDelivery, false
+	default: // It was handled, and took long, waited long or failed.
+		return handled, reason == "slow"
+	}
+}
+
+// Bounds on what is taken in. Weights beyond them no fan-out gives; values
+// beyond them would overflow when they are weighted and squared.
+const (
+	maxWeight = 1e15
+	maxValue  = 1e100
+)
+
+// tolerance is how far a weight may be off because it was rounded.
+const tolerance = 1e-6
+
+func validWeight(w float64) bool { return w >= 1-tolerance && w <= maxWeight }
+
+// badWeight is that of a span whose weight no fan-out gives.
+const badWeight = -1
+
+// weightOf returns 0 for a span that is in no estimate, and badWeight for one whose
+// weight makes no sense.
+func weightOf(v attribute.Value) float64 {
+	switch w, ok := number(v); {
+	case !ok:
+		return badWeight
+	case w == 0:
+		return 0
+	case validWeight(w):
+		return max(w, 1)
+	default:
+		return badWeight
+	}
+}
+
+// shareOf returns a share in (0, 1], or 0.
+func shareOf(v attribute.Value) float64 {
+	if p, ok := number(v); ok && p > 0 && p <= 1 {
+		return p
+	}
+	return 0
+}
+
+// sizeOf returns a number of recipients, or otherwise if that is none.
+func sizeOf(v attribute.Value, otherwise int) int {
+	if n, ok := number(v); ok && n >= 0 && n <= math.MaxInt32 {
+		return int(n)
+	}
+	return otherwise
+}
+
+// isSet is for true, and for numbers other than 0.
+func isSet(v attribute.Value) bool {
+	n, ok := number(v)
+	return ok && n != 0 || v.Type() == attribute.BOOL && v.AsBool()
+}
+
+func number(v attribute.Value) (float64, bool) {
+	switch v.Type() {
+	case attribute.FLOAT64:
+		return v.AsFloat64(), true
+	case attribute.INT64:
+		return float64(v.AsInt64()), true
+	default:
+		return 0, false
+	}
+}
