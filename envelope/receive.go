@@ -128,7 +128,7 @@ func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
-	attrs := append(make([]attribute.KeyValue, 0, 5), queueDuration.Float64(now.Sub(sentAt).Seconds()))
+	attrs := append(make([]attribute.KeyValue, 0, 6), queueDuration.Float64(now.Sub(sentAt).Seconds()))
 	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),

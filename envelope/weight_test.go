@@ -59,7 +59,7 @@ func TestReceivedSpansSayWhatTheyStandFor(t *testing.T) {
 						var got []attribute.KeyValue
 						for _, kv := range span.Attributes() {
 							switch kv.Key {
-							case sampling.WeightKey, sampling.ProbabilityKey, sampling.SizeKey, sampling.DepthKey:
+							case sampling.WeightKey, sampling.RoundedWeightKey, sampling.ProbabilityKey, sampling.SizeKey, sampling.DepthKey:
 								got = append(got, kv)
 							}
 						}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -247,11 +248,10 @@ var producing = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProduce
 // not that of the fan-out above. A span that has a weight at its start is left alone
 // by the sampler that would give it one.
 func aboveBroadcast(parent sampling.Fanout) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		sampling.WeightKey.Float64(parent.Weight),
+	return append(fanout.AppendWeight(make([]attribute.KeyValue, 0, 4), parent.Weight),
 		sampling.ProbabilityKey.Float64(parent.Probability),
 		sampling.DepthKey.Int(parent.Depth),
-	}
+	)
 }
 
 // attributes describes the broadcast itself on its span.

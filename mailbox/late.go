@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -73,7 +74,7 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ende
 		}
 	case reason == lateSlow && l.Stratum && s.header.Chosen():
 		f := fanoutOf(s.header.SpanContext())
-		attrs := make([]attribute.KeyValue, 0, 3)
+		attrs := make([]attribute.KeyValue, 0, 4)
 		attrs = append(attrs, LateReasonKey.String(reason))
 		attrs = p.stratum(f.Weight*f.Probability, l).attributes(attrs)
 		guard.Do(func() { h.span.SetAttributes(attrs...) })
@@ -104,7 +105,7 @@ func (c standing) attributes(dst []attribute.KeyValue) []attribute.KeyValue {
 	if c.weight > 0 && c.probability < 1 {
 		dst = append(dst, LateProbabilityKey.Float64(c.probability))
 	}
-	return append(dst, sampling.WeightKey.Float64(c.weight))
+	return fanout.AppendWeight(dst, c.weight)
 }
 
 // above returns the sampled span that a late span of the message is below, and

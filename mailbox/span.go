@@ -97,11 +97,11 @@ func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
 }
 
 // attributesFor describes a message to p and what it stands for, with room for
-// four more.
+// five more.
 func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []attribute.KeyValue {
-	room := 7
+	room := 8
 	if fanout.Depth > 0 {
-		room = 11
+		room = 13
 	}
 	return p.describe(make([]attribute.KeyValue, 0, room), message, fanout)
 }
@@ -165,7 +165,7 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 func room(chosen bool) ([]attribute.KeyValue, []trace.SpanStartOption) {
 	if chosen {
 		r := new(struct {
-			attrs   [8]attribute.KeyValue
+			attrs   [9]attribute.KeyValue
 			options [3]trace.SpanStartOption
 		})
 		return r.attrs[:0], r.options[:0]

@@ -128,6 +128,7 @@ func ExampleFanout_Attributes() {
 	}
 	// Output:
 	// waybill.fanout.weight 1000
+	// waybill.fanout.rounded_weight 1000
 	// waybill.fanout.probability 0.001
 	// waybill.fanout.size 10000
 	// waybill.fanout.depth 1

@@ -14,6 +14,10 @@ const (
 	// WeightKey is how many recipients the span stands for, all fan-outs above
 	// it multiplied; a double.
 	WeightKey = fanout.WeightKey
+	// RoundedWeightKey is the weight rounded down or up at random, for each span
+	// anew, so that its mean is the weight; an int. It is for backends that count in
+	// whole numbers, and wherever weights are summed the other is more exact.
+	RoundedWeightKey = fanout.RoundedWeightKey
 	// ProbabilityKey is the share of the recipients of the nearest fan-out
 	// above that were traced; a double.
 	ProbabilityKey = fanout.ProbabilityKey

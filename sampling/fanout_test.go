@@ -55,13 +55,15 @@ func TestRecipientStopsAtTheBounds(t *testing.T) {
 
 func TestAttributes(t *testing.T) {
 	before := attribute.String("a", "b")
+	some := sampling.Fanout{Weight: 250, Probability: 0.004, Size: 1000, Depth: 1}
 	assert.Equal(t, []attribute.KeyValue{
 		before,
-		attribute.Float64("waybill.fanout.weight", 1000.0/3),
-		attribute.Float64("waybill.fanout.probability", 0.003),
+		attribute.Float64("waybill.fanout.weight", 250),
+		attribute.Int("waybill.fanout.rounded_weight", 250),
+		attribute.Float64("waybill.fanout.probability", 0.004),
 		attribute.Int("waybill.fanout.size", 1000),
 		attribute.Int("waybill.fanout.depth", 1),
-	}, someFanout.Attributes([]attribute.KeyValue{before}))
+	}, some.Attributes([]attribute.KeyValue{before}))
 	assert.Nil(t, sampling.Fanout{}.Attributes(nil), "none without a fan-out")
 	assert.Equal(t, []attribute.KeyValue{before}, sampling.Fanout{}.Attributes([]attribute.KeyValue{before}))
 }

@@ -14,10 +14,11 @@ import (
 
 // Attributes on spans, as package sampling documents them.
 const (
-	WeightKey      = attribute.Key("waybill.fanout.weight")
-	ProbabilityKey = attribute.Key("waybill.fanout.probability")
-	SizeKey        = attribute.Key("waybill.fanout.size")
-	DepthKey       = attribute.Key("waybill.fanout.depth")
+	WeightKey        = attribute.Key("waybill.fanout.weight")
+	RoundedWeightKey = attribute.Key("waybill.fanout.rounded_weight")
+	ProbabilityKey   = attribute.Key("waybill.fanout.probability")
+	SizeKey          = attribute.Key("waybill.fanout.size")
+	DepthKey         = attribute.Key("waybill.fanout.depth")
 )
 
 // Bounds on what a tracestate may claim. What is beyond them is absurd: not
@@ -66,13 +67,18 @@ func (f Fanout) validBudget() bool {
 }
 
 // Attributes appends the attributes of a span that stands for f to dst: none
-// if the message went through no fan-out.
+// if the message went through no fan-out. The rounded weight is drawn anew at each
+// call.
 func (f Fanout) Attributes(dst []attribute.KeyValue) []attribute.KeyValue {
+	return f.AttributesRounded(dst, RoundsUp(f.Weight))
+}
+
+// AttributesRounded is Attributes with the weight rounded up, or down.
+func (f Fanout) AttributesRounded(dst []attribute.KeyValue, up bool) []attribute.KeyValue {
 	if f.Depth == 0 {
 		return dst
 	}
-	return append(dst,
-		WeightKey.Float64(f.Weight),
+	return append(appendWeight(dst, f.Weight, up),
 		ProbabilityKey.Float64(f.Probability),
 		SizeKey.Int(f.Size),
 		DepthKey.Int(f.Depth),

@@ -100,6 +100,10 @@
 //
 //   - waybill.fanout.weight (double): how many the span stands for, all fan-outs
 //     above it multiplied. Absent means 1, and 0 an exemplar.
+//   - waybill.fanout.rounded_weight (int): the same, rounded down or up at random,
+//     for each span anew, so that its mean is the weight. It is for backends that
+//     count in whole numbers; always to round to the nearest would count 5
+//     recipients, of whom 3 were chosen, as 6.
 //   - waybill.fanout.probability (double): the share of the recipients of the
 //     nearest fan-out above that were traced. It is one over the weight only where
 //     the depth is 1. A slow handling that is counted as a stratum keeps it.
@@ -150,6 +154,7 @@
 //	      - context: span
 //	        statements:
 //	          - set(attributes["waybill.fanout.weight"], 1.0) where attributes["waybill.fanout.weight"] == nil
+//	          - set(attributes["waybill.fanout.rounded_weight"], 1) where attributes["waybill.fanout.rounded_weight"] == nil
 //	connectors:
 //	  signal_to_metrics:
 //	    spans:
@@ -161,7 +166,7 @@
 //	        attributes: [{key: waybill.process.kind}]
 //	        histogram:
 //	          buckets: [0.001, 0.01, 0.1, 1, 10]
-//	          count: 'Int(attributes["waybill.fanout.weight"] + 0.5)'
+//	          count: 'Int(attributes["waybill.fanout.rounded_weight"])'
 //	          value: 'Seconds(end_time - start_time)'
 //
 // Seconds is a double there. Send broadcasts that shed elsewhere, by a filter.
@@ -180,9 +185,9 @@
 //	WHERE SpanName = 'session MessageCreate' AND w > 0
 //
 // ClickStack has a sample rate expression for each source. It takes whole numbers
-// and makes 1 of all else, so round:
+// and makes 1 of all else:
 //
-//	round(toFloat64OrZero(SpanAttributes['waybill.fanout.weight']))
+//	toUInt64OrZero(SpanAttributes['waybill.fanout.rounded_weight'])
 //
 // Grafana Tempo. span_multiplier_key of the metrics generator (span metrics and
 // service graphs) names a double that is the share kept, not the weight: to name
@@ -197,9 +202,9 @@
 //	{ name = "session MessageCreate" && span.waybill.fanout.weight > 0 } | sum_over_time(span.waybill.fanout.weight)
 //
 // Honeycomb multiplies by the span attribute SampleRate, a whole number; it makes
-// 1 of 0. Filter exemplars out, and round:
+// 1 of 0, so filter exemplars out:
 //
-//	set(attributes["SampleRate"], Int(attributes["waybill.fanout.weight"] + 0.5)) where attributes["waybill.fanout.weight"] > 0.0
+//	set(attributes["SampleRate"], attributes["waybill.fanout.rounded_weight"]) where attributes["waybill.fanout.rounded_weight"] > 0
 //
 // # Cost and concurrency
 //

@@ -32,7 +32,7 @@ func TestAllocations(t *testing.T) {
 		{"tracestate", below(sampled.WithTraceState(vendor)), 0},
 		{"forced", sampling.Force(below(spanContext(0))), 0},
 		{"fan-out, unsampled", below(recipient(0)), 0},
-		{"fan-out", below(recipient(trace.FlagsSampled)), 4},
+		{"fan-out", below(recipient(trace.FlagsSampled)), 5},
 	} {
 		for name, next := range map[string]sdktrace.Sampler{
 			"parent-based": sdktrace.ParentBased(sdktrace.TraceIDRatioBased(0.5)),

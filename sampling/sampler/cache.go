@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -17,9 +18,20 @@ import (
 // mostly follow each other. Whoever misses it reads them from the tracestate.
 type attributeCache [16]atomic.Pointer[knownAttributes]
 
+// knownAttributes are those of spans below one fan-out. The slices are never
+// written again, and have no room for more.
 type knownAttributes struct {
-	member string
-	attrs  []attribute.KeyValue // Never written again, and without room for more.
+	member   string
+	weight   float64
+	down, up []attribute.KeyValue // with the weight rounded down, and up
+}
+
+// drawn returns those of one span.
+func (k *knownAttributes) drawn() []attribute.KeyValue {
+	if fanout.RoundsUp(k.weight) {
+		return k.up
+	}
+	return k.down
 }
 
 // of returns the attributes of a span below a fan-out, in a trace of that ID with
@@ -31,11 +43,16 @@ func (c *attributeCache) of(id trace.TraceID, state trace.TraceState) []attribut
 	}
 	place := &c[id[len(id)-1]%byte(len(c))]
 	if known := place.Load(); known != nil && known.member == member {
-		return known.attrs
+		return known.drawn()
 	}
-	attrs := sampling.FanoutFrom(state).Attributes(nil)
-	if attrs != nil { // Else each reading of a bad member is to be counted.
-		place.Store(&knownAttributes{member, slices.Clip(attrs)})
+	f := fanout.From(state)
+	if f.Depth == 0 { // Each reading of a bad member is to be counted.
+		return nil
 	}
-	return attrs
+	known := &knownAttributes{
+		member, f.Weight,
+		slices.Clip(f.AttributesRounded(nil, false)), slices.Clip(f.AttributesRounded(nil, true)),
+	}
+	place.Store(known)
+	return known.drawn()
 }

@@ -48,7 +48,7 @@
 // A recording span takes about a tenth longer, one that is not a quarter of its
 // short time; what is below the sentinel takes less than without. None of that
 // allocates. Below a fan-out, a span costs no more than if it were started with the
-// four attributes by hand, as long as the last spans were below the same few
+// five attributes by hand, as long as the last spans were below the same few
 // fan-outs, else a quarter more; the attributes themselves cost the SDK nearly as
 // much as the rest of the span. `go test -bench Span` measures all of it beside the
 // bare SDK.

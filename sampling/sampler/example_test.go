@@ -53,6 +53,7 @@ func ExampleWrap() {
 	// too slow
 	// deliver
 	//   waybill.fanout.weight 1000
+	//   waybill.fanout.rounded_weight 1000
 	//   waybill.fanout.probability 0.001
 	//   waybill.fanout.size 10000
 	//   waybill.fanout.depth 1

@@ -65,7 +65,7 @@ func TestWeightOnUsersSpans(t *testing.T) {
 				shutdown(t, sys)
 
 				said := map[attribute.Key]any{
-					sampling.WeightKey: 10.0, sampling.ProbabilityKey: 0.1,
+					sampling.WeightKey: 10.0, sampling.RoundedWeightKey: int64(10), sampling.ProbabilityKey: 0.1,
 					sampling.SizeKey: int64(size), sampling.DepthKey: int64(1),
 				}
 				nested := map[attribute.Key]any{}
@@ -166,7 +166,8 @@ func TestWeightBelowNestedBroadcasts(t *testing.T) {
 var (
 	fanout  = sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
 	weights = map[attribute.Key]any{
-		sampling.WeightKey: 100.0, sampling.ProbabilityKey: 0.01, sampling.SizeKey: int64(1000), sampling.DepthKey: int64(1),
+		sampling.WeightKey: 100.0, sampling.RoundedWeightKey: int64(100),
+		sampling.ProbabilityKey: 0.01, sampling.SizeKey: int64(1000), sampling.DepthKey: int64(1),
 	}
 )
 
@@ -210,7 +211,7 @@ func TestAttributesOfTheSamplerStay(t *testing.T) {
 			p := sdktrace.SamplingParameters{
 				ParentContext: below(recipient(trace.FlagsSampled)), TraceID: spanContext(0).TraceID(),
 			}
-			assert.Len(t, w.ShouldSample(p).Attributes, 5)
+			assert.Len(t, w.ShouldSample(p).Attributes, 6)
 			assert.Equal(t, make([]attribute.KeyValue, 7), room[1:8], "the sampler's own array is not written to")
 			r := record(t, w)
 			r.span(below(recipient(trace.FlagsSampled)), "own")
@@ -230,11 +231,11 @@ func TestWeightOnEveryRecordedSpanOfTheTrace(t *testing.T) {
 		opts []trace.SpanStartOption
 		want int
 	}{
-		{"sampled", always, below(recipient(trace.FlagsSampled)), nil, 4},
-		{"from a remote", always, below(recipient(trace.FlagsSampled).WithRemote(true)), nil, 4},
-		{"goes on in a new trace", always, below(recipient(trace.FlagsSampled).WithSpanID(trace.SpanID{})), nil, 4},
-		{"forced", sdktrace.NeverSample(), sampling.Force(below(recipient(0))), nil, 4},
-		{"recorded only", sdktrace.AlwaysRecord(sdktrace.NeverSample()), below(recipient(0)), nil, 4},
+		{"sampled", always, below(recipient(trace.FlagsSampled)), nil, 5},
+		{"from a remote", always, below(recipient(trace.FlagsSampled).WithRemote(true)), nil, 5},
+		{"goes on in a new trace", always, below(recipient(trace.FlagsSampled).WithSpanID(trace.SpanID{})), nil, 5},
+		{"forced", sdktrace.NeverSample(), sampling.Force(below(recipient(0))), nil, 5},
+		{"recorded only", sdktrace.AlwaysRecord(sdktrace.NeverSample()), below(recipient(0)), nil, 5},
 		{"dropped", sdktrace.NeverSample(), below(recipient(0)), nil, 0},
 		{"new root", always, below(recipient(trace.FlagsSampled)), []trace.SpanStartOption{trace.WithNewRoot()}, 0},
 		{"no trace ID", always, below(recipient(trace.FlagsSampled).WithTraceID(trace.TraceID{})), nil, 0},
