@@ -12,21 +12,19 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 )
 
-// Bounds of a post.
+// Bounds of requests and answers; those of what a post says are package chat's.
 const (
-	maxBody    = 16 << 10 // bytes of the request
-	maxContent = 2000     // characters
-	maxAuthor  = 80       // characters
-	maxListed  = 50       // posts in one answer
+	maxBody   = 16 << 10 // bytes of the request
+	maxListed = 50       // posts in one answer
 )
 
 // post stores a message and fans it out. It answers 201 with the post and how
@@ -96,13 +94,10 @@ func readPost(w http.ResponseWriter, r *http.Request) (p Post, status int, err e
 	if p.Author = strings.TrimSpace(p.Author); p.Author == "" {
 		p.Author = "anonymous"
 	}
-	switch {
-	case strings.TrimSpace(p.Content) == "":
-		return p, http.StatusBadRequest, errors.New("the post has no content")
-	case utf8.RuneCountInString(p.Content) > maxContent:
-		return p, http.StatusRequestEntityTooLarge, fmt.Errorf("the content has more than %d characters", maxContent)
-	case utf8.RuneCountInString(p.Author) > maxAuthor:
-		return p, http.StatusBadRequest, fmt.Errorf("the author has more than %d characters", maxAuthor)
+	if err = chat.Validate(p.Author, p.Content); errors.Is(err, chat.ErrLongContent) {
+		return p, http.StatusRequestEntityTooLarge, err
+	} else if err != nil {
+		return p, http.StatusBadRequest, err
 	}
 	return p, http.StatusOK, nil
 }

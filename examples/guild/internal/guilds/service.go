@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -44,8 +45,8 @@ func New(
 	s := &Service{
 		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
 		guilds: make(map[int64]mailbox.Ref[message], n),
-		server: grpc.NewServer(grpc.StatsHandler(otelgrpc.NewServerHandler(
-			otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagator)))),
+		server: grpc.NewServer(append(bounds(), grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagator))))...),
 	}
 	kind, err := mailbox.NewKind[message](s.sys, "guild", mailbox.WithPanicPolicy(mailbox.Continue))
 	if err != nil {
@@ -62,13 +63,18 @@ func New(
 }
 
 // Serve answers gRPC on listener until Shutdown.
-func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(listener) }
+func (s *Service) Serve(listener net.Listener) error {
+	return s.server.Serve(netutil.LimitListener(listener, maxConnections))
+}
 
 // Publish implements the gRPC method.
 func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*guildpb.PublishResponse, error) {
 	g, ok := s.guilds[in.GetGuildId()]
 	if !ok {
 		return nil, status.Errorf(codes.NotFound, "guild %d: %v", in.GetGuildId(), ErrUnknown)
+	}
+	if err := chat.Validate(in.GetAuthor(), in.GetContent()); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	event := chat.MessageCreate{
 		Guild: in.GetGuildId(), ID: in.GetMessageId(), Author: in.GetAuthor(), Content: in.GetContent(),
