@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Why a [Wire] cannot read or write a message. Test with [errors.Is].
@@ -30,6 +29,11 @@ var (
 	// ErrMessage means that the codec could not read or write the message. The
 	// codec's error is wrapped beside it.
 	ErrMessage = errors.New("envelope: codec failed")
+	// ErrAmbiguous means that a message was not written bare, because a reader
+	// would take its bytes for a wrapped one.
+	ErrAmbiguous = errors.New("envelope: bare message looks like a wrapped one")
+	// ErrConfig means that the fields of the [Wire] are refused by [Wire.Validate].
+	ErrConfig = errors.New("envelope: wire misconfigured")
 )
 
 // Form is how a [Wire] writes wrapped messages.
@@ -57,12 +61,6 @@ const (
 	AcceptWrappedOnly
 )
 
-// The limits that a [Wire] has by default, in bytes.
-const (
-	DefaultMaxHeader  = 32 << 10
-	DefaultMaxMessage = 64 << 20
-)
-
 // Wire writes envelopes as bytes that leave the operating system process, and
 // reads them. Bare messages, as writers without this library send them, and
 // wrapped ones may arrive mixed, so that a fleet changes from the one to the
@@ -87,7 +85,8 @@ type Wire[M any] struct {
 	// MaxHeader and MaxMessage bound what travels with a message and the message,
 	// in bytes as they are on the wire. Zero and less mean [DefaultMaxHeader] and
 	// [DefaultMaxMessage]. The binary form has bounds of its own, 64 KiB - 1 and
-	// 4 GiB - 1.
+	// 4 GiB - 1. In the JSON form no header is smaller than 13 bytes, and
+	// MaxHeader must not be either.
 	MaxHeader, MaxMessage int
 	// Counters counts what is read and written. Nil means [DefaultCounters].
 	Counters *Counters
@@ -99,13 +98,23 @@ type Wire[M any] struct {
 // its baggage, or that and its tracestate, which is counted, and the message
 // goes out.
 //
-// The error wraps [ErrOversized] or [ErrMessage]; then b is returned as it was,
-// though what lies behind its length may be overwritten. With a b that has room,
-// Append allocates only what the codec, tracestate and baggage need.
+// A Wire reads what it wrote. So a bare message is refused with [ErrAmbiguous] if
+// Decode would take its bytes for a wrapped one, whoever chose them: a map from
+// users with the key "waybill:envelope", or an upload that begins with our first
+// four bytes. It can be written wrapped, once all readers know that. In the JSON
+// form the message is a value, and white space around it is not read back.
+//
+// The error wraps [ErrOversized], [ErrMessage], [ErrAmbiguous] or [ErrConfig]; then
+// b is returned as it was, though what lies behind its length may be overwritten.
+// With a b that has room, Append allocates only what the codec, tracestate and
+// baggage need.
 func (w Wire[M]) Append(b []byte, e Envelope[M]) ([]byte, error) {
+	if err := w.Validate(); err != nil {
+		return b, err
+	}
 	l, counters := w.limits(), w.Counters.or()
 	if w.Wrap != nil && !w.Wrap() {
-		out, err := w.appendMessage(b, e.message, l)
+		out, err := w.appendBare(b, e.message, l)
 		if err != nil {
 			return b, err
 		}
@@ -138,6 +147,18 @@ func (w Wire[M]) Append(b []byte, e Envelope[M]) ([]byte, error) {
 	return out, nil
 }
 
+// appendBare appends what the codec writes, if a reader takes it for just that.
+func (w Wire[M]) appendBare(b []byte, message M, l limits) ([]byte, error) {
+	out, err := w.appendMessage(b, message, l)
+	if err != nil {
+		return nil, err
+	}
+	if p, _ := w.takeApart(out[len(b):], l); p.wrapped {
+		return nil, ErrAmbiguous
+	}
+	return out, nil
+}
+
 // appendMessage appends what the codec writes.
 func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 	out, err := w.codec().Append(b, message)
@@ -155,7 +176,8 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 // reader or a queue of dead letters.
 //
 // The errors wrap [ErrBare] or [ErrWrapped] where Accept says so, [ErrTruncated],
-// [ErrMalformed], [ErrVersion] or [ErrOversized] for what cannot be opened, and
+// [ErrMalformed], [ErrVersion] or [ErrOversized] for what cannot be opened,
+// [ErrConfig] for a Wire that is not valid, and
 // [ErrMessage] for what the codec cannot read; in that last case the envelope
 // has the header all the same, so that the failure can be told in its trace.
 // Trace or baggage that are malformed inside a message that can be opened are no
@@ -181,59 +203,67 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 // binary form; JSON takes two strings more.
 func (w Wire[M]) Decode(data []byte) (Envelope[M], error) {
 	var e Envelope[M]
+	if err := w.Validate(); err != nil {
+		return e, err
+	}
 	counters := w.Counters.or()
-	p, err := w.open(data, counters)
+	c, message, err := w.open(data, counters)
 	if err != nil {
 		counters.fail(err)
 		return e, err
 	}
-	e.header = p.cargo.header(counters)
-	if e.message, err = w.codec().Decode(p.message); err != nil {
+	e.header = c.header(counters)
+	if e.message, err = w.codec().Decode(message); err != nil {
 		counters.undecodable.Add(1)
 		return Envelope[M]{header: e.header}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return e, nil
 }
 
-// parcel is a message and what travels with it, taken apart.
-type parcel struct {
-	cargo   cargo
-	message []byte
-}
-
-// open tells bare from wrapped, and takes the message apart.
-func (w Wire[M]) open(data []byte, counters *Counters) (p parcel, err error) {
+// open tells bare from wrapped, and returns what travels with the message and the
+// message.
+func (w Wire[M]) open(data []byte, counters *Counters) (c cargo, message []byte, err error) {
 	l := w.limits()
-	var fields []byte
-	isBinary := strings.HasPrefix(string(data[:min(len(data), len(magic))]), magic)
-	wrapped := isBinary
-	switch {
-	case isBinary:
-		fields, p.message, err = openBinary(data, l)
-	case w.Form == FormJSON || w.codecJSON():
-		fields, p.message, wrapped, err = openJSON(data, l)
-	}
-	if !wrapped {
+	p, err := w.takeApart(data, l)
+	if !p.wrapped {
 		counters.bare.Add(1)
 		if w.Accept == AcceptWrappedOnly {
-			return p, ErrBare
+			return c, nil, ErrBare
 		}
-		return parcel{message: data}, l.check(0, int64(len(data)))
+		return c, data, l.check(0, int64(len(data)))
 	}
 	counters.wrapped.Add(1)
 	switch {
 	case w.Accept == AcceptBareOnly:
-		return p, ErrWrapped
+		return c, nil, ErrWrapped
 	case err != nil:
-		return p, err
-	case isBinary:
-		p.cargo, err = readBinary(fields)
-		return p, err
+		return c, nil, err
+	case p.binary:
+		c, err = readBinary(p.fields)
+		return c, p.message, err
 	case !w.codecJSON() && !json.Valid(p.message): // Ours finds out for itself.
-		return p, fmt.Errorf("%w: %w", ErrMalformed, errSyntax)
+		return c, nil, fmt.Errorf("%w: %w", ErrMalformed, errSyntax)
 	}
-	p.cargo = readJSON(fields)
-	return p, nil
+	return readJSON(p.fields), p.message, nil
+}
+
+// parts are those of a message. One that is not wrapped has none.
+type parts struct {
+	wrapped, binary bool
+	fields, message []byte
+}
+
+// takeApart finds the parts of a message. The error says why it cannot be opened
+// though it is wrapped.
+func (w Wire[M]) takeApart(data []byte, l limits) (p parts, err error) {
+	switch {
+	case len(data) >= len(magic) && string(data[:len(magic)]) == magic:
+		p.wrapped, p.binary = true, true
+		p.fields, p.message, err = openBinary(data, l)
+	case w.Form == FormJSON || w.codecJSON():
+		p.fields, p.message, p.wrapped, err = openJSON(data, l)
+	}
+	return p, err
 }
 
 func (w Wire[M]) codec() Codec[M] {
@@ -251,33 +281,6 @@ func (w Wire[M]) codecJSON() bool {
 	default:
 		return false
 	}
-}
-
-// limits are those of a Wire, the defaults filled in.
-type limits struct{ header, message int64 }
-
-func (w Wire[M]) limits() limits {
-	l := limits{int64(w.MaxHeader), int64(w.MaxMessage)}
-	if l.header <= 0 {
-		l.header = DefaultMaxHeader
-	}
-	if l.message <= 0 {
-		l.message = DefaultMaxMessage
-	}
-	if w.Form != FormJSON {
-		l.message = min(l.message, maxBinaryMessage)
-	}
-	return l
-}
-
-func (l limits) check(header, message int64) error {
-	switch {
-	case header > l.header:
-		return fmt.Errorf("%w: header of %d bytes", ErrOversized, header)
-	case message > l.message:
-		return fmt.Errorf("%w: message of %d bytes", ErrOversized, message)
-	}
-	return nil
 }
 
 // fail counts a message that cannot be opened.
