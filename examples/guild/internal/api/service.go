@@ -23,6 +23,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 	"github.com/waybill-go/waybill/examples/guild/internal/edge"
+	"github.com/waybill-go/waybill/propagate"
 )
 
 // Service is the chat API.
@@ -41,12 +42,12 @@ type Config struct {
 	Guilds     int    // how many there are
 	GuildsAddr string // HOST:PORT of the guild service
 	Provider   trace.TracerProvider
-	Propagator propagation.TextMapPropagator
-	Control    http.Handler // of the tracing, at /tracing
-	Sessions   http.Handler // of WebSockets, at /ws
-	Page       http.Handler // what is served outside the API
-	Names      []string     // that it is visited by, besides addresses
-	Logger     *slog.Logger // gets what clients are not told
+	Propagator propagation.TextMapPropagator // to the guild service; strangers' headers are not read by it
+	Control    http.Handler                  // of the tracing, at /tracing
+	Sessions   http.Handler                  // of WebSockets, at /ws
+	Page       http.Handler                  // what is served outside the API
+	Names      []string                      // that it is visited by, besides addresses
+	Logger     *slog.Logger                  // gets what clients are not told
 }
 
 // New makes the service. ctx bounds the setting up of the store.
@@ -70,9 +71,14 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		log:    c.Logger,
 	}
 	mux := http.NewServeMux()
+	// Whoever posts here may be a stranger, who could join all requests into one trace
+	// without an end, have each of them recorded, or say that one span stands for a
+	// million. So the trace that a request brings is not continued: the request begins
+	// one of its own, which our sampler decides on, and which links to the stranger's.
+	public := propagate.NewBorder(propagate.Link, propagate.TraceContext{})
 	// Posts are what traces are about. Named by their route.
 	mux.Handle("POST /guilds/{guild}/messages", otelhttp.NewHandler(http.HandlerFunc(s.post), "",
-		otelhttp.WithTracerProvider(c.Provider), otelhttp.WithPropagators(c.Propagator)))
+		otelhttp.WithTracerProvider(public.TracerProvider(c.Provider)), otelhttp.WithPropagators(public)))
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
 	mux.Handle("/tracing", c.Control)
 	mux.Handle("GET /ws", c.Sessions)

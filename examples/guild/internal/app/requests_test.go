@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/app"
+	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
 func TestBadPostsAreRefusedWithAReason(t *testing.T) {
@@ -51,43 +52,64 @@ const (
 	theirSpan  = "b7ad6b7169203331"
 )
 
-func TestTraceparentDecides(t *testing.T) {
-	e := start(t, "-sessions", "50", "-posts", "0", "-sample", "0")
-	for _, test := range []struct {
-		name, traceparent string
-		traced            bool
-	}{
-		{"absent", "", false},
-		{"malformed", "00-" + theirTrace + "-" + theirSpan + "-1", false},
-		{"unsampled", "00-" + theirTrace + "-" + theirSpan + "-00", false},
-		{"sampled", "00-" + theirTrace + "-" + theirSpan + "-01", true},
+// What strangers say of their traces decides nothing where no trace is to begin:
+// neither a sampled flag nor a budget, a weight or a forced span.
+func TestStrangersCannotHaveTracesRecorded(t *testing.T) {
+	e := start(t, "-sessions", "50", "-posts", "0", "-sample", "0", "-slow", "0")
+	status, _ := e.tracing(http.MethodPut, "{}") // No late spans, which a busy machine might cause.
+	require.Equal(t, http.StatusOK, status)
+	for _, test := range []struct{ name, traceparent, tracestate string }{
+		{"absent", "", ""},
+		{"malformed", "00-" + theirTrace + "-" + theirSpan + "-1", ""},
+		{"unsampled", "00-" + theirTrace + "-" + theirSpan + "-00", ""},
+		{"sampled", "00-" + theirTrace + "-" + theirSpan + "-01", ""},
+		{"budget", "00-" + theirTrace + "-" + theirSpan + "-01", "waybill=w:1;p:1;n:1;d:1;b:1000;e:1000"},
+		{"weight", "00-" + theirTrace + "-" + theirSpan + "-01", "waybill=w:1e+06;p:1e-06;n:1000000;d:1"},
+		{"threshold", "00-" + theirTrace + "-" + theirSpan + "-01", "ot=th:0;rv:00000000000000"},
 	} {
-		status, a := e.post("1", `{"content":"x"}`, "traceparent", test.traceparent)
+		status, a := e.post("1", `{"content":"x"}`, "traceparent", test.traceparent, "tracestate", test.tracestate)
 		assert.Equal(t, http.StatusCreated, status, test.name)
 		assert.EqualValues(t, 50, a.Delivered, test.name)
-		assert.Equal(t, test.traced, a.Traced > 0, test.name)
+		assert.Zero(t, a.Traced, test.name)
 	}
-	r := e.finish()
-	// Of the silent ones no service recorded anything, handlers' own spans
-	// included.
-	require.Len(t, r.Traces, 1)
-	assert.Equal(t, theirTrace, r.Traces[0].TraceID)
-	assert.Equal(t, "POST /guilds/{guild}/messages", r.Traces[0].Spans[0].Name)
-	assert.Equal(t, theirSpan, r.Traces[0].Spans[0].ParentID)
+	assert.Zero(t, e.finish().Summary.Spans, "no service recorded anything, handlers' own spans included")
 }
 
-// TestMalformedTraceparentStartsATraceOfItsOwn is the other side: where the
-// service samples everything, a malformed header counts as none.
-func TestMalformedTraceparentStartsATraceOfItsOwn(t *testing.T) {
-	e := start(t, "-sessions", "1", "-posts", "0", "-sample", "1")
-	status, _ := e.post("1", `{"content":"x"}`, "traceparent", "00-"+theirTrace+"-"+theirSpan+"-1")
-	assert.Equal(t, http.StatusCreated, status)
-	status, _ = e.post("1", `{"content":"x"}`, "traceparent", "00-"+theirTrace+"-"+theirSpan+"-00")
+// Where posts begin traces, each begins its own, whatever it brings, and links to
+// what it brought.
+func TestStrangersTracesAreLinkedTo(t *testing.T) {
+	const posts = 5
+	e := start(t, "-sessions", "50", "-posts", "0", "-slow", "0")
+	status, _ := e.tracing(http.MethodPut, "{}")
+	require.Equal(t, http.StatusOK, status)
+	for range posts {
+		status, a := e.post("1", `{"content":"x"}`,
+			"traceparent", "00-"+theirTrace+"-"+theirSpan+"-00", "tracestate", "waybill=w:1e+06;p:1e-06;n:1000000;d:1;b:1000;e:1000,vendor=x")
+		assert.Equal(t, http.StatusCreated, status)
+		assert.Equal(t, int64(50), a.Delivered)
+	}
+	status, _ = e.post("1", `{"content":"x"}`, "traceparent", "00-"+theirTrace+"-"+theirSpan+"-1")
 	assert.Equal(t, http.StatusCreated, status)
 	r := e.finish()
-	require.Len(t, r.Traces, 1)
-	assert.NotEqual(t, theirTrace, r.Traces[0].TraceID)
-	assert.Empty(t, r.Traces[0].Spans[0].ParentID)
+	require.Len(t, r.Traces, posts+1)
+	for i, trace := range r.Traces {
+		assert.NotEqual(t, theirTrace, trace.TraceID)
+		root := trace.Spans[0]
+		assert.Equal(t, "POST /guilds/{guild}/messages", root.Name)
+		assert.Empty(t, root.ParentID)
+		if i < posts {
+			assert.Equal(t, []report.Link{{TraceID: theirTrace, SpanID: theirSpan}}, root.Links)
+		} else {
+			assert.Empty(t, root.Links, "malformed, which counts as none")
+		}
+		sum := 0.0
+		for _, span := range trace.Spans {
+			if span.Name == "session MessageCreate" {
+				sum += span.Attributes["waybill.fanout.weight"].(float64)
+			}
+		}
+		assert.InDelta(t, 50, sum, 1e-9, "nothing that they said of weights counts")
+	}
 }
 
 func TestOnceRunsAndReports(t *testing.T) {
