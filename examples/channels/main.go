@@ -36,7 +36,7 @@ const (
 )
 
 func run(ctx context.Context, out io.Writer) error {
-	recorder := record.New(0)
+	recorder := record.New(record.Limits{})
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("shop"))),
 		sdktrace.WithSpanProcessor(recorder),

@@ -6,6 +6,7 @@ package record
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -13,22 +14,60 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Recorder keeps the spans of the latest traces in memory.
+// Limits bound what a [Recorder] keeps. A field that is zero means the default.
+type Limits struct {
+	Traces int // the latest; by default as many as fit
+	Spans  int // of one trace, the first to end; 5,000 by default
+	Bytes  int // of memory for all spans, about; 16 MiB by default
+}
+
+const (
+	defaultSpans = 5000
+	defaultBytes = 16 << 20
+)
+
+func (l Limits) orDefault() Limits {
+	for _, field := range []struct {
+		value *int
+		then  int
+	}{{&l.Traces, math.MaxInt}, {&l.Spans, defaultSpans}, {&l.Bytes, defaultBytes}} {
+		if *field.value <= 0 {
+			*field.value = field.then
+		}
+	}
+	return l
+}
+
+// Recorder keeps the spans of the latest traces in memory. It forgets the oldest
+// traces to make room, and cuts a trace that is too long: whoever sends the messages
+// decides how many spans there are and how long their traces get.
 type Recorder struct {
-	max int
+	limits Limits
 
 	mu     sync.Mutex
-	traces map[trace.TraceID][]sdktrace.ReadOnlySpan
+	traces map[trace.TraceID]*kept
 	order  []trace.TraceID // oldest first
-	spans  int             // of all traces, forgotten ones included
+	bytes  int             // of all that is kept
+	counts Counts
+}
+
+// kept is what a Recorder has of one trace.
+type kept struct {
+	spans []sdktrace.ReadOnlySpan
+	bytes int
+}
+
+// Counts is what has come to a [Recorder].
+type Counts struct {
+	Spans   int // that have ended
+	LeftOut int // of those, the ones that are not kept, or no longer
 }
 
 var _ sdktrace.SpanProcessor = (*Recorder)(nil)
 
-// New makes one that keeps the latest traces, at most so many; with 0
-// or less, all.
-func New(traces int) *Recorder {
-	return &Recorder{max: traces, traces: make(map[trace.TraceID][]sdktrace.ReadOnlySpan)}
+// New makes one that keeps the latest traces within limits.
+func New(limits Limits) *Recorder {
+	return &Recorder{limits: limits.orDefault(), traces: make(map[trace.TraceID]*kept)}
 }
 
 // OnStart implements sdktrace.SpanProcessor.
@@ -36,18 +75,36 @@ func (*Recorder) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
 
 // OnEnd implements sdktrace.SpanProcessor: it keeps the span.
 func (r *Recorder) OnEnd(s sdktrace.ReadOnlySpan) {
-	id := s.SpanContext().TraceID()
+	id, size := s.SpanContext().TraceID(), sizeOf(s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.spans++
-	if _, known := r.traces[id]; !known {
+	r.counts.Spans++
+	t := r.traces[id]
+	if t == nil {
+		t = &kept{bytes: traceBytes}
+		r.traces[id] = t
 		r.order = append(r.order, id)
-		if r.max > 0 && len(r.order) > r.max {
-			delete(r.traces, r.order[0])
-			r.order = slices.Delete(r.order, 0, 1)
-		}
+		r.bytes += traceBytes
 	}
-	r.traces[id] = append(r.traces[id], s)
+	for r.order[0] != id && (len(r.order) > r.limits.Traces || r.bytes+size > r.limits.Bytes) {
+		r.forget()
+	}
+	if len(t.spans) >= r.limits.Spans || r.bytes+size > r.limits.Bytes {
+		r.counts.LeftOut++
+		return
+	}
+	t.spans = append(t.spans, s)
+	t.bytes += size
+	r.bytes += size
+}
+
+// forget forgets the oldest trace.
+func (r *Recorder) forget() {
+	oldest := r.traces[r.order[0]]
+	delete(r.traces, r.order[0])
+	r.order = r.order[1:]
+	r.bytes -= oldest.bytes
+	r.counts.LeftOut += len(oldest.spans)
 }
 
 // Shutdown implements sdktrace.SpanProcessor.
@@ -56,11 +113,14 @@ func (*Recorder) Shutdown(context.Context) error { return nil }
 // ForceFlush implements sdktrace.SpanProcessor.
 func (*Recorder) ForceFlush(context.Context) error { return nil }
 
-// Trace returns the spans of one trace that have ended, in that order.
+// Trace returns the spans of one trace that are kept, in the order of their end.
 func (r *Recorder) Trace(id trace.TraceID) []sdktrace.ReadOnlySpan {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.traces[id])
+	if t := r.traces[id]; t != nil {
+		return slices.Clone(t.spans)
+	}
+	return nil
 }
 
 // Traces returns the IDs of the traces kept, oldest first.
@@ -70,9 +130,9 @@ func (r *Recorder) Traces() []trace.TraceID {
 	return slices.Clone(r.order)
 }
 
-// Spans returns how many spans have ended so far.
-func (r *Recorder) Spans() int {
+// Counts returns what has come so far.
+func (r *Recorder) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.spans
+	return r.counts
 }

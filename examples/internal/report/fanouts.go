@@ -6,6 +6,8 @@ package report
 import (
 	"fmt"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -18,23 +20,23 @@ type Fanouts struct {
 	Spans      int64 // recorded in all
 }
 
-// FanoutsOf reads them from the broadcasts' own spans, which know exactly.
-func FanoutsOf(traces []Trace) Fanouts {
-	var f Fanouts
-	for _, t := range traces {
-		f.Spans += int64(len(t.Spans))
-		for _, s := range t.Spans {
-			traced, ok := s.Attributes[string(mailbox.FanoutSampledKey)].(int64)
-			if !ok {
-				continue
-			}
-			size, _ := s.Attributes[string(sampling.SizeKey)].(int64)
-			f.Broadcasts++
-			f.Recipients += size
-			f.Traced += traced
+// Add takes in one more span. The broadcasts' own know exactly.
+func (f *Fanouts) Add(span sdktrace.ReadOnlySpan) {
+	f.Spans++
+	size, traced, found := int64(0), int64(0), false
+	for _, kv := range span.Attributes() {
+		switch kv.Key {
+		case mailbox.FanoutSampledKey:
+			traced, found = kv.Value.AsInt64(), true
+		case sampling.SizeKey:
+			size = kv.Value.AsInt64()
 		}
 	}
-	return f
+	if found {
+		f.Broadcasts++
+		f.Recipients += size
+		f.Traced += traced
+	}
 }
 
 // Naive returns how many spans there would have been with one for every

@@ -4,10 +4,13 @@
 package report
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,19 +19,35 @@ import (
 // filePerm is for others to read, as far as the user lets them.
 const filePerm = 0o644
 
-// Write writes the report to a file as JSON. Whoever reads the file finds what it
-// held before or the whole report, also if the program is killed in between, for
-// the report is written beside it and takes its place when it is complete. Only
-// what is no regular file, such as a pipe, is written to directly.
-func (r Report) Write(file string) error {
-	out, err := json.MarshalIndent(r, "", " ")
+// Write writes a report to a file as JSON, one trace after another. Whoever reads the
+// file finds what it held before or the whole report, also if the program is killed
+// in between, for the report is written beside it and takes its place when it is
+// complete. Only what is no regular file, such as a pipe, is written to directly.
+func Write(file string, summary Summary, traces iter.Seq[Trace]) error {
+	err := replace(file, func(w io.Writer) error { return encode(w, summary, traces) })
 	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err = replace(file, append(out, '\n')); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// encode writes a [Report] as JSON.
+func encode(w io.Writer, summary Summary, traces iter.Seq[Trace]) error {
+	out, err := json.MarshalIndent(summary, " ", " ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "{\n \"summary\": %s,\n \"traces\": [", out)
+	separator := ""
+	for t := range traces {
+		if out, err = json.MarshalIndent(t, "  ", " "); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s\n  %s", separator, out)
+		separator = ","
+	}
+	_, err = fmt.Fprintf(w, "\n ]\n}\n") // A buffer returns an earlier error as well.
+	return err
 }
 
 // Try finds out whether a report can be written to a file, and leaves it as it
@@ -54,19 +73,23 @@ func Try(file string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func replace(file string, content []byte) error {
+func replace(file string, write func(io.Writer) error) error {
 	file, old, err := target(file)
 	if err != nil {
 		return err
 	}
 	if old != nil && !old.Mode().IsRegular() {
-		return os.WriteFile(file, content, 0)
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(buffered(f, write), f.Close())
 	}
 	f, err := beside(file)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = buffered(f, write)
 	if old != nil {
 		err = errors.Join(err, f.Chmod(old.Mode().Perm()))
 	}
@@ -78,6 +101,11 @@ func replace(file string, content []byte) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+func buffered(f *os.File, write func(io.Writer) error) error {
+	w := bufio.NewWriter(f)
+	return errors.Join(write(w), w.Flush())
 }
 
 // target follows links, and returns what there is already, nil if nothing.

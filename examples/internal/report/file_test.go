@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,10 +21,10 @@ import (
 func TestReportsTakeThePlaceOfOldOnes(t *testing.T) {
 	folder := t.TempDir()
 	file, old := filepath.Join(folder, "r.json"), filepath.Join(folder, "old.json")
-	require.NoError(t, report.Report{Summary: report.Summary{Posts: 1}}.Write(file))
+	require.NoError(t, write(file, 1))
 	require.NoError(t, os.Chmod(file, 0o600))
 	require.NoError(t, os.Link(file, old))
-	require.NoError(t, report.Report{Summary: report.Summary{Posts: 2}}.Write(file))
+	require.NoError(t, write(file, 2))
 	assert.EqualValues(t, 1, posts(t, old))
 	assert.EqualValues(t, 2, posts(t, file))
 	info, err := os.Stat(file)
@@ -32,14 +33,14 @@ func TestReportsTakeThePlaceOfOldOnes(t *testing.T) {
 
 	link := filepath.Join(folder, "link.json")
 	require.NoError(t, os.Symlink("r.json", link))
-	require.NoError(t, report.Report{Summary: report.Summary{Posts: 3}}.Write(link))
+	require.NoError(t, write(link, 3))
 	assert.EqualValues(t, 3, posts(t, file), "a link remains one")
 	assert.Len(t, names(t, folder), 3, "nothing else is left")
 }
 
 func TestWhatIsNoFileIsWrittenTo(t *testing.T) {
 	require.NoError(t, report.Try(os.DevNull))
-	require.NoError(t, report.Report{}.Write(os.DevNull))
+	require.NoError(t, write(os.DevNull, 1))
 	info, err := os.Stat(os.DevNull)
 	require.NoError(t, err)
 	assert.NotZero(t, info.Mode()&os.ModeDevice)
@@ -59,7 +60,28 @@ func TestTryLeavesNothing(t *testing.T) {
 
 	require.Error(t, report.Try(folder))
 	require.Error(t, report.Try(filepath.Join(folder, "no", "r.json")))
-	require.Error(t, report.Report{}.Write(folder))
+	require.Error(t, write(folder, 1))
+}
+
+func write(file string, posts int64, traces ...report.Trace) error {
+	return report.Write(file, report.Summary{Posts: posts}, slices.Values(traces))
+}
+
+// What is written trace by trace is one JSON document with all of them.
+func TestReportsAreJSON(t *testing.T) {
+	for n := range 3 {
+		file := filepath.Join(t.TempDir(), "r.json")
+		traces := []report.Trace{fanout(2), fanout(3)}[:n]
+		require.NoError(t, write(file, 7, traces...))
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		whole, err := json.MarshalIndent(report.Report{Summary: report.Summary{Posts: 7}, Traces: traces}, "", " ")
+		require.NoError(t, err)
+		assert.JSONEq(t, string(whole), string(content))
+		if n > 0 {
+			assert.Equal(t, string(whole)+"\n", string(content))
+		}
+	}
 }
 
 func posts(t *testing.T, file string) int64 {

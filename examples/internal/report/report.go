@@ -24,7 +24,10 @@ type Summary struct {
 	Posts     int64 `json:"posts"`     // that were stored
 	Sessions  int64 `json:"sessions"`  // that have been in a guild
 	Delivered int64 `json:"delivered"` // messages to sessions
-	Spans     int   `json:"spans"`
+	Spans     int   `json:"spans"`     // that ended
+	// SpansLeftOut is how many of them are not below, since there is a limit to the
+	// memory that they may take.
+	SpansLeftOut int `json:"spans_left_out"`
 }
 
 // Trace is one trace, its spans in the order of their start.

@@ -10,8 +10,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // fanout is a trace of a broadcast with n chosen recipients out of 1,000.
@@ -72,9 +76,23 @@ func TestWaterfallOfATraceWithoutItsRoot(t *testing.T) {
 }
 
 func TestFanouts(t *testing.T) {
-	f := report.FanoutsOf([]report.Trace{fanout(10), fanout(9)})
+	spans := tracetest.SpanStubs{
+		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000), mailbox.FanoutSampledKey.Int64(10)}},
+		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000), mailbox.FanoutSampledKey.Int64(9)}},
+	}
+	for range 19 {
+		spans = append(spans, tracetest.SpanStub{Name: "session MessageCreate", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000)}})
+	}
+	sums := report.NewSums("session")
+	for _, span := range spans.Snapshots() {
+		sums.OnEnd(span)
+	}
+	f := sums.Finish().Fanouts
 	assert.Equal(t, report.Fanouts{Broadcasts: 2, Recipients: 2000, Traced: 19, Spans: 21}, f)
 	assert.EqualValues(t, 2002, f.Naive(), "two broadcasts and a span for every recipient")
 	assert.Contains(t, f.String(), "2 traced broadcasts to 2000 recipients, of which 19 (0.95 %)")
-	assert.Contains(t, report.FanoutsOf(nil).String(), "no traced broadcast")
+
+	sums.OnEnd(spans.Snapshots()[0])
+	assert.Zero(t, sums.Finish(), "it has let go")
+	assert.Contains(t, report.Fanouts{}.String(), "no traced broadcast")
 }

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math"
 	"sync"
@@ -31,8 +32,13 @@ const (
 	exitUsage = 2 // it could not start as asked: a wrong flag, a taken port
 )
 
-// keptTraces is how many traces the page offers. A report needs all.
-const keptTraces = 500
+// What is kept of the spans: some for the page; all for a report, up to about as many
+// as a run of 1,000 posts to 1,000 sessions makes. Without a bound, those who post
+// would decide how much memory we take.
+var (
+	keptForPage   = record.Limits{Traces: 500, Bytes: 16 << 20}
+	keptForReport = record.Limits{Bytes: 64 << 20}
+)
 
 // exportTime bounds how long the last spans may take to the collector.
 const exportTime = 5 * time.Second
@@ -69,14 +75,14 @@ type run struct {
 }
 
 func (r *run) start(ctx context.Context) error {
-	keep := keptTraces
+	keep := keptForPage
 	if r.c.Report != "" {
-		keep = 0
+		keep = keptForReport
 	}
 	if err := r.tryReport(); err != nil {
 		return err
 	}
-	r.tel = telemetry.New(record.New(keep), r.exporting(ctx))
+	r.tel = telemetry.New(record.New(keep), report.NewSums(sessions.Kind), r.exporting(ctx))
 	var err error
 	r.services, err = start(ctx, r.c, r.tel, slog.New(slog.NewTextHandler(r.errOut, nil)))
 	return err
@@ -145,14 +151,16 @@ func (r *run) unlessOver(ctx context.Context, err error) error {
 
 // show prints what the run did: one trace, and what sampling saved.
 func (r *run) show() {
-	rep := r.report()
+	totals := r.tel.Sums.Finish()
 	fmt.Fprintln(r.out)
-	if n := len(rep.Traces); n > 0 {
-		_ = rep.Traces[n-1].Waterfall(r.out) // A terminal that has gone does not matter.
+	rec := r.tel.Recorder
+	if ids := rec.Traces(); len(ids) > 0 {
+		last := ids[len(ids)-1]
+		_ = report.NewTrace(last, rec.Trace(last)).Waterfall(r.out) // A terminal that has gone does not matter.
 		fmt.Fprintln(r.out)
 	}
-	fmt.Fprintln(r.out, report.FanoutsOf(rep.Traces))
-	r.showLatency()
+	fmt.Fprintln(r.out, totals.Fanouts)
+	r.showLatency(totals)
 	n := r.services.sessions.Stats()
 	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
 		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
@@ -160,14 +168,13 @@ func (r *run) show() {
 
 // showLatency holds what the few spans of sessions say of all deliveries against
 // the truth.
-func (r *run) showLatency() {
-	var l report.Latency
-	for _, id := range r.tel.Recorder.Traces() {
-		for _, span := range r.tel.Recorder.Trace(id) {
-			l.Add(span, sessions.Kind)
-		}
-	}
+func (r *run) showLatency(totals report.Totals) {
+	l := &totals.Latency
 	if l.Spans == 0 {
+		return
+	}
+	if totals.Unobserved > 0 {
+		fmt.Fprintf(r.out, "latency: not estimated, for there were %d spans too many\n", totals.Unobserved)
 		return
 	}
 	truth := &r.services.sessions.Latency
@@ -199,18 +206,26 @@ func (r *run) invite() {
 		"interrupt to stop\n", r.services.apiAddr)
 }
 
-func (r *run) report() report.Report {
-	rec := r.tel.Recorder
-	rep := report.Report{Summary: report.Summary{
-		Posts:     r.services.api.Posts(),
-		Sessions:  r.services.sessions.Connected(),
-		Delivered: r.services.sessions.Tally.Counts().Delivered,
-		Spans:     rec.Spans(),
-	}, Traces: []report.Trace{}}
-	for _, id := range rec.Traces() {
-		rep.Traces = append(rep.Traces, report.NewTrace(id, rec.Trace(id)))
+func (r *run) summary() report.Summary {
+	spans := r.tel.Recorder.Counts()
+	return report.Summary{
+		Posts:        r.services.api.Posts(),
+		Sessions:     r.services.sessions.Connected(),
+		Delivered:    r.services.sessions.Tally.Counts().Delivered,
+		Spans:        spans.Spans,
+		SpansLeftOut: spans.LeftOut,
 	}
-	return rep
+}
+
+// traces makes the traces that are kept ready for the report, one after another.
+func (r *run) traces() iter.Seq[report.Trace] {
+	return func(yield func(report.Trace) bool) {
+		for _, id := range r.tel.Recorder.Traces() {
+			if t := report.NewTrace(id, r.tel.Recorder.Trace(id)); len(t.Spans) > 0 && !yield(t) {
+				return
+			}
+		}
+	}
 }
 
 // tryReport finds out before the run whether its report can be written.
@@ -228,7 +243,11 @@ func (r *run) writeReport() error {
 	if r.c.Report == "" {
 		return nil
 	}
-	return r.report().Write(r.c.Report)
+	summary := r.summary()
+	if n := summary.SpansLeftOut; n > 0 {
+		fmt.Fprintf(r.out, "report: without %d of %d spans, to keep memory bounded\n", n, summary.Spans)
+	}
+	return report.Write(r.c.Report, summary, r.traces())
 }
 
 // finish ends everything that start started, and writes the report.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package telemetry gives each service its own TracerProvider, whose spans are
-// kept for the page and the report, and exported if there is a collector.
+// kept for the page and the report, summed up, and exported if there is a collector.
 package telemetry
 
 import (
@@ -18,11 +18,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
 // Telemetry is the telemetry of all services of the example.
 type Telemetry struct {
 	Recorder *record.Recorder
+	Sums     *report.Sums
 
 	export    bool
 	providers []*sdktrace.TracerProvider
@@ -30,8 +32,8 @@ type Telemetry struct {
 
 // New makes it. Spans are exported as well if export; the exporter is
 // configured by the standard OTEL_ environment variables.
-func New(recorder *record.Recorder, export bool) *Telemetry {
-	return &Telemetry{Recorder: recorder, export: export}
+func New(recorder *record.Recorder, sums *report.Sums, export bool) *Telemetry {
+	return &Telemetry{Recorder: recorder, Sums: sums, export: export}
 }
 
 // EntryPoint is the sampler of a service where traces begin: it samples ratio
@@ -56,6 +58,7 @@ func (t *Telemetry) Provider(ctx context.Context, service string, sampler sdktra
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithResource(about),
 		sdktrace.WithSpanProcessor(t.Recorder),
+		sdktrace.WithSpanProcessor(t.Sums),
 	}
 	if sampler != nil {
 		options = append(options, sdktrace.WithSampler(sampler))

@@ -1,0 +1,71 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"context"
+	"sync"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// maxObserved bounds how many spans an estimate is made from, which takes some tens
+// of bytes for each.
+const maxObserved = 200_000
+
+// Sums sums up spans as they end, so that none needs to be kept for it.
+type Sums struct {
+	kind string
+
+	mu       sync.Mutex
+	finished bool
+	totals   Totals
+}
+
+// Totals is what [Sums] has summed up.
+type Totals struct {
+	Fanouts Fanouts
+	Latency Latency
+	// Unobserved counts the spans that are not in Latency because there were too
+	// many. An estimate from the others would be of a part of the time.
+	Unobserved int
+}
+
+var _ sdktrace.SpanProcessor = (*Sums)(nil)
+
+// NewSums begins to sum up. Latency is about messages to processes of that kind.
+func NewSums(kind string) *Sums { return &Sums{kind: kind} }
+
+// OnStart implements sdktrace.SpanProcessor.
+func (*Sums) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+// OnEnd implements sdktrace.SpanProcessor.
+func (s *Sums) OnEnd(span sdktrace.ReadOnlySpan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished {
+		return
+	}
+	s.totals.Fanouts.Add(span)
+	if s.totals.Latency.Spans >= maxObserved {
+		s.totals.Unobserved++
+		return
+	}
+	s.totals.Latency.Add(span, s.kind)
+}
+
+// Finish returns what there is, and lets go of it: what ends later is not summed up.
+func (s *Sums) Finish() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	totals := s.totals
+	s.finished, s.totals = true, Totals{}
+	return totals
+}
+
+// Shutdown implements sdktrace.SpanProcessor.
+func (*Sums) Shutdown(context.Context) error { return nil }
+
+// ForceFlush implements sdktrace.SpanProcessor.
+func (*Sums) ForceFlush(context.Context) error { return nil }
