@@ -30,6 +30,7 @@ type PublishRequest struct {
 	MessageId     int64                  `protobuf:"varint,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	Author        string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
 	Content       string                 `protobuf:"bytes,4,opt,name=content,proto3" json:"content,omitempty"`
+	Seq           int64                  `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"` // 1 for the guild's first message, then without gaps
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -90,6 +91,13 @@ func (x *PublishRequest) GetContent() string {
 		return x.Content
 	}
 	return ""
+}
+
+func (x *PublishRequest) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
 }
 
 type PublishResponse struct {
@@ -156,13 +164,14 @@ var File_guild_proto protoreflect.FileDescriptor
 
 const file_guild_proto_rawDesc = "" +
 	"\n" +
-	"\vguild.proto\x12\x19waybill.examples.guild.v1\"|\n" +
+	"\vguild.proto\x12\x19waybill.examples.guild.v1\"\x8e\x01\n" +
 	"\x0ePublishRequest\x12\x19\n" +
 	"\bguild_id\x18\x01 \x01(\x03R\aguildId\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\x03R\tmessageId\x12\x16\n" +
 	"\x06author\x18\x03 \x01(\tR\x06author\x12\x18\n" +
-	"\acontent\x18\x04 \x01(\tR\acontent\"g\n" +
+	"\acontent\x18\x04 \x01(\tR\acontent\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x03R\x03seq\"g\n" +
 	"\x0fPublishResponse\x12\x1e\n" +
 	"\n" +
 	"recipients\x18\x01 \x01(\x03R\n" +

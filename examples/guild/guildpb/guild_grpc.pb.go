@@ -32,7 +32,10 @@ const (
 // Guilds is how the chat API reaches the guild service.
 type GuildsClient interface {
 	// Publish fans a stored message out to the sessions of its guild. It returns
-	// when every session's mailbox has taken or refused it.
+	// when every session's mailbox has taken or refused it. Messages come in the
+	// order of their numbers, each as often as it takes: one that came before is
+	// not fanned out again and goes to no recipients, and one whose predecessor
+	// did not come is refused (FAILED_PRECONDITION).
 	Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (*PublishResponse, error)
 }
 
@@ -61,7 +64,10 @@ func (c *guildsClient) Publish(ctx context.Context, in *PublishRequest, opts ...
 // Guilds is how the chat API reaches the guild service.
 type GuildsServer interface {
 	// Publish fans a stored message out to the sessions of its guild. It returns
-	// when every session's mailbox has taken or refused it.
+	// when every session's mailbox has taken or refused it. Messages come in the
+	// order of their numbers, each as often as it takes: one that came before is
+	// not fanned out again and goes to no recipients, and one whose predecessor
+	// did not come is refused (FAILED_PRECONDITION).
 	Publish(context.Context, *PublishRequest) (*PublishResponse, error)
 	mustEmbedUnimplementedGuildsServer()
 }

@@ -7,6 +7,3 @@ import "net/http"
 
 // Handler returns what answers the requests.
 func (s *Service) Handler() http.Handler { return s.server.Handler }
-
-// CloseStore has everything that needs the store fail.
-func (s *Service) CloseStore() error { return s.store.close() }

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,10 +16,12 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/store"
 )
 
 // Bounds of requests and answers; those of what a post says are package chat's.
@@ -28,55 +31,75 @@ const (
 )
 
 // post stores a message and fans it out. It answers 201 with the post and how
-// many sessions got it.
+// many sessions got it; or 202 with the post, if they will get it later.
 func (s *Service) post(w http.ResponseWriter, r *http.Request) {
 	p, status, err := readPost(w, r)
 	if err != nil {
 		fail(w, status, err)
 		return
 	}
-	if err = s.add(r, &p); errors.Is(err, errUnknownGuild) {
+	published, err := s.publish(r.Context(), &p)
+	switch {
+	case errors.Is(err, store.ErrUnknownGuild):
 		fail(w, http.StatusNotFound, noGuild(p.Guild))
-		return
-	} else if err != nil {
+	case p.Seq == 0 && (errors.Is(err, errBacklog) || r.Context().Err() != nil):
+		s.failInside(w, r, http.StatusServiceUnavailable, "the post was not stored, for others come first", err)
+	case p.Seq == 0:
 		s.failInside(w, r, http.StatusInternalServerError, "the post could not be stored", err)
-		return
-	}
-	published, err := s.guilds.Publish(r.Context(), &guildpb.PublishRequest{
-		GuildId: p.Guild, MessageId: p.ID, Author: p.Author, Content: p.Content,
-	})
-	if err != nil {
-		s.failInside(w, r, http.StatusBadGateway, fmt.Sprintf("post %d is stored, but was not delivered", p.ID), err)
-		return
-	}
-	answer(w, http.StatusCreated, struct {
-		Post
+	case err != nil:
+		answer(w, http.StatusAccepted, p)
+	default:
+		answer(w, http.StatusCreated, struct {
+			store.Post
 
-		Recipients int64 `json:"recipients"`
-		Delivered  int64 `json:"delivered"`
-		Traced     int64 `json:"traced"`
-	}{p, published.GetRecipients(), published.GetDelivered(), published.GetTraced()})
+			Recipients int64 `json:"recipients"`
+			Delivered  int64 `json:"delivered"`
+			Traced     int64 `json:"traced"`
+		}{p, published.GetRecipients(), published.GetDelivered(), published.GetTraced()})
+	}
 }
 
-// add stores p below a span of its own.
-func (s *Service) add(r *http.Request, p *Post) error {
-	ctx, span := s.tracer.Start(r.Context(), "INSERT posts", trace.WithSpanKind(trace.SpanKindClient),
+// publish stores a post, which then has a number, and delivers it, all in its
+// guild's turn: posts are delivered in the order of their numbers. Who hangs up
+// takes nothing back that is stored.
+func (s *Service) publish(ctx context.Context, p *store.Post) (*guildpb.PublishResponse, error) {
+	l, err := s.outbox.take(ctx, p.Guild)
+	if err != nil {
+		return nil, err
+	}
+	defer l.giveBack()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliverTime)
+	defer cancel()
+	if err = l.room(); err == nil {
+		err = s.add(ctx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.outbox.deliver(ctx, l, p)
+}
+
+// add stores p below a span of its own, with the trace for who delivers it later.
+func (s *Service) add(ctx context.Context, p *store.Post) error {
+	p.Trace = propagation.MapCarrier{}
+	s.propagator.Inject(ctx, p.Trace)
+	ctx, span := s.tracer.Start(ctx, "INSERT posts", trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(
 			attribute.String("db.system.name", "sqlite"),
 			attribute.String("db.operation.name", "INSERT"),
 			attribute.String("db.collection.name", "posts")))
 	defer span.End()
-	err := s.store.add(ctx, p)
+	err := s.store.Add(ctx, p)
 	if err == nil {
 		s.posts.Add(1)
-	} else if !errors.Is(err, errUnknownGuild) {
+	} else if !errors.Is(err, store.ErrUnknownGuild) {
 		span.SetStatus(otelcodes.Error, err.Error())
 	}
 	return err
 }
 
 // readPost reads a post from the request, or says what is wrong with it.
-func readPost(w http.ResponseWriter, r *http.Request) (p Post, status int, err error) {
+func readPost(w http.ResponseWriter, r *http.Request) (p store.Post, status int, err error) {
 	guild, err := guildOf(r)
 	if err != nil {
 		return p, http.StatusNotFound, err
@@ -90,7 +113,7 @@ func readPost(w http.ResponseWriter, r *http.Request) (p Post, status int, err e
 	if err = json.Unmarshal(body, &p); err != nil {
 		return p, http.StatusBadRequest, fmt.Errorf("the post is not JSON like {\"author\": ..., \"content\": ...}: %w", err)
 	}
-	p.ID, p.Guild = 0, guild
+	p.ID, p.Seq, p.Guild = 0, 0, guild
 	if p.Author = strings.TrimSpace(p.Author); p.Author == "" {
 		p.Author = "anonymous"
 	}
@@ -119,8 +142,8 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, err)
 		return
 	}
-	posts, err := s.store.latest(r.Context(), guild, maxListed)
-	if errors.Is(err, errUnknownGuild) {
+	posts, err := s.store.Latest(r.Context(), guild, maxListed)
+	if errors.Is(err, store.ErrUnknownGuild) {
 		fail(w, http.StatusNotFound, noGuild(guild))
 		return
 	} else if err != nil {

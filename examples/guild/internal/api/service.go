@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package api is the chat API: it stores each post and hands it to the guild
-// service by gRPC. It also serves the page.
+// service by gRPC, now or later. It also serves the page.
 package api
 
 import (
@@ -19,26 +19,30 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 	"github.com/waybill-go/waybill/examples/guild/internal/edge"
+	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/propagate"
 )
 
 // Service is the chat API.
 type Service struct {
-	store  *store
-	tracer trace.Tracer
-	guilds guildpb.GuildsClient
-	conn   *grpc.ClientConn
-	server *http.Server
-	log    *slog.Logger
-	posts  atomic.Int64
+	store      *store.Store
+	outbox     *outbox
+	tracer     trace.Tracer
+	propagator propagation.TextMapPropagator
+	conn       *grpc.ClientConn
+	server     *http.Server
+	log        *slog.Logger
+	posts      atomic.Int64
 }
 
 // Config says where the service finds the others. All fields are needed.
 type Config struct {
+	Store      *store.Store
 	Guilds     int    // how many there are
 	GuildsAddr string // HOST:PORT of the guild service
 	Provider   trace.TracerProvider
@@ -50,25 +54,30 @@ type Config struct {
 	Logger     *slog.Logger                  // gets what clients are not told
 }
 
-// New makes the service. ctx bounds the setting up of the store.
+// New makes the service, and begins to deliver what the store has left. ctx bounds
+// the making.
 func New(ctx context.Context, c Config) (*Service, error) {
-	db, err := openStore(ctx, c.Guilds)
-	if err != nil {
-		return nil, err
-	}
 	conn, err := grpc.NewClient(c.GuildsAddr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // Loopback only.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{
+			BaseDelay: minRetry, Multiplier: 2, Jitter: 0.2, MaxDelay: maxRetry,
+		}, MinConnectTimeout: maxRetry}),
 		grpc.WithStatsHandler(otelgrpc.NewClientHandler(
 			otelgrpc.WithTracerProvider(c.Provider), otelgrpc.WithPropagators(c.Propagator))))
 	if err != nil {
-		return nil, errors.Join(err, db.close())
+		return nil, err
+	}
+	box, err := newOutbox(ctx, c.Guilds, c.Store, guildpb.NewGuildsClient(conn), c.Propagator, c.Logger)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	s := &Service{
-		store:  db,
-		tracer: c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/api"),
-		guilds: guildpb.NewGuildsClient(conn),
-		conn:   conn,
-		log:    c.Logger,
+		store:      c.Store,
+		outbox:     box,
+		tracer:     c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/api"),
+		propagator: c.Propagator,
+		conn:       conn,
+		log:        c.Logger,
 	}
 	mux := http.NewServeMux()
 	// Whoever posts here may be a stranger, who could join all requests into one trace
@@ -96,7 +105,9 @@ func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(lis
 // Posts returns how many posts have been stored so far.
 func (s *Service) Posts() int64 { return s.posts.Load() }
 
-// Shutdown finishes the requests that have begun and closes the store.
+// Shutdown finishes the requests that have begun. The store stays open.
 func (s *Service) Shutdown(ctx context.Context) error {
-	return errors.Join(s.server.Shutdown(ctx), s.conn.Close(), s.store.close())
+	err := s.server.Shutdown(ctx)
+	s.outbox.close()
+	return errors.Join(err, s.conn.Close())
 }

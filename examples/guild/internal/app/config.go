@@ -28,6 +28,8 @@ type Config struct {
 	// -sample is not.
 	SampleEnv bool
 	Once      bool
+	DB        string // file of the posts; empty for a temporary one
+	Keep      int64  // posts of each guild
 	Report    string
 }
 
@@ -64,6 +66,9 @@ func parse(args []string, out io.Writer) (Config, error) {
 		c.Names = strings.Split(s, ",")
 		return nil
 	})
+	flags.StringVar(&c.DB, "db", "", "keep the posts in `FILE`, an SQLite database, and go on with those that it has\n"+
+		"(default a temporary one)")
+	flags.Int64Var(&c.Keep, "keep", 10_000, "keep the latest `N` posts of each guild")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -133,6 +138,8 @@ func (c Config) check(rest []string) error {
 		return errors.New("-slow must not be negative")
 	case c.Posts < 0:
 		return errors.New("-posts must not be negative")
+	case c.Keep < 1:
+		return errors.New("-keep must be at least 1")
 	case !(c.Sample >= 0 && c.Sample <= 1):
 		return errors.New("-sample must be from 0 to 1")
 	}

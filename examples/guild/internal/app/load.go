@@ -111,7 +111,7 @@ func (l *load) send(ctx context.Context, guild int, content string) error {
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return fmt.Errorf("send a post: %w", err)
 	}
-	if resp.StatusCode != http.StatusCreated {
+	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("send a post: %s: %s", resp.Status, bytes.TrimSpace(answer))
 	}
 	return nil

@@ -148,6 +148,8 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 		{[]string{"-sessions", "-1"}, "-sessions"},
 		{[]string{"-posts", "-1"}, "-posts"},
 		{[]string{"-slow", "-1"}, "-slow"},
+		{[]string{"-keep", "0"}, "-keep"},
+		{[]string{"-db", t.TempDir()}, "unable to open"},
 		{[]string{"-addr", "nowhere"}, "HOST:PORT"},
 		{[]string{"-addr", taken.Addr().String()}, "in use"},
 		{[]string{"-report", filepath.Join(t.TempDir(), "no", "folder")}, "report"},
@@ -163,7 +165,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, errOut bytes.Buffer
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
-	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-once", "-report"} {
+	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-once", "-report", "-db", "-keep"} {
 		assert.Contains(t, out.String(), flag)
 	}
 	assert.Empty(t, errOut.String())

@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/internal/api"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
+	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/guild/internal/web"
 	"github.com/waybill-go/waybill/propagate"
@@ -29,6 +30,7 @@ const shutdownTime = 10 * time.Second
 
 // services are the three services, serving on sockets of their own.
 type services struct {
+	store    *store.Store
 	guilds   *guilds.Service
 	sessions *sessions.Service
 	api      *api.Service
@@ -49,8 +51,13 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 		apiAddr: visitable(listeners.api.Addr().String()),
 		failed:  make(chan error, 2), //nolint:mnd // One for each listener.
 	}
+	if s.store, err = store.Open(ctx, store.Config{File: c.DB, Guilds: c.Guilds, Keep: c.Keep}); err != nil {
+		listeners.close()
+		return nil, err
+	}
 	if err = s.build(ctx, c, tel, log, listeners.grpc.Addr().String()); err != nil {
 		listeners.close()
+		_ = s.store.Close(ctx)
 		return nil, err
 	}
 	s.serve("guild service", s.guilds.Serve, listeners.grpc)
@@ -70,7 +77,11 @@ func (s *services) build(
 	if err != nil {
 		return err
 	}
-	if s.guilds, err = guilds.New(c.Guilds, provider, propagator, control); err != nil {
+	last := func(guild int64) (int64, error) {
+		mark, err := s.store.Mark(ctx, guild)
+		return mark.Delivered, err
+	}
+	if s.guilds, err = guilds.New(c.Guilds, last, provider, propagator, control); err != nil {
 		return err
 	}
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
@@ -87,7 +98,7 @@ func (s *services) build(
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{
-		Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
+		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
 		Page:     web.Handler(web.Config{Guilds: c.Guilds, Recorder: tel.Recorder}),
 		Sessions: s.sessions,
 		Names:    c.names(),
@@ -123,7 +134,7 @@ func (s *services) serve(name string, serve func(net.Listener) error, on net.Lis
 func (s *services) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
-	err := errors.Join(s.api.Shutdown(ctx), s.guilds.Shutdown(ctx), s.sessions.Shutdown(ctx))
+	err := errors.Join(s.api.Shutdown(ctx), s.guilds.Shutdown(ctx), s.sessions.Shutdown(ctx), s.store.Close(ctx))
 	s.serving.Wait()
 	return err
 }

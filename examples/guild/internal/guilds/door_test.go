@@ -6,6 +6,7 @@ package guilds_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +44,8 @@ func serve(t *testing.T) (s *guilds.Service, addr string) {
 	t.Helper()
 	control, err := sampling.NewControl(sampling.DefaultConfiguration())
 	require.NoError(t, err)
-	s, err = guilds.New(1, noop.NewTracerProvider(), propagate.NewSampledFirst(), control)
+	none := func(int64) (int64, error) { return 0, nil }
+	s, err = guilds.New(1, none, noop.NewTracerProvider(), propagate.NewSampledFirst(), control)
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -102,7 +104,7 @@ func TestBadMessagesAreRefusedAtThisDoorToo(t *testing.T) {
 		_, err := client.Publish(t.Context(), m)
 		return err
 	}
-	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 1, Author: "ann", Content: "before"}))
+	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 1, Seq: 1, Author: "ann", Content: "before"}))
 	for _, test := range []struct {
 		m      *guildpb.PublishRequest
 		code   codes.Code
@@ -114,12 +116,17 @@ func TestBadMessagesAreRefusedAtThisDoorToo(t *testing.T) {
 		{&guildpb.PublishRequest{GuildId: 1, Content: "x"}, codes.InvalidArgument, "no author"},
 		{&guildpb.PublishRequest{GuildId: 2, Author: "ann", Content: "x"}, codes.NotFound, "guild 2"},
 		{&guildpb.PublishRequest{GuildId: 1, Author: "ann", Content: strings.Repeat("x", 1<<20)}, codes.ResourceExhausted, "larger than max"},
+		{&guildpb.PublishRequest{GuildId: 1, Author: "ann", Content: "x"}, codes.InvalidArgument, "no number"},
+		{&guildpb.PublishRequest{GuildId: 1, Seq: 3, Author: "ann", Content: "x"}, codes.FailedPrecondition, "3 of guild 1 after 1"},
+		{&guildpb.PublishRequest{GuildId: 1, Seq: math.MaxInt64, Author: "ann", Content: "x"}, codes.FailedPrecondition, "after 1"},
 	} {
 		err := publish(test.m)
 		assert.Equal(t, test.code, status.Code(err), "%v", err)
 		assert.ErrorContains(t, err, test.reason)
 	}
-	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 2, Author: "ann", Content: "after"}))
+	// What came before is not fanned out again.
+	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 1, Seq: 1, Author: "ann", Content: "again"}))
+	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 2, Seq: 2, Author: "ann", Content: "after"}))
 	assert.Equal(t, "before", next().Content)
 	assert.Equal(t, "after", next().Content)
 }

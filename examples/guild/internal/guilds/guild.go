@@ -5,6 +5,7 @@ package guilds
 
 import (
 	"context"
+	"fmt"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -20,7 +21,7 @@ type message interface {
 // guild is the state of one guild process. Only its handler touches it.
 type guild struct {
 	id       int64
-	seq      int64
+	seq      int64 // number of the latest message
 	sessions *mailbox.Group[chat.Event]
 }
 
@@ -29,16 +30,25 @@ func (g *guild) handleMessage(ctx context.Context, m message) error {
 	return nil
 }
 
-// Publish fans a message out to the guild's sessions.
+// Publish fans a message out to the guild's sessions, once: to nobody if it comes
+// again. It fails with [ErrGap] if the one before has not come.
 type Publish struct {
 	Message chat.MessageCreate
 	Reply   mailbox.Reply[mailbox.Delivery]
 }
 
 func (m Publish) handle(ctx context.Context, g *guild) {
-	g.seq++
 	event := m.Message
-	event.Type, event.Seq = chat.TypeMessage, g.seq
+	switch {
+	case event.Seq <= g.seq:
+		m.Reply.Answer(mailbox.Delivery{})
+		return
+	case event.Seq > g.seq+1:
+		m.Reply.Fail(fmt.Errorf("message %d of guild %d after %d: %w", event.Seq, g.id, g.seq, ErrGap))
+		return
+	}
+	g.seq = event.Seq
+	event.Type = chat.TypeMessage
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		event.TraceID = sc.TraceID().String()
 	}

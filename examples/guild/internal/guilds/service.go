@@ -26,8 +26,12 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// ErrUnknown means that there is no such guild.
-var ErrUnknown = errors.New("unknown guild")
+var (
+	// ErrUnknown means that there is no such guild.
+	ErrUnknown = errors.New("unknown guild")
+	// ErrGap means that the messages before one have not come.
+	ErrGap = errors.New("the message before has not come")
+)
 
 // Service runs the guild processes. Guilds are numbered from 1.
 type Service struct {
@@ -38,9 +42,10 @@ type Service struct {
 	server *grpc.Server
 }
 
-// New makes the service with n guilds, whose tracing follows control.
+// New makes the service with guilds 1 to n, whose tracing follows control. last
+// gives the number of a guild's latest message that was published before.
 func New(
-	n int, provider trace.TracerProvider, propagator propagation.TextMapPropagator, control *sampling.Control,
+	n int, last func(guild int64) (int64, error), provider trace.TracerProvider, propagator propagation.TextMapPropagator, control *sampling.Control,
 ) (*Service, error) {
 	s := &Service{
 		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
@@ -54,6 +59,9 @@ func New(
 	}
 	for id := range int64(n) {
 		g := &guild{id: id + 1, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions")}
+		if g.seq, err = last(g.id); err != nil {
+			return nil, err
+		}
 		if s.guilds[g.id], err = kind.Spawn(strconv.FormatInt(g.id, 10), g.handleMessage); err != nil {
 			return nil, err
 		}
@@ -76,13 +84,18 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 	if err := chat.Validate(in.GetAuthor(), in.GetContent()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	if in.GetSeq() < 1 {
+		return nil, status.Error(codes.InvalidArgument, "the post has no number")
+	}
 	event := chat.MessageCreate{
-		Guild: in.GetGuildId(), ID: in.GetMessageId(), Author: in.GetAuthor(), Content: in.GetContent(),
+		Guild: in.GetGuildId(), ID: in.GetMessageId(), Seq: in.GetSeq(), Author: in.GetAuthor(), Content: in.GetContent(),
 	}
 	d, err := mailbox.Call(ctx, g, func(r mailbox.Reply[mailbox.Delivery]) message {
 		return Publish{Message: event, Reply: r}
 	})
-	if err != nil {
+	if errors.Is(err, ErrGap) {
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	} else if err != nil {
 		return nil, status.FromContextError(err).Err()
 	}
 	return &guildpb.PublishResponse{
