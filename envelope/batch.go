@@ -36,7 +36,9 @@ var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "ba
 // spans at most. A span has only one parent: it is a child of the first such
 // message's sender. Were it a root, as is common for batches, it would begin a
 // trace although nobody upstream decided that, and samplers that begin none
-// would drop it. Its attributes say how many messages there are
+// would drop it. Messages that the [Wire.Boundary] of their reader links get links
+// too, to their callers' spans; a batch of which no other message is traced has a
+// root. Its attributes say how many messages there are
 // (waybill.batch.size), how long the one with a sampled trace that was sent
 // first has waited (waybill.queue.duration, in seconds), and how many such
 // messages were left without a link (waybill.batch.unlinked). What it stands for
@@ -67,7 +69,7 @@ func BatchHandler[M any](
 		for i := range batch {
 			t.add(batch[i].header)
 		}
-		if t.first == nil {
+		if len(t.links) == 0 {
 			return handle(r.base, batch)
 		}
 		ctx, span := t.start(r, len(batch))
@@ -91,17 +93,27 @@ type spanKey struct {
 }
 
 func (t *batchTraces) add(h *Header) {
+	if h.linksCaller() {
+		t.link(h.caller.Link())
+		return
+	}
 	if !h.Sampled() {
 		return
 	}
 	if t.first == nil {
 		t.first, t.sentAt = h, h.sentAt
-		t.linked = make(map[spanKey]struct{})
 	}
 	if h.sentAt.Before(t.sentAt) {
 		t.sentAt = h.sentAt
 	}
-	key := spanKey{h.spanContext.TraceID(), h.spanContext.SpanID()}
+	t.link(trace.Link{SpanContext: h.spanContext, Attributes: batchLink})
+}
+
+func (t *batchTraces) link(l trace.Link) {
+	if t.linked == nil {
+		t.linked = make(map[spanKey]struct{})
+	}
+	key := spanKey{l.SpanContext.TraceID(), l.SpanContext.SpanID()}
 	if _, ok := t.linked[key]; ok {
 		return
 	}
@@ -110,16 +122,20 @@ func (t *batchTraces) add(h *Header) {
 		return
 	}
 	t.linked[key] = struct{}{}
-	t.links = append(t.links, trace.Link{SpanContext: h.spanContext, Attributes: batchLink})
+	t.links = append(t.links, l)
 }
 
 // start begins the span of a batch of so many messages.
 func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span) {
-	lead := *t.first
-	lead.baggage = baggage.Baggage{}
+	parent := trace.ContextWithSpanContext(r.base, trace.SpanContext{}) // For a root.
+	if t.first != nil {
+		lead := *t.first
+		lead.baggage = baggage.Baggage{}
+		parent = lead.Context(r.base)
+	}
 	attrs := []attribute.KeyValue{batchSize.Int(size)}
 	if t.unlinked > 0 {
 		attrs = append(attrs, batchUnlinked.Int(t.unlinked))
 	}
-	return r.start(lead.Context(r.base), t.sentAt, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
+	return r.start(parent, t.sentAt, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
 }

@@ -57,6 +57,12 @@
 // tokens, and those beyond 64 members or 8,192 bytes, are left out, and that is
 // counted.
 //
+// What travels is a claim of whoever wrote the message. A Wire that reads frames of
+// browsers, or anything else from those who are not trusted, needs a
+// [Wire.Boundary]: a Border of package propagate, which continues, links or ignores
+// their traces and lets in the baggage that is allowed. Between machines of one's
+// own, over a broker that nobody else can write to, it needs none.
+//
 // A message that cannot be opened is an error, and its bytes remain the
 // caller's. Trace or baggage that are malformed in one that can be opened are
 // left out and counted.

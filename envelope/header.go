@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/tracestate"
@@ -24,12 +25,14 @@ type Header struct {
 	baggage     baggage.Baggage
 	sentAt      time.Time
 	// Of a sampled message: where it is in the chain of messages of its trace.
-	hops int
 	age  time.Duration
+	hops int32
 	// It is one that was chosen not to continue the trace of spanContext; shown
 	// has its receiver learn of it all the same.
 	skipped, shown bool
 	chosen, linked bool // The choice fell on it.
+
+	caller *caller.Caller // To whose span a boundary links, in place of spanContext.
 }
 
 // SpanContext returns the sender's span context. It is not valid if the
@@ -115,7 +118,7 @@ func (h *Header) Hops() int {
 	if h == nil || h.skipped {
 		return 0
 	}
-	return h.hops
+	return int(h.hops)
 }
 
 // Age returns how long ago, when this message was sent, the first of those that
@@ -128,7 +131,7 @@ func (h *Header) Age() time.Duration {
 }
 
 func (h *Header) empty() bool {
-	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0
+	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0 && h.caller == nil
 }
 
 // WithSpanContext returns a copy of h that carries sc instead. If sc is sampled
@@ -186,6 +189,8 @@ func (h *Header) Context(parent context.Context) context.Context {
 		} else {
 			parent = tracestate.ContextWith(nonrecording.ContextWith(parent, sc), h.beside)
 		}
+	} else if h.caller != nil {
+		parent = h.root(parent)
 	}
 	if h.baggage.Len() > 0 {
 		parent = baggage.ContextWithBaggage(parent, h.baggage)

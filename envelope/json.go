@@ -77,12 +77,8 @@ func (c *cargo) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
 func (c *cargo) appendJSONHeader(b []byte) []byte {
 	b = append(b, `{"version":1`...)
 	if c.traced() {
-		b = append(b, `,"traceparent":"00-`...)
-		b = appendHex(b, c.traceID[:])
-		b = append(b, '-')
-		b = appendHex(b, c.spanID[:])
-		b = append(b, '-')
-		b = appendHex(b, []byte{byte(c.flags)})
+		b = append(b, `,"traceparent":"`...)
+		b = c.appendTraceParent(b)
 		b = append(b, '"')
 	}
 	b = appendJSONText(b, `,"tracestate":`, c.traceState)
@@ -105,6 +101,16 @@ func (c *cargo) appendJSONHeader(b []byte) []byte {
 		b = append(b, `,"choice":"linked"`...)
 	}
 	return append(b, '}')
+}
+
+// appendTraceParent appends the identifiers as in the header of W3C Trace Context.
+func (c *cargo) appendTraceParent(b []byte) []byte {
+	b = append(b, "00-"...)
+	b = appendHex(b, c.traceID[:])
+	b = append(b, '-')
+	b = appendHex(b, c.spanID[:])
+	b = append(b, '-')
+	return appendHex(b, []byte{byte(c.flags)})
 }
 
 const hexDigits = "0123456789abcdef"

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
@@ -57,7 +58,9 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // returns, panics or calls [runtime.Goexit]; a panic sets its status, is
 // recorded with its whole stack, and goes on. A sampler, span processor or
 // exporter that panics costs the span and no message; OpenTelemetry's error
-// handler is told. The body of an untraced message
+// handler is told. The span of a message that the [Wire.Boundary] of its reader
+// links is a root with that link, and does not say how long the message waited,
+// which only its sender could have told. The body of an untraced message
 // runs without a span, with the [Sentinel] in its context, and without an
 // allocation.
 //
@@ -115,20 +118,37 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 // deliver calls handle with e's message, in a span if its trace is sampled.
 func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
 	ctx := e.header.Context(r.base)
-	if !e.header.Sampled() {
+	var span trace.Span
+	switch {
+	case e.header.Sampled():
+		ctx, span = r.start(ctx, e.header.sentAt)
+	case e.header.linksCaller():
+		ctx, span = r.startRoot(ctx)
+	default:
 		return handle(ctx, e.message)
 	}
-	ctx, span := r.start(ctx, e.header.sentAt)
 	return within(ctx, span, e.message, handle)
 }
 
+// startRoot begins the span of the handling of a message that a boundary links. A
+// provider of that boundary would add the link again, so it sees no caller.
+func (r *receiver) startRoot(ctx context.Context) (context.Context, trace.Span) {
+	c := caller.Of(ctx)
+	below, span := r.start(caller.With(ctx, nil), time.Time{}, c.Options(nil)...)
+	return caller.With(below, c), span
+}
+
 // start begins the span of a handling below whatever ctx holds, of what was
-// sent at sentAt. The span is nil if what was plugged in to make it panics.
+// sent at sentAt, if that is known. The span is nil if what was plugged in to make
+// it panics.
 func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
-	attrs := append(make([]attribute.KeyValue, 0, 6), queueDuration.Float64(now.Sub(sentAt).Seconds()))
+	attrs := make([]attribute.KeyValue, 0, 6)
+	if !sentAt.IsZero() {
+		attrs = append(attrs, queueDuration.Float64(now.Sub(sentAt).Seconds()))
+	}
 	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),

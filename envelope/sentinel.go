@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/sentinel"
 )
 
@@ -34,8 +35,10 @@ func Sentinel() trace.SpanContext { return sentinel.SpanContext() }
 func IsSentinel(sc trace.SpanContext) bool { return sentinel.Is(sc) }
 
 // Untraced returns ctx with a [Sentinel] in place of its span and without
-// its baggage. It returns ctx itself, without allocating, if ctx is so already.
+// its baggage, and without a caller whom a boundary has put aside there. It returns
+// ctx itself, without allocating, if ctx is so already.
 func Untraced(ctx context.Context) context.Context {
+	ctx = caller.With(ctx, nil)
 	if baggage.FromContext(ctx).Len() > 0 {
 		ctx = baggage.ContextWithoutBaggage(ctx)
 	}

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // Why a [Wire] cannot read or write a message. Test with [errors.Is].
@@ -62,7 +64,7 @@ const (
 )
 
 // Wire writes envelopes as bytes that leave the operating system process, and
-// reads them. Bare messages, as writers without this library send them, and
+// reads them. A reader of what strangers may write needs a Boundary. Bare messages, as writers without this library send them, and
 // wrapped ones may arrive mixed, so that a fleet changes from the one to the
 // other while it runs; docs/mixed-fleets.md in the repository says in which
 // order.
@@ -88,6 +90,12 @@ type Wire[M any] struct {
 	// 4 GiB - 1. In the JSON form no header is smaller than 13 bytes, and
 	// MaxHeader must not be either.
 	MaxHeader, MaxMessage int
+	// Boundary decides what is believed of a message that is read: a Border of
+	// package propagate, by its policy and with its allow-list of baggage, such as
+	// the one of the listener that the bytes came by. Nil, and a propagator that has
+	// no policy, believe everything: that is for writers that are trusted. See
+	// [Wire.Decode].
+	Boundary propagation.TextMapPropagator
 	// Counters counts what is read and written. Nil means [DefaultCounters].
 	Counters *Counters
 }
@@ -184,6 +192,22 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 // error: they are left out and counted. Before sizes are checked against the
 // limits and against data itself, nothing is allocated for them.
 //
+// Warning: what travels with a message is a claim of whoever wrote it, and without
+// a Boundary it is believed. A stranger can then have any message recorded, say
+// that its span stands for 10¹⁵ others and has waited for years, cut the chain,
+// and set baggage. With a Boundary the trace and the baggage are read through it:
+//
+//   - Continue believes the trace, its tracestate, the time of sending, hops, age
+//     and choice.
+//   - Link believes none of these. [Receive], [Handler] and [BatchHandler] begin a
+//     new trace, if the sampler wants one, with a link to the caller's span; who
+//     opens the envelope by [Envelope.Unwrap] finds the caller in the context,
+//     with no [Sentinel], as after an extraction from a request.
+//   - Ignore makes an untraced message.
+//
+// Baggage is what the propagator inside lets in. What a Boundary refuses it counts
+// itself.
+//
 // What is bare and what is wrapped is told by the first four bytes, f7 57 42 f6,
 // which nothing begins with that is UTF-8 or UTF-16, gob or Protocol Buffers.
 // Bytes of other kinds may: one random message in 4,294,967,296 does, and is
@@ -212,7 +236,7 @@ func (w Wire[M]) Decode(data []byte) (Envelope[M], error) {
 		counters.fail(err)
 		return e, err
 	}
-	e.header = c.header(counters)
+	e.header = c.header(counters, w.Boundary)
 	if e.message, err = w.codec().Decode(message); err != nil {
 		counters.undecodable.Add(1)
 		return Envelope[M]{header: e.header}, fmt.Errorf("%w: %w", ErrMessage, err)

@@ -9,7 +9,9 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// Counts is what [Wire.Decode] and [Wire.Append] met. Each counts messages.
+// Counts is what [Wire.Decode] and [Wire.Append] met. Each counts messages. Of a
+// Wire with a Boundary, what is wrong with the text of a trace, tracestate or
+// baggage is counted by that.
 type Counts struct {
 	// Bare and Wrapped are messages read, whatever became of them. In a rollout,
 	// Bare rests once every writer wraps; before a reader is rolled back, Wrapped

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/tracestate"
@@ -138,13 +139,30 @@ func (c *cargo) cut() bool {
 }
 
 // header returns the header that a reader found, nil if there was nothing in it,
-// and counts what could not be read.
-func (c *cargo) header(counters *Counters) *Header {
+// and counts what could not be read. What it found is a claim of whoever wrote the
+// message: with a boundary, that decides what is believed of it.
+func (c *cargo) header(counters *Counters, boundary propagation.TextMapPropagator) *Header {
+	defer func() { c.count(counters) }()
 	if !c.traced() && c.baggage == "" {
-		c.count(counters)
 		return nil
 	}
 	var h Header
+	if boundary != nil {
+		c.admit(&h, boundary)
+	} else {
+		c.believe(&h)
+	}
+	if h.spanContext.IsSampled() && h.spanContext.SpanID() == c.spanID && h.spanContext.TraceID() == c.traceID {
+		c.chain(&h)
+	}
+	if h.empty() {
+		return nil
+	}
+	return &h
+}
+
+// believe gives h the trace and the baggage of a message.
+func (c *cargo) believe(h *Header) {
 	if !c.badTrace && c.traced() {
 		list, ok := tracestate.Read([]string{c.traceState})
 		if c.badState = c.badState || !ok; c.badState {
@@ -156,19 +174,11 @@ func (c *cargo) header(counters *Counters) *Header {
 		})
 		h.beside = list.Beside(c.traceID)
 	}
-	if h.spanContext.IsSampled() {
-		c.chain(&h)
-	}
 	if c.baggage != "" && !c.badBaggage {
 		var err error
 		h.baggage, err = baggage.Parse(c.baggage)
 		c.badBaggage = err != nil
 	}
-	c.count(counters)
-	if h.empty() {
-		return nil
-	}
-	return &h
 }
 
 // chain gives a sampled header its place in the chain of messages. Clocks differ
@@ -186,7 +196,7 @@ func (c *cargo) chain(h *Header) {
 		h.sentAt = now.Add(-time.Duration(ago))
 	}
 	if c.hops > 0 {
-		h.hops = int(min(c.hops, maxHops))
+		h.hops = int32(min(c.hops, maxHops))
 		h.age = min(time.Duration(c.age), maxAge) //nolint:gosec // Readers see to it that it fits.
 		c.badChain = c.hops > maxHops || c.age > uint64(maxAge)
 	}

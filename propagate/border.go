@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
 )
 
 // Policy is what a [Border] does with the trace of a caller. The zero value is
@@ -114,7 +116,7 @@ func NewBorder(policy Policy, inner propagation.TextMapPropagator, opts ...Borde
 // own mind: it forgets the caller of an earlier one on the same context.
 func (b *Border) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	if b.policy == Continue {
-		return withCaller(b.inner.Extract(ctx, carrier), nil)
+		return caller.With(b.inner.Extract(ctx, carrier), nil)
 	}
 	// Without a span in it, what span there is afterwards is the caller's.
 	blank := ctx
@@ -129,13 +131,13 @@ func (b *Border) Extract(ctx context.Context, carrier propagation.TextMapCarrier
 	remote := trace.SpanContextFromContext(extracted)
 	switch {
 	case !remote.IsValid():
-		return withCaller(ctx, nil)
+		return caller.With(ctx, nil)
 	case b.policy == Link:
 		b.counters.borderLinked.Add(1)
-		return withCaller(ctx, newCaller(ctx, remote))
+		return caller.With(ctx, caller.New(ctx, remote))
 	default:
 		b.counters.borderIgnored.Add(1)
-		return withCaller(ctx, nil)
+		return caller.With(ctx, nil)
 	}
 }
 

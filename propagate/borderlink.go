@@ -5,58 +5,11 @@ package propagate
 
 import (
 	"context"
-	"slices"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
 )
-
-// linkReason is what the links of all packages here call their reason.
-const linkReason = attribute.Key("waybill.link.reason")
-
-var (
-	callerReason = []attribute.KeyValue{linkReason.String("border")}
-	localReason  = []attribute.KeyValue{linkReason.String("local")}
-)
-
-// caller is whom a [Link] border has put aside in a context.
-type caller struct {
-	link  trace.Link
-	local trace.SpanContext // That the context held already, if any.
-}
-
-type callerKey struct{}
-
-func newCaller(ctx context.Context, remote trace.SpanContext) *caller {
-	return &caller{
-		link: trace.Link{
-			SpanContext: remote.WithTraceState(trace.TraceState{}).WithRemote(true),
-			Attributes:  callerReason,
-		},
-		local: trace.SpanContextFromContext(ctx),
-	}
-}
-
-// withCaller puts c aside, or forgets an earlier one if c is nil.
-func withCaller(ctx context.Context, c *caller) context.Context {
-	if c == nil && callerOf(ctx) == nil {
-		return ctx
-	}
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
-func callerOf(ctx context.Context) *caller {
-	c, _ := ctx.Value(callerKey{}).(*caller)
-	return c
-}
-
-// first reports whether a span started in ctx is the first one below the
-// border. Instrumentation of gRPC marks the span that it finds as remote, so
-// only the identifiers count.
-func (c *caller) first(ctx context.Context) bool {
-	current := trace.SpanContextFromContext(ctx)
-	return current.SpanID() == c.local.SpanID() && current.TraceID() == c.local.TraceID()
-}
 
 // CallerLink returns a link to the span of the caller that a [Border] has put
 // aside by its policy [Link], for those who start the first span themselves, or
@@ -67,10 +20,8 @@ func (c *caller) first(ctx context.Context) bool {
 // A context keeps it for all that is derived from it, also below the first
 // span, until the next extraction at a border.
 func CallerLink(ctx context.Context) (trace.Link, bool) {
-	if c := callerOf(ctx); c != nil {
-		link := c.link
-		link.Attributes = slices.Clone(link.Attributes)
-		return link, true
+	if c := caller.Of(ctx); c != nil {
+		return c.Link(), true
 	}
 	return trace.Link{}, false
 }
@@ -104,16 +55,8 @@ type linkingTracer struct{ trace.Tracer }
 func (t linkingTracer) Start(
 	ctx context.Context, name string, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
-	c := callerOf(ctx)
-	if c == nil || !c.first(ctx) {
-		return t.Tracer.Start(ctx, name, opts...)
-	}
-	opts = append(slices.Clip(opts), trace.WithLinks(c.link))
-	// Without a parent it is a root anyway, and the option would hide from the
-	// sampler what somebody has put into the context for it.
-	if c.local.IsValid() {
-		opts = append(opts, trace.WithNewRoot(),
-			trace.WithLinks(trace.Link{SpanContext: c.local, Attributes: localReason}))
+	if c := caller.Of(ctx); c != nil && c.First(ctx) {
+		opts = c.Options(opts)
 	}
 	return t.Tracer.Start(ctx, name, opts...)
 }

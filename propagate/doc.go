@@ -121,6 +121,17 @@
 // border in the other direction: an Allow for the baggage that may leave, and,
 // if identifiers are not to leave either, no propagator of traces at all.
 //
+// A border stands at HTTP, gRPC and whatever else has headers by being the
+// propagator of a listener. Bytes that package envelope reads have the trace inside
+// the message, beside claims that no header makes: hops and age of a chain, and when
+// the message was sent. There the same border is the Boundary of the Wire, which
+// then believes those as far as the border believes the trace:
+//
+//	frames := envelope.Wire[Event]{Form: envelope.FormJSON, Boundary: border}
+//
+// A WebSocket has both: the border of the listener for the request that opens it,
+// and the Boundary of a Wire for each message.
+//
 // # Carriers
 //
 // Headers are held in a few kinds of types, whatever the library. Each kind has

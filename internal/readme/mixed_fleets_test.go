@@ -12,8 +12,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -59,6 +62,30 @@ func controlledWriter(control *sampling.Control) envelope.Wire[Order] {
 	orders := envelope.Wire[Order]{Wrap: func() bool { return settings.Load().Carry }}
 	// mixed-fleets: end
 	return orders
+}
+
+func strangersReader() envelope.Wire[Order] {
+	// mixed-fleets: strangers
+	border := propagate.NewBorder(propagate.Link, propagation.NewCompositeTextMapPropagator(
+		propagate.TraceContext{},
+		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
+	))
+	frames := envelope.Wire[Order]{Form: envelope.FormJSON, Boundary: border}
+	// mixed-fleets: end
+	return frames
+}
+
+func TestStrangersAreLinked(t *testing.T) {
+	e, err := strangersReader().Decode([]byte(`{"waybill:envelope":{"version":1,` +
+		`"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","baggage":"tenant=acme,admin=yes"},` +
+		`"message":{"ID":7}}`))
+	require.NoError(t, err)
+	ctx, order := e.Unwrap(t.Context())
+	link, ok := propagate.CallerLink(ctx)
+	assert.True(t, ok)
+	assert.Equal(t, "b7ad6b7169203331", link.SpanContext.SpanID().String())
+	assert.Equal(t, "tenant=acme", baggage.FromContext(ctx).String())
+	assert.Equal(t, Order{7}, order)
 }
 
 func TestMixedFleetsWork(t *testing.T) {
