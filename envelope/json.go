@@ -313,9 +313,22 @@ func (c *cargo) setTraceParent(text string) bool {
 
 func (c *cargo) setSentText(text string) {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || !representable(t) {
+	if err != nil || !isRFC3339(text) || !representable(t) {
 		c.badChain = true
 		return
 	}
 	c.setSent(uint64(t.UnixNano()))
+}
+
+// isRFC3339 reports whether a text that [time.Parse] takes for a time is one as in
+// RFC 3339. It takes more: hours of one digit, a comma before the fraction of a
+// second, and zones a day or more away.
+func isRFC3339(text string) bool {
+	if !strings.HasSuffix(text, "Z") {
+		zone := text[len(text)-len("07:00"):]
+		if zone[:2] > "23" || zone[3:] > "59" {
+			return false
+		}
+	}
+	return text[len("2006-01-02T15")] == ':' && !strings.Contains(text, ",")
 }

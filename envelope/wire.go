@@ -109,8 +109,8 @@ type Wire[M any] struct {
 // A Wire reads what it wrote. So a bare message is refused with [ErrAmbiguous] if
 // Decode would take its bytes for a wrapped one, whoever chose them: a map from
 // users with the key "waybill:envelope", or an upload that begins with our first
-// four bytes. It can be written wrapped, once all readers know that. In the JSON
-// form the message is a value, and white space around it is not read back.
+// four bytes. It can be written wrapped, once all readers know that. A reader with
+// another Form or Codec may look for other bytes. In the JSON form the message is a value, and white space around it is not read back.
 //
 // The error wraps [ErrOversized], [ErrMessage], [ErrAmbiguous] or [ErrConfig]; then
 // b is returned as it was, though what lies behind its length may be overwritten.
@@ -202,7 +202,8 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 //   - Link believes none of these. [Receive], [Handler] and [BatchHandler] begin a
 //     new trace, if the sampler wants one, with a link to the caller's span; who
 //     opens the envelope by [Envelope.Unwrap] finds the caller in the context,
-//     with no [Sentinel], as after an extraction from a request.
+//     with no [Sentinel], as after an extraction from a request, and starts the
+//     first span.
 //   - Ignore makes an untraced message.
 //
 // Baggage is what the propagator inside lets in. What a Boundary refuses it counts

@@ -174,6 +174,8 @@ func values(all []member, key string) (found []json.RawMessage) {
 	return found
 }
 
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]([01]\d|2[0-3]):[0-5]\d)$`)
+
 var traceParent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
 
 // jsonOracle reads the JSON form by means of encoding/json. What is no JSON it
@@ -254,7 +256,7 @@ func binaryFields(header []member) map[uint8][]string {
 			}
 		case "sent":
 			value := "bad"
-			if sent, err := time.Parse(time.RFC3339Nano, text); err == nil && sent.Year() >= 1970 && sent.Year() < 2262 {
+			if sent, err := time.Parse(time.RFC3339Nano, text); err == nil && rfc3339.MatchString(text) && sent.Year() >= 1970 && sent.Year() < 2262 {
 				value = string(binary.BigEndian.AppendUint64(nil, uint64(sent.UnixNano())))
 			}
 			fields[4] = append(fields[4], value)

@@ -377,3 +377,23 @@ func ExampleWire() {
 	// a lamp 0a000000000000000000000000000001
 	// a table 00000000000000000000000000000000
 }
+
+// A time of sending may be written in every way that RFC 3339 has, as in browsers.
+func TestTimesOfOtherWriters(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-01-02T03:04:05.678Z":         "2026-01-02T03:04:05.678Z",
+		"2026-01-02T03:04:05Z":             "2026-01-02T03:04:05Z",
+		"2026-01-02T03:04:05+05:30":        "2026-01-01T21:34:05Z",
+		"2026-01-01T03:04:05.25-23:59":     "2026-01-02T03:03:05.25Z",
+		`2026-01-02T03:04:05.\u0036Z`:      "2026-01-02T03:04:05.6Z",
+		"2026-01-02T03:04:05.000000006Z":   "2026-01-02T03:04:05.000000006Z",
+		"2026-01-02T03:04:05.0000000069Z":  "2026-01-02T03:04:05.000000006Z",
+		"1970-01-01T00:00:01.000000-00:00": "1970-01-01T00:00:01Z",
+	} {
+		w := wire(envelope.FormJSON)
+		e, err := w.Decode([]byte(marked(`{"version":1,`+wireParent+`,"sent":"`+text+`"}`, `{"ID":7}`)))
+		require.NoError(t, err)
+		assert.Equal(t, want, e.Header().SentAt().UTC().Format(time.RFC3339Nano), text)
+		assert.Equal(t, envelope.Counts{Wrapped: 1}, w.Counters.Counts(), text)
+	}
+}
