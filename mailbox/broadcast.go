@@ -5,6 +5,7 @@ package mailbox
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -95,19 +96,32 @@ func (g *Group[M]) broadcastTraced(
 		d.deliverAll(members, newParcel(ctx, g.sys, message, header))
 		return
 	}
+	limits := g.limits()
+	limitOf := func(position int) int {
+		rate := members[position].kind.rate
+		return slices.IndexFunc(limits, func(l sampling.Limit) bool { return l.Rate == rate })
+	}
 	planner := sampling.Planner{
 		Config: *g.live.Load(), Above: parent,
-		Rate: g.rate, Limits: g.limits(), Now: time.Duration(exactly()),
+		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(exactly()),
 	}
 	skipped := g.skippedParcel(ctx, message, header)
 	var attrs []attribute.KeyValue
 	if size == nil {
 		plan := planner.Plan(len(members))
-		f := parent.Recipient(plan)
-		shared := g.chosenHeader(header, f)
-		g.sys.fanouts.put(shared, f)
-		chosen := newParcel(ctx, g.sys, message, shared)
-		d.spread(members, plan.Chosen, skipped, func(int) parcel[M] { return chosen })
+		chosen := make(map[float64]parcel[M], 1) // by weight
+		d.spread(members, plan.Chosen, skipped, func(n int) parcel[M] {
+			limit := limitOf(plan.Chosen[n])
+			weight := plan.WeightOf(limit)
+			if known, ok := chosen[weight]; ok {
+				return known
+			}
+			f := parent.RecipientOf(plan, limit)
+			shared := g.chosenHeader(header, f)
+			g.sys.fanouts.put(shared, f)
+			chosen[weight] = newParcel(ctx, g.sys, message, shared)
+			return chosen[weight]
+		})
 		attrs = d.attributes("uniform", plan.Shed)
 	} else {
 		relays := planner.Relays(sizesOf(members, size))

@@ -249,13 +249,13 @@ func TestRateOfAKind(t *testing.T) {
 
 		s.SpansPerSecond = 50
 		// The choices of 160 seconds leave a deviation of 0.7 % for workers, and of
-		// 3 % for clerks.
+		// less for clerks.
 		spans, weights := play(s, 160)
 		assert.LessOrEqual(t, spans["worker"], 1.05*50)
 		assert.Greater(t, spans["worker"], 0.9*50)
-		assert.InDelta(t, 10, spans["clerk"], 2, "as the others in their group")
+		assert.InDelta(t, 100, spans["clerk"], 5, "as many as without the others in their group")
 		assert.InEpsilon(t, 20*(20+20+10), weights["worker"], 0.05, "spans stand for all the same")
-		assert.InEpsilon(t, 20*10, weights["clerk"], 0.2)
+		assert.InEpsilon(t, 20*10, weights["clerk"], 0.05)
 		drain(t, sys)
 	})
 }

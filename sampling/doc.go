@@ -33,8 +33,16 @@
 //
 // A [Rate] keeps the fan-outs of a group, and the fan-outs of all groups to
 // processes of a kind ([Settings], [Limit]), to a number of spans per second, by
-// scaling k̄ before the choice, from the load of the past. Its last resort chooses
-// nobody while there are far too many, and says so ([Plan.Shed]).
+// scaling k̄ before the choice, from the load of the past. The limit of a kind thins
+// out the chosen of that kind, and no others, who are the same as without it. The last
+// resort of either chooses nobody while there are far too many, and says so
+// ([Plan.Shed]).
+//
+// What a message from another program says is bounded by what this one would do by
+// itself: its budget is no way around a curve, a rate or a cap, and uses up no more of
+// them than messages of this program do. Its weight and depth change what spans say,
+// and no choice; do not read them from whom you do not trust (package propagate's
+// borders).
 //
 // Where nobody knows how many recipients there will be, a [Stream] chooses.
 //

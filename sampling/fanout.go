@@ -55,8 +55,12 @@ type Fanout struct {
 // Recipient returns what each chosen recipient of p stands for when the
 // message that fans out stands for f itself. Weight and Depth stop growing at
 // their bounds.
-func (f Fanout) Recipient(p Plan) Fanout {
-	w := p.Weight()
+func (f Fanout) Recipient(p Plan) Fanout { return f.RecipientOf(p, -1) }
+
+// RecipientOf is Recipient for the recipients that a limit is about, as in
+// [Plan.WeightOf].
+func (f Fanout) RecipientOf(p Plan, limit int) Fanout {
+	w := p.WeightOf(limit)
 	if w <= 0 {
 		return f
 	}

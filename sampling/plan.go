@@ -79,8 +79,10 @@ type Plan struct {
 	// must leave such a fan-out out: mark its span with [ShedKey].
 	Shed bool
 
-	// mean is by what Size is divided to give the weight.
-	mean float64
+	// mean is by what Size is divided to give the weight, of those that no limit is
+	// about, unless factors says otherwise.
+	mean    float64
+	factors []float64 // by limit, and last of those about none; nil if all are 1
 }
 
 // Plan chooses which of n recipients keep the trace: k = ⌊k̄⌋ or ⌈k̄⌉ of them,
@@ -109,11 +111,29 @@ func (c Config) PlanInto(buf []int, n int, random *rand.Rand) Plan {
 //
 // Where k comes from a budget that was shared out further up ([Fanout.Budget])
 // it is N/E(k), so that the weights below all relays sum to what was announced.
-func (p Plan) Weight() float64 {
+//
+// It is that of recipients that no [Limit] is about.
+func (p Plan) Weight() float64 { return p.WeightOf(-1) }
+
+// WeightOf is Weight for the recipients that a limit is about: an index of
+// [Planner.Limits], -1 for those that none is about. It is more the more the limit
+// has held back, and the weights of the chosen sum to N on average.
+func (p Plan) WeightOf(limit int) float64 {
 	if p.Shed || !(p.mean > 0) {
 		return 0
 	}
-	return float64(p.Size) / p.mean
+	return float64(p.Size) / p.mean / p.factor(limit)
+}
+
+// factor is what share of those about a limit was left.
+func (p Plan) factor(limit int) float64 {
+	if p.factors == nil {
+		return 1
+	}
+	if last := len(p.factors) - 1; limit < 0 || limit > last {
+		limit = last
+	}
+	return p.factors[limit]
 }
 
 // source is a random number generator; the runtime's needs no allocation and

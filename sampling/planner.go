@@ -13,16 +13,19 @@ import (
 type Planner struct {
 	// Config says how many to choose.
 	Config Config
-	// Above is what the message that fans out stands for. If it has a budget,
-	// that says how many to choose, not Config's curve and the rates; all caps
-	// still hold.
+	// Above is what the message that fans out stands for. If it has a budget, as
+	// many are chosen. But it may come from another program: there is never more than
+	// one above what Config would choose by itself, and all rates and caps hold.
 	Above Fanout
 	// Rate is the load of all fan-outs that share Config's rates. Nil leaves
 	// them out of account.
 	Rate *Rate
-	// Limits are what else bounds the rate, such as those of the recipients'
-	// kinds. The scarcest of all counts.
+	// Limits are what else bounds the rate, each for some of the recipients: those of
+	// a kind, for instance. None holds the others back.
 	Limits []Limit
+	// LimitOf says which of Limits the recipient at a position is about, by its index
+	// there; -1 is none. Nil means that all are about the first.
+	LimitOf func(position int) int
 	// Now is the time for Rate and Limits.
 	Now time.Duration
 	// Random is where random numbers come from; nil is the runtime's generator.
@@ -30,13 +33,13 @@ type Planner struct {
 }
 
 // Limit is a rate that a fan-out shares with others to which it has not all of
-// its recipients in common.
+// its recipients in common. Each recipient is about one limit at most.
 type Limit struct {
 	// Rate is the load of all that share the limit. Nil limits nothing.
 	Rate *Rate
 	// SpansPerSecond and MaxSpansPerSecond are as in [Config].
 	SpansPerSecond, MaxSpansPerSecond float64
-	// Share is the share of the recipients that the limit is about, in (0, 1].
+	// Share is the share of the recipients that are about the limit, in (0, 1].
 	Share float64
 }
 
@@ -52,77 +55,57 @@ func (pl Planner) PlanInto(buf []int, n int) Plan {
 
 // planInto has a pointer because a Planner is large to copy.
 func (pl *Planner) planInto(buf []int, n int) Plan {
-	draw := runtimeSource
-	if pl.Random != nil {
-		draw = source{pl.Random.IntN, pl.Random.Float64}
-	}
+	draw := pl.source()
 	n = max(n, 0)
 	b := pl.budget(n, draw)
-	p := Plan{Size: n, Expected: b.expected, Shed: b.shed, mean: b.mean / b.reached}
+	p := Plan{Size: n, mean: b.mean / b.reached, factors: pl.factors(b)}
+	p.Expected = b.expected * pl.left(p.factors)
 	if cap(buf) < b.spans {
 		buf = make([]int, 0, b.spans)
 	}
 	p.Chosen = choose(buf[:0], n, b.spans, draw.intN)
+	p.Chosen = p.Chosen[:pl.thin(p.Chosen, p.factors, draw, func(to, from int) { p.Chosen[to] = p.Chosen[from] })]
+	if !pl.admit(p.Chosen, func(int) int { return 1 }) {
+		p.Chosen, p.Shed = p.Chosen[:0], true
+	}
 	return p
 }
 
-// budget is how many of some recipients keep the trace.
+func (pl *Planner) source() source {
+	if pl.Random == nil {
+		return runtimeSource
+	}
+	return source{pl.Random.IntN, pl.Random.Float64}
+}
+
+// budget is how many of some recipients keep the trace, as far as that is the same
+// for all of them.
 type budget struct {
 	spans    int     // k
 	mean     float64 // what spans is on average, k itself where a plan may take that as given
 	reached  float64 // the probability that the budget above reached this fan-out at all
 	expected float64 // what spans is on average, once it was reached
-	shed     bool
+	keep     float64 // what share of spans is left, of all recipients alike
 }
 
 // budget returns how many of n recipients keep the trace.
 func (pl *Planner) budget(n int, draw source) budget {
-	b := budget{reached: 1}
-	switch {
-	case n == 0:
-		return b
-	case pl.Above.Budget > 0:
-		b = pl.Above.share(pl.Config.limit(n))
-	default:
-		b.expected = pl.Config.Expected(n)
-		b.expected *= pl.factor(b.expected)
-		b.spans = draw.round(b.expected)
-		b.mean = float64(b.spans)
-		if b.expected < 1 {
-			b.mean = b.expected
-		}
+	if n == 0 {
+		return budget{reached: 1, keep: 1}
 	}
-	if !pl.admit(b.spans) {
-		b.spans, b.shed = 0, true
+	expected := pl.Config.Expected(n)
+	if pl.Above.Budget > 0 {
+		b := pl.Above.share(min(int(expected)+1, pl.Config.limit(n)))
+		b.keep = pl.Rate.Factor(pl.Config.SpansPerSecond, float64(b.spans), pl.Now)
+		return b
+	}
+	expected *= pl.Rate.Factor(pl.Config.SpansPerSecond, expected, pl.Now)
+	b := budget{spans: draw.round(expected), expected: expected, reached: 1, keep: 1}
+	b.mean = float64(b.spans)
+	if expected < 1 {
+		b.mean = expected
 	}
 	return b
-}
-
-// factor returns by what to multiply expected so that it is within all rates.
-func (pl *Planner) factor(expected float64) float64 {
-	own, least := pl.Rate.Factor(pl.Config.SpansPerSecond, expected, pl.Now), 1.0
-	for _, l := range pl.Limits {
-		least = min(least, l.Rate.Factor(l.SpansPerSecond, own*expected*l.Share, pl.Now))
-	}
-	return own * least
-}
-
-// admit reports whether spans are within all caps, and counts them against them.
-func (pl *Planner) admit(spans int) bool {
-	if !pl.Rate.admit(pl.Config.MaxSpansPerSecond, float64(spans), pl.Now) {
-		return false
-	}
-	for i, l := range pl.Limits {
-		if l.Rate.admit(l.MaxSpansPerSecond, l.Share*float64(spans), pl.Now) {
-			continue
-		}
-		pl.Rate.refund(pl.Config.MaxSpansPerSecond, float64(spans))
-		for _, l := range pl.Limits[:i] {
-			l.Rate.refund(l.MaxSpansPerSecond, l.Share*float64(spans))
-		}
-		return false
-	}
-	return true
 }
 
 // share is what f's budget comes to where at most limit spans can be.

@@ -44,61 +44,6 @@ func TestPlannerScalesWithTheRate(t *testing.T) {
 
 	relays := planner.Relays([]int{5000, 5000})
 	assert.Less(t, relays.Expected, p.Expected, "relays are a fan-out as any other")
-
-	planner.Above = sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
-	assert.Len(t, planner.Plan(10_000).Chosen, 7, "a budget was scaled where it was planned")
-}
-
-// Of several rates the scarcest counts, each for its share of the recipients.
-func TestPlannerScalesWithAllLimits(t *testing.T) {
-	group, half, all := sampling.NewRate(time.Second), sampling.NewRate(time.Second), sampling.NewRate(time.Second)
-	planner := sampling.Planner{
-		Config: exactly(100), Rate: group, Random: fixed(1), Limits: []sampling.Limit{
-			{Rate: half, SpansPerSecond: 20, Share: 0.5},
-			{Rate: all, SpansPerSecond: 60, Share: 1},
-			{SpansPerSecond: 1e-9, Share: 1}, // Nobody counts.
-		},
-	}
-	p := planner.Plan(1000)
-	assert.InEpsilon(t, 40, p.Expected, 1e-6, "50 would be of the half")
-	assert.InDelta(t, 1000/float64(len(p.Chosen)), p.Weight(), 0)
-	planner.Config.SpansPerSecond = 10
-	planner.Now = time.Hour
-	assert.InEpsilon(t, 10, planner.Plan(1000).Expected, 1e-6, "the group's own comes first")
-	planner.Above = sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
-	assert.Len(t, planner.Plan(10_000).Chosen, 7, "a budget was scaled where it was planned")
-	planner.Above = sampling.Fanout{}
-	planner.Now += time.Hour
-	planner.Limits[0].Share = 0.125
-	assert.InEpsilon(t, 60, (&sampling.Planner{
-		Config: exactly(100), Limits: planner.Limits, Now: planner.Now, Random: fixed(2),
-	}).Plan(1000).Expected, 1e-6)
-}
-
-// A cap that sheds does not use up the others.
-func TestLastResortOfSeveralLimits(t *testing.T) {
-	var group, open, scarce sampling.Rate
-	config := exactly(10)
-	config.MaxSpansPerSecond = 100
-	planner := sampling.Planner{Config: config, Rate: &group, Random: fixed(1), Limits: []sampling.Limit{
-		{Rate: &open, MaxSpansPerSecond: 100, Share: 0.5},
-		{Rate: &scarce, MaxSpansPerSecond: 1, Share: 0.5},
-	}}
-	assert.False(t, planner.Plan(100).Shed)
-	for range 1000 {
-		assert.True(t, planner.Plan(100).Shed)
-	}
-	_, shed := scarce.Shed()
-	assert.EqualValues(t, 5000, shed, "its share")
-	planner.Limits = planner.Limits[:1]
-	for range 10 { // After 110 of 100 in the second to come.
-		assert.False(t, planner.Plan(100).Shed)
-	}
-	assert.True(t, planner.Plan(100).Shed)
-	fanouts, _ := group.Shed()
-	assert.EqualValues(t, 1, fanouts)
-	fanouts, _ = open.Shed()
-	assert.Zero(t, fanouts)
 }
 
 // A clock may begin below zero, as a simulated one does.

@@ -29,8 +29,9 @@ type Relays struct {
 
 // relayShare is what one relay gets of a budget.
 type relayShare struct {
-	spans int
-	mean  float64
+	spans  int
+	mean   float64
+	factor float64 // of such relays that kept theirs
 }
 
 // Relays plans a fan-out over relays, of which sizes says how many final
@@ -50,10 +51,7 @@ type relayShare struct {
 // It draws one or two random numbers, in time proportional to the number of
 // relays.
 func (pl Planner) Relays(sizes []int) Relays {
-	draw := runtimeSource
-	if pl.Random != nil {
-		draw = source{pl.Random.IntN, pl.Random.Float64}
-	}
+	draw := pl.source()
 	r := Relays{Size: len(sizes), above: pl.Above}
 	relays := 0
 	for _, size := range sizes {
@@ -63,13 +61,31 @@ func (pl Planner) Relays(sizes []int) Relays {
 		}
 	}
 	b := pl.budget(r.Total, draw)
-	r.Expected, r.Spans, r.Shed, r.reached = b.expected, b.spans, b.shed, b.reached
+	factors := pl.factors(b)
+	r.Expected, r.reached = b.expected*pl.left(factors), b.reached
 	if b.spans > 0 {
 		room := min(b.spans, relays)
 		r.Chosen, r.shares = make([]int, 0, room), make([]relayShare, 0, room)
 		r.shareOut(sizes, b, b.phase(draw.float64()))
 	}
+	r.keep(pl.thin(r.Chosen, factors, draw, func(to, from int) {
+		r.Chosen[to], r.shares[to] = r.Chosen[from], r.shares[from]
+		r.shares[to].factor = factors[pl.limitOf(r.Chosen[to])]
+	}))
+	if !pl.admit(r.Chosen, func(i int) int { return r.shares[i].spans }) {
+		r.keep(0)
+		r.Shed = true
+	}
 	return r
+}
+
+// keep leaves the first n of the chosen relays.
+func (r *Relays) keep(n int) {
+	r.Chosen, r.shares = r.Chosen[:n], r.shares[:n]
+	r.Spans = 0
+	for _, s := range r.shares {
+		r.Spans += s.spans
+	}
 }
 
 // phase is where in [0, 1) systematic sampling begins. Over all budgets of this
@@ -102,7 +118,7 @@ func (r *Relays) shareOut(sizes []int, b budget, phase float64) {
 		next = min(max(next, given), b.spans)
 		if next > given {
 			r.Chosen = append(r.Chosen, i)
-			r.shares = append(r.shares, relayShare{next - given, b.mean * float64(size) / float64(r.Total)})
+			r.shares = append(r.shares, relayShare{next - given, b.mean * float64(size) / float64(r.Total), 1})
 		}
 		given = next
 	}
@@ -114,7 +130,7 @@ func (r *Relays) shareOut(sizes []int, b budget, phase float64) {
 // Above.
 func (r Relays) Recipient(i int) Fanout {
 	s := r.shares[i]
-	probability := min(s.mean, 1) / r.reached
+	probability := min(s.mean, 1) / r.reached * s.factor
 	f := r.above.below(1/min(probability, 1), r.Size) // Rounding may carry it above 1.
 	f.Budget, f.MeanBudget = min(s.spans, fanout.MaxSize), min(s.mean, fanout.MaxSize)
 	return f

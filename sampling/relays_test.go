@@ -40,7 +40,7 @@ func TestRelays(t *testing.T) {
 
 	above := sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
 	for n, k := range map[int]int{0: 0, 1: 1, 6: 6, 7: 7, 1000: 7} {
-		p := sampling.Planner{Above: above}.Plan(n)
+		p := sampling.Planner{Above: above, Config: sampling.Config{Curve: sampling.Always()}}.Plan(n)
 		assert.Len(t, p.Chosen, k, "%d", n)
 		assert.InDelta(t, p.Expected, min(6.5, float64(n)), 0)
 	}
@@ -108,7 +108,9 @@ func TestRelaysAtTheEdges(t *testing.T) {
 		above := sampling.Fanout{Weight: 1, Probability: 1, Size: 1, Depth: 1, MeanBudget: 30 * math.Pow(random.Float64(), 3)}
 		above.Budget = max(int(above.MeanBudget)+random.IntN(2), 1)
 		for _, source := range []constant{0, 1 << 11, 1<<64 - 1, 1 << 63} {
-			plan := sampling.Planner{Above: above, Random: rand.New(source)}.Relays(sizes)
+			plan := sampling.Planner{
+				Config: sampling.Config{Curve: sampling.Always()}, Above: above, Random: rand.New(source),
+			}.Relays(sizes)
 			spans := 0
 			for i := range plan.Chosen {
 				f := plan.Recipient(i)

@@ -24,13 +24,15 @@ type Settings struct {
 	Spans bool `json:"spans"`
 	// SpansPerSecond is how many processes of the kind fan-outs choose per second,
 	// on average, all groups together, where they would choose more; like that of
-	// [Config], which holds for one group. A fan-out to relays counts for their kind
-	// with all that it plans to choose in the end, and the budgets that it gives
-	// them are not scaled again. Zero means any number.
+	// [Config], which holds for one group. It holds back no other kind of the same
+	// group. A fan-out to relays counts for their kind with all that it plans to choose
+	// in the end, and for the kind of those that the relays choose once more. Zero
+	// means any number.
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
 	// MaxSpansPerSecond is the last resort, like that of [Config]: while more
-	// processes of the kind are chosen per second, fan-outs to them choose nobody.
-	// Zero means no cap.
+	// processes of the kind are chosen per second, fan-outs to them choose nobody,
+	// of other kinds neither: an estimate takes a fan-out whole or not at all. So it
+	// should be well above SpansPerSecond. Zero means no cap.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 	// Late says which messages without a span of their own get one after all.
 	Late Late `json:"late"`

@@ -1,0 +1,221 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// A crowd of 1,000 of two kinds: 900 scarce and 80 plentiful, and 20 of none.
+func limitOf(position int) int {
+	switch {
+	case position < 900:
+		return 0
+	case position < 980:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// chosenOf counts the chosen about each limit, those about none last.
+func chosenOf(chosen []int) (counts [3]int) {
+	for _, position := range chosen {
+		counts[(limitOf(position)+3)%3]++
+	}
+	return counts
+}
+
+// No kind holds back the others, nor itself by more than its own limit says.
+func TestLimitsDoNotStarveEachOther(t *testing.T) {
+	scarce, plentiful := sampling.NewRate(time.Second), sampling.NewRate(time.Second)
+	planner := sampling.Planner{
+		Config: sampling.Config{Curve: flat(t, 0.5)}, Random: fixed(1), LimitOf: limitOf,
+		Limits: []sampling.Limit{
+			{Rate: scarce, SpansPerSecond: 50, Share: 0.9},      // 4,500 wanted
+			{Rate: plentiful, SpansPerSecond: 500, Share: 0.08}, // 400 wanted
+		},
+	}
+	var counts [3]int
+	const seconds = 60
+	for range 10 * seconds {
+		planner.Now += time.Second / 10
+		p := planner.Plan(1000)
+		require.False(t, p.Shed)
+		for i, n := range chosenOf(p.Chosen) {
+			counts[i] += n
+		}
+	}
+	within := func(want float64, got int) {
+		assert.InEpsilon(t, want*seconds, float64(got), 0.2)
+	}
+	within(50, counts[0])
+	within(400, counts[1])
+	within(100, counts[2])
+}
+
+// What the chosen of each kind stand for makes up for what its limit has held back.
+func TestLimitsAreUnbiased(t *testing.T) {
+	const trials = 3000
+	random := fixed(2)
+	plan := func() sampling.Plan {
+		return sampling.Planner{
+			Config: exactly(100), Random: random, LimitOf: limitOf, Limits: []sampling.Limit{
+				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 20, Share: 0.9},
+				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 5, Share: 0.08},
+			},
+		}.Plan(1000)
+	}
+	p := plan()
+	assert.InDelta(t, 20+5+2, p.Expected, 1e-9)
+	assert.InDelta(t, 10, p.Weight(), 1e-9)
+	assert.InDelta(t, 10*90.0/20, p.WeightOf(0), 1e-9)
+	assert.InDelta(t, 10*8.0/5, p.WeightOf(1), 1e-9)
+	assert.InDelta(t, p.Weight(), p.WeightOf(2), 0, "there is no such limit")
+	f := sampling.Fanout{}.RecipientOf(p, 0)
+	assert.InDelta(t, p.WeightOf(0), f.Weight, 0)
+	assert.InDelta(t, 1, f.Weight*f.Probability, 1e-9)
+
+	total := func(weight func(p sampling.Plan, limit int) float64) func() float64 {
+		return func() float64 {
+			p, sum := plan(), 0.0
+			for _, position := range p.Chosen {
+				sum += float64(position) * weight(p, limitOf(position))
+			}
+			return sum
+		}
+	}
+	require.NoError(t, checkTotal(999*1000/2, trials, total(sampling.Plan.WeightOf)))
+	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 { return p.Weight() })),
+		"the limits are forgotten")
+	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 {
+		return float64(p.Size) / float64(len(p.Chosen))
+	})), "as if all were alike")
+}
+
+// The same through relays of two kinds.
+func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
+	sizes := make([]int, 40)
+	recipients := 0
+	for i := range sizes {
+		sizes[i] = 1 + i
+		recipients += sizes[i]
+	}
+	of := func(relay int) int { return relay%3 - 1 }
+	random := fixed(3)
+	broadcast := func(factor func(sampling.Fanout) float64) func() float64 {
+		return func() float64 {
+			relays := sampling.Planner{
+				Config: exactly(60), Random: random, LimitOf: of, Limits: []sampling.Limit{
+					{Rate: sampling.NewRate(time.Second), SpansPerSecond: 5, Share: 1 / 3.},
+					{Rate: sampling.NewRate(time.Second), SpansPerSecond: 15, Share: 1 / 3.},
+				},
+			}.Relays(sizes)
+			var sum float64
+			for i, relay := range relays.Chosen {
+				above := relays.Recipient(i)
+				p := sampling.Planner{Config: exactly(1000), Above: above, Random: random}.Plan(sizes[relay])
+				sum += float64(len(p.Chosen)) * above.Recipient(p).Weight * factor(above)
+			}
+			return sum
+		}
+	}
+	require.NoError(t, checkTotal(float64(recipients), 4000, broadcast(func(sampling.Fanout) float64 { return 1 })))
+	require.Error(t, checkTotal(float64(recipients), 4000, broadcast(func(f sampling.Fanout) float64 {
+		return f.Probability * 2
+	})), "half of the relays is no share of any limit")
+}
+
+// A cap that sheds does not use up the others.
+func TestLastResortOfSeveralLimits(t *testing.T) {
+	var group, open, scarce sampling.Rate
+	config := exactly(10)
+	config.MaxSpansPerSecond = 100
+	odd := func(position int) int { return position % 2 }
+	planner := sampling.Planner{Config: config, Rate: &group, Random: fixed(1), LimitOf: odd, Limits: []sampling.Limit{
+		{Rate: &open, MaxSpansPerSecond: 1000, Share: 0.5},
+		{Rate: &scarce, MaxSpansPerSecond: 1e-3, Share: 0.5},
+	}}
+	assert.False(t, planner.Plan(100).Shed)
+	for range 1000 {
+		assert.True(t, planner.Plan(100).Shed)
+	}
+	_, shed := scarce.Shed()
+	assert.InDelta(t, 5000, float64(shed), 500, "what was about it")
+	planner.Limits = planner.Limits[:1]
+	for range 10 { // After 110 of 100 in the second to come.
+		assert.False(t, planner.Plan(100).Shed)
+	}
+	assert.True(t, planner.Plan(100).Shed)
+	fanouts, _ := group.Shed()
+	assert.EqualValues(t, 1, fanouts)
+	fanouts, _ = open.Shed()
+	assert.Zero(t, fanouts)
+}
+
+// hostile is what a peer may say of a message, however absurd, that [FanoutFrom]
+// takes.
+var hostile = []sampling.Fanout{
+	{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
+	{Weight: 1e15, Probability: 1, Size: 1, Depth: 64, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
+	{Weight: 1e15, Probability: 1e-9, Size: 1, Depth: 64, Budget: 1, MeanBudget: 1e-300},
+	{Weight: 2, Probability: 0.5, Size: 2, Depth: 1, Budget: 1001, MeanBudget: 1000.0000001},
+	{Weight: 2, Probability: 0.5, Size: 2, Depth: 1, Budget: 2, MeanBudget: 1.0000001},
+}
+
+// A peer's budget is never more than what this program would choose by itself.
+func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
+	for _, f := range hostile {
+		require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})), "otherwise this test shows nothing")
+		for _, n := range []int{1, 10, 100, 1000, 100_000} {
+			own := int(sampling.Config{}.Expected(n))
+			assert.LessOrEqual(t, len(sampling.Planner{Above: f}.Plan(n).Chosen), own+1, "%+v of %d", f, n)
+			assert.LessOrEqual(t, sampling.Planner{Above: f}.Relays([]int{n}).Spans, own+1)
+		}
+	}
+}
+
+// Nor do peers defeat a rate, of the group or of a kind, or have a cap shed what
+// this program would not have shed.
+func TestBudgetsOfPeersKeepToRates(t *testing.T) {
+	const perSecond, seconds = 20, 60
+	for _, f := range hostile {
+		for name, planner := range map[string]sampling.Planner{
+			"group": {Config: sampling.Config{SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond}},
+			"kind": {Limits: []sampling.Limit{{
+				Rate: sampling.NewRate(time.Second), SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond, Share: 1,
+			}}},
+		} {
+			for _, relays := range []bool{false, true} {
+				planner.Rate, planner.Random = sampling.NewRate(time.Second), fixed(4)
+				spans, late := 0, 0
+				for i := range 100 * seconds {
+					planner.Above, planner.Now = f, planner.Now+time.Second/100
+					var chosen int
+					if relays {
+						chosen = planner.Relays([]int{500, 500}).Spans
+					} else {
+						chosen = len(planner.Plan(1000).Chosen)
+					}
+					spans += chosen
+					if i >= 100 {
+						late += chosen
+					}
+				}
+				assert.InDelta(t, perSecond*seconds, spans, 0.3*perSecond*seconds, "%s %v %+v", name, relays, f)
+				fanouts, _ := planner.Rate.Shed()
+				assert.Zero(t, fanouts)
+				assert.Positive(t, late)
+			}
+		}
+	}
+}
