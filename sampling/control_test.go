@@ -63,6 +63,8 @@ func TestLiveSettingsFollow(t *testing.T) {
 
 func TestControlOverHTTP(t *testing.T) {
 	c := newControl(t)
+	c.Kind("session")
+	c.Group("sessions")
 	w := ask(c, http.MethodPut, `{
 		"kinds": {"session": {"late": {"failures": true, "slow": "100ms", "waited": "2s", "per_second": 5}}},
 		"groups": {"sessions": {"curve": [{"size": 1, "probability": 1}, {"size": 100, "probability": 0.5}], "max_spans": 9}}

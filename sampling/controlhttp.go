@@ -22,7 +22,10 @@ const maxConfiguration = 1 << 20 // bytes
 // ServeHTTP shows the configuration as JSON (GET), and changes the whole of it
 // (PUT): what the JSON leaves out is as it is by default. A bad configuration is
 // refused with status 400 and the reason, one of more than a mebibyte with 413; both
-// change nothing. An answer of status 200 shows what holds now.
+// change nothing. An answer of status 200 shows what holds now, and below "unknown"
+// the names in it of kinds and groups that the program has not: it may have them
+// later, or they are misspelt. In a PUT that part is not read, so that what was shown
+// can be changed and sent back.
 //
 // Each answer of 200 has an ETag. A PUT that sends it back as If-Match changes the
 // configuration only if it is still that one, and is refused with 412 otherwise:
@@ -77,11 +80,10 @@ func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "GET shows the configuration, PUT changes it", http.StatusMethodNotAllowed)
 		return
 	}
-	body := shown.json()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("ETag", etag(body))
-	_, _ = w.Write(body) //nolint:gosec // It is JSON, and no browser takes it for a page. The client may have gone.
+	w.Header().Set("ETag", etag(shown))
+	_, _ = w.Write(readable(shownJSON{configurationJSON(shown), c.unknown(shown)})) // The client may have gone.
 }
 
 // put changes the configuration to that of the request, and returns it. The
@@ -113,7 +115,7 @@ func matches(headers []string, c Configuration) bool {
 	if len(headers) == 0 {
 		return true
 	}
-	tag := etag(c.json())
+	tag := etag(c)
 	for _, header := range headers {
 		for given := range strings.SplitSeq(header, ",") {
 			if given = strings.TrimSpace(given); given == "*" || given == tag {
@@ -124,18 +126,18 @@ func matches(headers []string, c Configuration) bool {
 	return false
 }
 
-// etag returns the entity tag of a configuration in JSON. It has no comma.
-func etag(body []byte) string {
-	sum := sha256.Sum256(body)
+// etag returns the entity tag of a configuration. It has no comma.
+func etag(c Configuration) string {
+	sum := sha256.Sum256(readable(configurationJSON(c)))
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
-// json returns c as JSON, to be read by people too.
-func (c Configuration) json() []byte {
+// readable returns a configuration as JSON that people read too.
+func readable(v any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(configurationJSON(c)); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		panic(err) // It cannot be: validation leaves no number that JSON has no form for.
 	}
 	return b.Bytes()
@@ -147,7 +149,7 @@ func readConfiguration(r io.Reader) (Configuration, error) {
 	if err != nil {
 		return Configuration{}, err
 	}
-	read := configurationJSON(DefaultConfiguration())
+	read := shownJSON{configurationJSON: configurationJSON(DefaultConfiguration())}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
@@ -159,7 +161,7 @@ func readConfiguration(r io.Reader) (Configuration, error) {
 	if err := checkClear(json.NewDecoder(bytes.NewReader(data)), false); err != nil {
 		return Configuration{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	return Configuration(read), nil
+	return Configuration(read.configurationJSON), nil
 }
 
 // configurationJSON is a Configuration with the names that it has in JSON.

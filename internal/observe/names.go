@@ -49,6 +49,12 @@ func (n *Names[T]) Of(name string, known bool, build func(name string) *T) *T {
 // too many names.
 func (n *Names[T]) Others() uint64 { return n.others }
 
+// Has reports whether there is a value for name.
+func (n *Names[T]) Has(name string) bool {
+	_, ok := n.byName[name]
+	return ok
+}
+
 // All yields each name that has a value, in no order.
 func (n *Names[T]) All() iter.Seq2[string, *T] { return maps.All(n.byName) }
 
