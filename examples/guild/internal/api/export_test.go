@@ -6,4 +6,4 @@ package api
 import "net/http"
 
 // Handler returns what answers the requests.
-func (s *Service) Handler() http.Handler { return s.server.Handler }
+func (s *Service) Handler() http.Handler { return s.server.Handler() }

@@ -73,7 +73,7 @@ func tracedService(t *testing.T, db *store.Store, guilds string, log *lines, pro
 	t.Helper()
 	s, err := api.New(t.Context(), api.Config{
 		Store: db, Guilds: 1, GuildsAddr: guilds, Provider: provider, Propagator: propagate.NewSampledFirst(),
-		Control: http.NotFoundHandler(), Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
+		Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)

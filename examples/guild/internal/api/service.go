@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -35,7 +34,7 @@ type Service struct {
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	conn       *grpc.ClientConn
-	server     *http.Server
+	server     *edge.Server
 	log        *slog.Logger
 	posts      atomic.Int64
 }
@@ -89,13 +88,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	mux.Handle("POST /guilds/{guild}/messages", otelhttp.NewHandler(http.HandlerFunc(s.post), "",
 		otelhttp.WithTracerProvider(public.TracerProvider(c.Provider)), otelhttp.WithPropagators(public)))
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
-	mux.Handle("/tracing", c.Control)
 	mux.Handle("GET /ws", c.Sessions)
 	mux.Handle("/", c.Page)
-	s.server = &http.Server{
-		Handler: edge.Protect(mux, c.Names...), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
-	}
+	s.server = edge.NewServer(edge.Protect(mux, c.Names...), c.Logger)
 	return s, nil
 }
 
@@ -105,7 +100,7 @@ func (s *Service) Serve(listener net.Listener) error { return s.server.Serve(lis
 // Posts returns how many posts have been stored so far.
 func (s *Service) Posts() int64 { return s.posts.Load() }
 
-// Shutdown finishes the requests that have begun. The store stays open.
+// Shutdown finishes the requests that end in time. The store stays open.
 func (s *Service) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	s.outbox.close()

@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Addr     string
 	Names    []string // that people visit it by, besides the one in Addr
+	Ops      string
 	Guilds   int
 	Sessions int
 	Slow     int // of the sessions
@@ -69,6 +70,8 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.StringVar(&c.DB, "db", "", "keep the posts in `FILE`, an SQLite database, and go on with those that it has\n"+
 		"(default a temporary one)")
 	flags.Int64Var(&c.Keep, "keep", 10_000, "keep the latest `N` posts of each guild")
+	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing, on `HOST:PORT`, port 0 for any free\n"+
+		"one. It asks nobody who they are, so choose an address that no stranger reaches\n")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -96,12 +99,15 @@ func defaultedAddr(c Config) string {
 }
 
 // names returns the host names that people may visit the page by.
-func (c Config) names() []string {
-	host, _, err := net.SplitHostPort(c.Addr)
+func (c Config) names() []string { return append(hostOf(c.Addr), c.Names...) }
+
+// hostOf returns the host of HOST:PORT, if it has one.
+func hostOf(addr string) []string {
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "" {
-		return c.Names
+		return nil
 	}
-	return append([]string{host}, c.Names...)
+	return []string{host}
 }
 
 // visitable turns an address that is listened on into the host and port of a URL
@@ -128,6 +134,8 @@ func (c Config) check(rest []string) error {
 	switch {
 	case !isHostPort(c.Addr):
 		return fmt.Errorf("-addr %q is not HOST:PORT", c.Addr)
+	case !isHostPort(c.Ops):
+		return fmt.Errorf("-ops %q is not HOST:PORT", c.Ops)
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case c.Guilds < 1 || c.Guilds > maxGuilds:

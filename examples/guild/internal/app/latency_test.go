@@ -100,7 +100,7 @@ func TestTracingIsControlled(t *testing.T) {
 func (e *example) tracing(method, body string) (status int, shown string) {
 	e.t.Helper()
 	defer http.DefaultClient.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://"+e.api+"/tracing", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(e.t.Context(), method, "http://"+e.ops+"/tracing", strings.NewReader(body))
 	require.NoError(e.t, err)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(e.t, err)

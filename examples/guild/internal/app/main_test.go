@@ -35,6 +35,7 @@ const patience = time.Minute
 type example struct {
 	t          *testing.T
 	api, ws    string // addresses
+	ops        string
 	reportFile string
 	stop       context.CancelFunc
 	done       chan struct{} // closed at its end, after which the rest may be read
@@ -73,6 +74,7 @@ func start(t *testing.T, args ...string) *example {
 	}()
 	<-invited
 	e.api = e.match(`chat API +http://(\S+)`)
+	e.ops = e.match(`operators +http://(\S+)/tracing`)
 	e.ws = e.match(`sessions +(ws://\S+/ws)`)
 	return e
 }

@@ -151,6 +151,8 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 		{[]string{"-keep", "0"}, "-keep"},
 		{[]string{"-db", t.TempDir()}, "unable to open"},
 		{[]string{"-addr", "nowhere"}, "HOST:PORT"},
+		{[]string{"-ops", "nowhere"}, "HOST:PORT"},
+		{[]string{"-addr", "127.0.0.1:0", "-ops", taken.Addr().String()}, "in use"},
 		{[]string{"-addr", taken.Addr().String()}, "in use"},
 		{[]string{"-report", filepath.Join(t.TempDir(), "no", "folder")}, "report"},
 	} {
@@ -165,7 +167,9 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, errOut bytes.Buffer
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
-	for _, flag := range []string{"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-once", "-report", "-db", "-keep"} {
+	for _, flag := range []string{
+		"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-ops", "-once", "-report", "-db", "-keep",
+	} {
 		assert.Contains(t, out.String(), flag)
 	}
 	assert.Empty(t, errOut.String())

@@ -57,7 +57,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "guild: %v\n", err)
 		return exitUsage
 	}
-	if err = errors.Join(r.work(ctx), r.finish()); err != nil {
+	if err = errors.Join(r.work(ctx), r.finish(ctx)); err != nil {
 		fmt.Fprintf(errOut, "guild: %v\n", err)
 		return exitRun
 	}
@@ -114,7 +114,8 @@ func (r *run) warn(err error) {
 
 // work does the run, reports, and serves on if asked to.
 func (r *run) work(ctx context.Context) error {
-	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\n\n", r.services.apiAddr)
+	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\noperators    http://%[2]s/tracing\n\n",
+		r.services.apiAddr, r.services.opsAddr)
 	r.load = newLoad(ctx, r.c, r.services, r.out)
 	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.services.settle} {
 		if err := step(ctx); err != nil {
@@ -250,16 +251,22 @@ func (r *run) writeReport() error {
 	return report.Write(r.c.Report, summary, r.traces())
 }
 
-// finish ends everything that start started, and writes the report.
-func (r *run) finish() error {
-	err := r.services.shutdown()
+// finish ends everything that start started, and writes the report. After an
+// interrupt it is no failure that some messages were still to be handled.
+func (r *run) finish(ctx context.Context) error {
+	left, err := r.services.shutdown()
+	if left != nil && ctx.Err() == nil {
+		err = errors.Join(err, left)
+	} else if left != nil {
+		fmt.Fprintf(r.out, "ended with work left: %v\n", left)
+	}
 	if r.load != nil { // Its clients went when they had got everything.
 		err = errors.Join(err, r.load.close())
 	}
 	err = errors.Join(err, r.writeReport())
-	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
+	exporting, cancel := context.WithTimeout(context.Background(), exportTime)
 	defer cancel()
-	if exportErr := r.tel.Shutdown(ctx); exportErr != nil {
+	if exportErr := r.tel.Shutdown(exporting); exportErr != nil {
 		r.warn(exportErr) // Spans lost on the way out are no reason to fail.
 	}
 	return err

@@ -16,11 +16,13 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/api"
+	"github.com/waybill-go/waybill/examples/guild/internal/edge"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/guild/internal/web"
+	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -28,14 +30,19 @@ import (
 // shutdownTime is how long the services may take to finish what they have.
 const shutdownTime = 10 * time.Second
 
+// closeTime is how long the store may then take to note how far they have come.
+const closeTime = 2 * time.Second
+
 // services are the three services, serving on sockets of their own.
 type services struct {
 	store    *store.Store
 	guilds   *guilds.Service
 	sessions *sessions.Service
 	api      *api.Service
+	ops      *edge.Server
 
 	apiAddr string // HOST:PORT that the API and the page can be visited at
+	opsAddr string // and what is for operators
 
 	serving sync.WaitGroup
 	failed  chan error // of a service that stopped serving by itself; holds one each
@@ -43,13 +50,14 @@ type services struct {
 
 // start starts the services, the ones that others need first.
 func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger) (s *services, err error) {
-	listeners, err := listen(ctx, c.Addr)
+	listeners, err := listen(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	s = &services{
 		apiAddr: visitable(listeners.api.Addr().String()),
-		failed:  make(chan error, 2), //nolint:mnd // One for each listener.
+		opsAddr: visitable(listeners.ops.Addr().String()),
+		failed:  make(chan error, 3), //nolint:mnd // One for each listener.
 	}
 	if s.store, err = store.Open(ctx, store.Config{File: c.DB, Guilds: c.Guilds, Keep: c.Keep}); err != nil {
 		listeners.close()
@@ -62,6 +70,7 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 	}
 	s.serve("guild service", s.guilds.Serve, listeners.grpc)
 	s.serve("chat API", s.api.Serve, listeners.api)
+	s.serve("operators' listener", s.ops.Serve, listeners.ops)
 	return s, nil
 }
 
@@ -73,6 +82,7 @@ func (s *services) build(
 	if err != nil {
 		return err
 	}
+	s.ops = edge.NewServer(edge.Protect(operators(control), hostOf(c.Ops)...), log)
 	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
 	if err != nil {
 		return err
@@ -98,13 +108,21 @@ func (s *services) build(
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{
-		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator, Control: control,
+		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator,
 		Page:     web.Handler(web.Config{Guilds: c.Guilds, Recorder: tel.Recorder}),
 		Sessions: s.sessions,
 		Names:    c.names(),
 		Logger:   log,
 	})
 	return err
+}
+
+// operators serves what strangers must not reach: it decides how much is traced, for
+// everybody.
+func operators(control http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/tracing", control)
+	return mux
 }
 
 // newControl makes what the tracing of all services follows: sessions that are
@@ -130,36 +148,49 @@ func (s *services) serve(name string, serve func(net.Listener) error, on net.Lis
 	})
 }
 
-// shutdown finishes what has begun, in the order in which the work flows.
-func (s *services) shutdown() error {
+// shutdown finishes what has begun, in the order in which the work flows. It returns
+// what was left undone for lack of time apart from what went wrong.
+func (s *services) shutdown() (left, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
-	err := errors.Join(s.api.Shutdown(ctx), s.guilds.Shutdown(ctx), s.sessions.Shutdown(ctx), s.store.Close(ctx))
+	for _, end := range []func(context.Context) error{
+		s.ops.Shutdown, s.api.Shutdown, s.guilds.Shutdown, s.sessions.Shutdown,
+	} {
+		failure := end(ctx)
+		if undone := (*mailbox.ShutdownError)(nil); errors.As(failure, &undone) {
+			left = errors.Join(left, failure)
+		} else {
+			err = errors.Join(err, failure)
+		}
+	}
 	s.serving.Wait()
-	return err
+	closing, cancelClosing := context.WithTimeout(context.Background(), closeTime)
+	defer cancelClosing()
+	return left, errors.Join(err, s.store.Close(closing))
 }
 
 // listeners are the sockets of the services.
-type listeners struct{ api, grpc net.Listener }
+type listeners struct{ api, grpc, ops net.Listener }
 
-// listen opens them: the API with the page and the WebSockets on addr, so that
-// they are of one origin, and the guild service where only this machine reaches it.
-func listen(ctx context.Context, addr string) (l listeners, err error) {
-	defer func() {
-		if err != nil {
-			l.close()
-		}
-	}()
+// listen opens them: the API with the page and the WebSockets on one, so that they
+// are of one origin; what is for operators on another, which strangers need not be
+// able to reach; and the guild service where only this machine reaches it.
+func listen(ctx context.Context, c Config) (l listeners, err error) {
 	var lc net.ListenConfig
-	if l.api, err = lc.Listen(ctx, "tcp", addr); err != nil {
-		return l, fmt.Errorf("cannot serve on %s: %w", addr, err)
+	for _, one := range []struct {
+		listener *net.Listener
+		addr     string
+	}{{&l.api, c.Addr}, {&l.ops, c.Ops}, {&l.grpc, "127.0.0.1:0"}} {
+		if *one.listener, err = lc.Listen(ctx, "tcp", one.addr); err != nil {
+			l.close()
+			return l, fmt.Errorf("cannot serve on %s: %w", one.addr, err)
+		}
 	}
-	l.grpc, err = lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	return l, err
+	return l, nil
 }
 
 func (l listeners) close() {
-	for _, listener := range []net.Listener{l.api, l.grpc} {
+	for _, listener := range []net.Listener{l.api, l.ops, l.grpc} {
 		if listener != nil {
 			_ = listener.Close()
 		}

@@ -23,6 +23,7 @@ const (
 	pingTime       = time.Minute      // of silence, after which a client is asked whether it is there
 	pingAnswerTime = 10 * time.Second // after which one that does not answer is gone
 	minPingTime    = 30 * time.Second // between a client's own pings; who pings more is cut off
+	graceTime      = 3 * time.Second  // for calls that have begun, when we end
 )
 
 // bounds makes the server keep to them. gRPC's own defaults are any number of

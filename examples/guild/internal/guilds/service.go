@@ -119,16 +119,18 @@ func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Sessi
 // Stats counts the messages to guild processes.
 func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }
 
-// Shutdown finishes the calls that have begun, then stops the guilds.
+// Shutdown finishes the calls that end in time, then stops the guilds.
 func (s *Service) Shutdown(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		s.server.GracefulStop()
 	}()
+	grace, cancel := context.WithTimeout(ctx, graceTime)
+	defer cancel()
 	select {
 	case <-stopped:
-	case <-ctx.Done():
+	case <-grace.Done():
 		s.server.Stop()
 		<-stopped
 	}

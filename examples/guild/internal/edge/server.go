@@ -1,0 +1,80 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Bounds of what one who connects may take. Those of net/http are none: a request
+// that never ends, or a connection that says nothing, stays for ever.
+const (
+	maxConnections = 4096
+	maxHeader      = 16 << 10 // bytes
+
+	headerTime = 2 * time.Second  // until a request's headers are there
+	readTime   = 3 * time.Second  // until its body is there as well
+	writeTime  = 30 * time.Second // from its headers until its answer is taken
+	idleTime   = time.Minute      // from one request to the next
+	graceTime  = 3 * time.Second  // for requests that have begun, when we end
+)
+
+// Server answers HTTP within bounds. A WebSocket is bounded like every request until
+// its handler takes over the connection, and then by its handler alone; it goes on
+// counting as a connection.
+type Server struct {
+	http  http.Server
+	log   *slog.Logger
+	conns int
+	grace time.Duration
+}
+
+// NewServer makes one that answers by h, and tells log what goes wrong with
+// connections.
+func NewServer(h http.Handler, log *slog.Logger) *Server {
+	return &Server{
+		http: http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: headerTime,
+			ReadTimeout:       readTime,
+			WriteTimeout:      writeTime,
+			IdleTimeout:       idleTime,
+			MaxHeaderBytes:    maxHeader,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		},
+		log:   log,
+		conns: min(maxConnections, descriptors()/2), // The rest is for our own files and connections.
+		grace: graceTime,
+	}
+}
+
+// Handler returns what answers the requests.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Serve answers on listener until Shutdown. At the bound of connections, new ones
+// wait for others to end.
+func (s *Server) Serve(listener net.Listener) error {
+	return s.http.Serve(netutil.LimitListener(listener, s.conns))
+}
+
+// Shutdown finishes the requests that have begun, and cuts off those that take too
+// long for it: those who send them do not decide when we end. It returns the error
+// of ctx if that ended before.
+func (s *Server) Shutdown(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, s.grace)
+	defer cancel()
+	err := s.http.Shutdown(grace)
+	if grace.Err() == nil || !errors.Is(err, grace.Err()) {
+		return err
+	}
+	s.log.WarnContext(ctx, "requests were cut off, since they did not end in time", slog.Duration("time", s.grace))
+	return errors.Join(ctx.Err(), s.http.Close())
+}
