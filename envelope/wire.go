@@ -199,11 +199,11 @@ func (w Wire[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
 //
 //   - Continue believes the trace, its tracestate, the time of sending, hops, age
 //     and choice.
-//   - Link believes none of these. [Receive], [Handler] and [BatchHandler] begin a
-//     new trace, if the sampler wants one, with a link to the caller's span; who
-//     opens the envelope by [Envelope.Unwrap] finds the caller in the context,
-//     with no [Sentinel], as after an extraction from a request, and starts the
-//     first span.
+//   - Link believes none of these. For a message with a trace, sampled or not,
+//     [Receive], [Handler] and [BatchHandler] begin a new one, if the sampler
+//     wants that, with a link to the caller's span. Who opens the envelope by
+//     [Envelope.Unwrap] finds the caller in the context, with no [Sentinel], as
+//     after an extraction from a request, and starts the first span.
 //   - Ignore makes an untraced message.
 //
 // Baggage is what the propagator inside lets in. What a Boundary refuses it counts

@@ -67,7 +67,9 @@ func send(ctx context.Context, w io.Writer, tracer trace.Tracer) error {
 // mostBytes is more than any message here has.
 const mostBytes = 1 << 16
 
-// receive reads messages, bare or wrapped, until there are no more.
+// receive reads messages, bare or wrapped, until there are no more. Both ends are
+// ours, so the wire believes what it reads; where strangers may write, it needs a
+// Boundary.
 func receive(ctx context.Context, r io.Reader, out io.Writer) error {
 	wire := NewProtoWire[guildpb.PublishRequest]()
 	for {
