@@ -59,7 +59,8 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.IntVar(&c.Slow, "slow", 5, "make `N` of the sessions slow, 20 ms for each message")
 	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
 	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
-	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1")
+	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1; without it,\n"+
+		"OTEL_TRACES_SAMPLER decides if it is set")
 	flags.StringVar(&c.Addr, "addr", "", "serve the API and the page on `HOST:PORT`, port 0 for any free one\n"+
 		"(default "+defaultAddr+"; any free port with -once)")
 	flags.Func("names", "answer to these host `NAMES` as well, separated by commas; addresses and\n"+
@@ -70,8 +71,9 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.StringVar(&c.DB, "db", "", "keep the posts in `FILE`, an SQLite database, and go on with those that it has\n"+
 		"(default a temporary one)")
 	flags.Int64Var(&c.Keep, "keep", 10_000, "keep the latest `N` posts of each guild")
-	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing, on `HOST:PORT`, port 0 for any free\n"+
-		"one. It asks nobody who they are, so choose an address that no stranger reaches\n")
+	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing and /exports, on `HOST:PORT`, port\n"+
+		"0 for any free one. It asks nobody who they are, so choose an\n"+
+		"address that no stranger reaches")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {

@@ -54,15 +54,18 @@ func start(t *testing.T, args ...string) *example {
 	}
 	read, write := io.Pipe()
 	args = append([]string{"-addr", "127.0.0.1:0", "-report", e.reportFile}, args...)
+	printed := make(chan struct{})
 	go func() {
 		defer close(e.done)
 		e.code = app.Main(ctx, args, write, &e.stderr)
 		_ = write.Close()
+		<-printed
 	}()
 	t.Cleanup(func() { cancel(); <-e.done })
 
 	invited := make(chan struct{})
 	go func() {
+		defer close(printed)
 		open := sync.OnceFunc(func() { close(invited) })
 		defer open()
 		for lines := bufio.NewScanner(read); lines.Scan(); {

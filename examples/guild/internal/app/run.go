@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel"
-
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/internal/record"
@@ -52,7 +50,7 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "guild: %v (-h for help)\n", err)
 		return exitUsage
 	}
-	r := &run{c: c, out: out, errOut: errOut}
+	r := &run{c: c, out: &locked{w: out}, errOut: &locked{w: errOut}}
 	if err = r.start(ctx); err != nil {
 		fmt.Fprintf(errOut, "guild: %v\n", err)
 		return exitUsage
@@ -71,7 +69,6 @@ type run struct {
 	tel         *telemetry.Telemetry
 	services    *services
 	load        *load
-	warnOnce    sync.Once
 }
 
 func (r *run) start(ctx context.Context) error {
@@ -82,35 +79,19 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.tryReport(); err != nil {
 		return err
 	}
-	r.tel = telemetry.New(record.New(keep), report.NewSums(sessions.Kind), r.exporting(ctx))
+	r.tel = telemetry.New(ctx, telemetry.Config{
+		Recorder: record.New(keep), Sums: report.NewSums(sessions.Kind), Console: r.out, Warn: r.warn,
+	})
+	for _, line := range r.tel.Exporting() {
+		fmt.Fprintln(r.out, line)
+	}
 	var err error
 	r.services, err = start(ctx, r.c, r.tel, slog.New(slog.NewTextHandler(r.errOut, nil)))
 	return err
 }
 
-// exporting reports whether to export, and warns if the collector that was
-// asked for is not there.
-func (r *run) exporting(ctx context.Context) bool {
-	endpoint := telemetry.Endpoint()
-	if endpoint == "" {
-		return false
-	}
-	if err := telemetry.Reach(ctx, endpoint); err != nil {
-		r.warn(err)
-		return false
-	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(r.warn))
-	fmt.Fprintf(r.out, "exporting to %s\n", endpoint)
-	return true
-}
-
-// warn tells of the first trouble with the collector; the rest would be the
-// same again.
-func (r *run) warn(err error) {
-	r.warnOnce.Do(func() {
-		fmt.Fprintf(r.errOut, "guild: warning: spans are not exported: %v\n", err)
-	})
-}
+// warn says what is no reason to end.
+func (r *run) warn(text string) { fmt.Fprintf(r.errOut, "guild: warning: %s\n", text) }
 
 // work does the run, reports, and serves on if asked to.
 func (r *run) work(ctx context.Context) error {
@@ -264,10 +245,32 @@ func (r *run) finish(ctx context.Context) error {
 		err = errors.Join(err, r.load.close())
 	}
 	err = errors.Join(err, r.writeReport())
-	exporting, cancel := context.WithTimeout(context.Background(), exportTime)
-	defer cancel()
-	if exportErr := r.tel.Shutdown(exporting); exportErr != nil {
-		r.warn(exportErr) // Spans lost on the way out are no reason to fail.
-	}
+	r.finishExports()
 	return err
+}
+
+// finishExports exports what is left, and says what became of all spans. Those that
+// were lost are no reason to fail.
+func (r *run) finishExports() {
+	ctx, cancel := context.WithTimeout(context.Background(), exportTime)
+	defer cancel()
+	if err := r.tel.Shutdown(ctx); err != nil {
+		r.warn(telemetry.Printable(fmt.Sprintf("the last spans are not exported: %v", err)))
+	}
+	if e := r.tel.Exports(); e != (telemetry.Exports{}) {
+		fmt.Fprintln(r.out, "export:", e)
+	}
+}
+
+// locked is an output that several goroutines write to.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

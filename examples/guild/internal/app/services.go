@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,7 +83,7 @@ func (s *services) build(
 	if err != nil {
 		return err
 	}
-	s.ops = edge.NewServer(edge.Protect(operators(control), hostOf(c.Ops)...), log)
+	s.ops = edge.NewServer(edge.Protect(operators(control, tel), hostOf(c.Ops)...), log)
 	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
 	if err != nil {
 		return err
@@ -117,11 +118,15 @@ func (s *services) build(
 	return err
 }
 
-// operators serves what strangers must not reach: it decides how much is traced, for
-// everybody.
-func operators(control http.Handler) http.Handler {
+// operators serves what strangers must not reach: what is traced, which whoever gets
+// there can change for everybody, and what became of the spans.
+func operators(control http.Handler, tel *telemetry.Telemetry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/tracing", control)
+	mux.HandleFunc("GET /exports", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(tel.Exports()) // An operator who has gone does not matter.
+	})
 	return mux
 }
 

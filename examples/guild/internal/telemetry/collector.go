@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Reach reports why the collector at endpoint cannot be reached: nil if it
+// reach reports why the collector at endpoint cannot be reached: nil if it
 // can, or if endpoint is of a form that only the exporter understands.
-func Reach(ctx context.Context, endpoint string) error {
+func reach(ctx context.Context, endpoint string) error {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "http://" + endpoint
 	}
