@@ -31,22 +31,20 @@ func (r deadReason) count(n *DeadLetters) {
 // bury tells those who care that s, counted already, will not be handled: the
 // caller who waits for it, and the trace it belongs to.
 func (p *process[M]) bury(s slot[M], reason deadReason) {
+	err := ErrStopped
+	if reason == deadDropped {
+		err = ErrDropped
+	}
 	if s.call != nil {
-		err := ErrStopped
-		if reason == deadDropped {
-			err = ErrDropped
-		}
 		s.call.fail(err)
 	}
+	p.happenedTo(&s, Event{Type: MessageDead, Reason: string(reason), Err: err})
 	p.neverHandled(s, string(reason))
 }
 
 // refused leaves a trace of a message that was not taken in. The caller of a
 // refused call has the refusal on its own span.
 func (p *process[M]) refused(s slot[M], err error) {
-	if s.call != nil {
-		return
-	}
 	reason := "refused_cancelled"
 	switch {
 	case errors.Is(err, ErrFull):
@@ -54,5 +52,8 @@ func (p *process[M]) refused(s slot[M], err error) {
 	case errors.Is(err, ErrStopped):
 		reason = "refused_stopped"
 	}
-	p.neverHandled(s, reason)
+	p.happenedTo(&s, Event{Type: MessageRefused, Reason: reason, Err: err})
+	if s.call == nil {
+		p.neverHandled(s, reason)
+	}
 }

@@ -83,13 +83,17 @@
 //		return mailbox.Incarnation[CartMsg]{Handle: state.handle, Save: state.save}, err
 //	})
 //
+// What goes wrong is heard: [WithEventHook] and [WithLogger] tell of failed handlers,
+// of messages that were refused or never handled, and of processes that ended by a
+// failure. Without either, panics and processes that ended by a failure are logged.
+//
 // [Ref.Done] and [Ref.Err] tell anybody of a process's end and its cause, [Watch]
 // tells another process, and with [Link] that one ends as well.
 //
 // A sampler, span processor or exporter that panics costs a span and nothing else:
 // the message is sent and handled without it, and the recipients of a broadcast
-// without a trace. So does what is given to [Watch] and as Save of an
-// [Incarnation]. OpenTelemetry's error handler is told, at most once a second.
+// without a trace. So does what is given to [Watch]. OpenTelemetry's error handler is
+// told, at most once a second.
 //
 // # Cost
 //

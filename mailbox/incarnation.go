@@ -28,8 +28,7 @@ type Incarnation[M any] struct {
 	Handle Handler[M]
 	// Save saves the state before the process is put away; nil if there is none
 	// to save. It may block. If it fails, the incarnation goes on, and is saved
-	// another time; [Stats] counts it, and OpenTelemetry's error handler is told of a
-	// panic.
+	// another time; [Stats] counts it, and there is an event ([SaveFailed]).
 	Save func(ctx context.Context) error
 }
 

@@ -48,6 +48,8 @@ var figures = []observe.Sum[Stats]{
 		func(s Stats) uint64 { return s.NotSaved }),
 	count("late.shed", "{span}", "Late spans that were beyond their bound.",
 		func(s Stats) uint64 { return s.LateShed }),
+	count("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
+		func(s Stats) uint64 { return s.EventsLost }),
 }
 
 func count(name, unit, description string, value func(Stats) uint64) observe.Sum[Stats] {

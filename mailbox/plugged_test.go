@@ -6,8 +6,8 @@ package mailbox_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -151,19 +151,34 @@ func TestWatchersThatPanicHarmNobody(t *testing.T) {
 	drain(t, sys)
 }
 
-func TestSaveThatPanicsIsReported(t *testing.T) {
-	sys := newSystem(t)
-	kind, err := mailbox.NewKind[job](sys, "saver")
-	require.NoError(t, err)
-	ref, err := kind.SpawnFrom("", func(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
-		return mailbox.Incarnation[job]{Handle: do, Save: func(context.Context) error { panic("save") }}, nil
-	})
-	require.NoError(t, err)
-	before := guard.Recovered()
-	pass(t, ref)
-	require.True(t, ref.PutAway())
-	pass(t, ref)
-	require.Eventually(t, func() bool { return sys.Stats().NotSaved == 1 }, patience, time.Millisecond)
-	assert.Equal(t, before+1, guard.Recovered())
-	drain(t, sys)
+func TestSaveThatFailsIsReported(t *testing.T) {
+	for name, save := range map[string]job{
+		"error": func(context.Context) error { return errBroken },
+		"panic": func(context.Context) error { panic(errBroken) },
+		"exit":  func(context.Context) error { runtime.Goexit(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				var heard ear
+				sys := newSystem(t, mailbox.WithEventHook(heard.hook), mailbox.WithLogger(nil))
+				l := &lives{save: save}
+				ref := spawnFrom(t, sys, l.start)
+				pass(t, ref)
+				require.True(t, ref.PutAway())
+				e := heard.one(t)
+				assert.Equal(t, mailbox.SaveFailed, e.Type)
+				assert.Equal(t, "seven", e.ID)
+				assert.Equal(t, name == "panic", e.Panicked())
+				if name == "exit" {
+					require.ErrorIs(t, e.Err, mailbox.ErrExit)
+				} else {
+					require.ErrorIs(t, e.Err, errBroken)
+				}
+				assert.EqualValues(t, 1, sys.Stats().NotSaved)
+				pass(t, ref)
+				assert.Equal(t, 1, l.starts, "it goes on with the state it has")
+				drain(t, sys)
+			})
+		})
+	}
 }

@@ -204,6 +204,7 @@ func (p *process[M]) end() {
 	groups, open, timers, ties := c.groups, c.open, c.timers, c.ties
 	c.groups, c.open, c.timers, c.ties = nil, nil, nil, nil
 	counts := c.countsLocked(p.state.Load()) // Nothing adds to them after the end.
+	err := c.err
 	c.mu.Unlock()
 
 	if p.start != nil {
@@ -221,6 +222,9 @@ func (p *process[M]) end() {
 	}
 	for call := range open {
 		call.fail(ErrStopped)
+	}
+	if err != nil && p.kind.sys.hears(ProcessEnded, err) {
+		p.happened(Event{Type: ProcessEnded, Err: err})
 	}
 	p.kind.unregister(p)
 	p.tell(ties)

@@ -4,10 +4,9 @@
 package mailbox
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
-
-	"github.com/waybill-go/waybill/internal/guard"
 )
 
 // PutAway asks the process to give up its state as soon as it has nothing to
@@ -51,24 +50,27 @@ func (p *process[M]) rest() {
 	if needless {
 		return
 	}
-	saved := p.save == nil
+	err := ErrExit
 	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
 	defer func() {
 		p.state.And(^flagTaken)
-		if !saved {
-			if value := recover(); value != nil {
-				guard.Report(value) // It goes on with the state it has.
-			}
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
 		}
-		if saved {
+		if err == nil {
 			p.kind.totals.putAway.Add(1)
 			p.handler, p.save = nil, nil
-		} else {
-			p.kind.totals.notSaved.Add(1)
+			return
+		}
+		p.kind.totals.notSaved.Add(1) // It goes on with the state it has.
+		if p.kind.sys.hears(SaveFailed, err) {
+			p.happened(Event{Type: SaveFailed, Err: err})
 		}
 	}()
-	if !saved {
-		saved = p.save(p) == nil
+	if p.save == nil {
+		err = nil
+	} else {
+		err = p.save(p)
 	}
 }
 

@@ -25,6 +25,7 @@ type Stats struct {
 	PutAway     uint64      // processes put away
 	NotSaved    uint64      // processes not put away, because their Save failed
 	LateShed    uint64      // late spans that were beyond their bound
+	EventsLost  uint64      // events that nobody was told of: a hook was too slow
 }
 
 // Refused counts the messages that were not taken in, by reason.
@@ -67,6 +68,7 @@ func (s *Stats) add(o Stats) {
 	s.PutAway += o.PutAway
 	s.NotSaved += o.NotSaved
 	s.LateShed += o.LateShed
+	s.EventsLost += o.EventsLost
 }
 
 // kindTotals is what the kinds of one name in a system share: the counts that no
@@ -83,6 +85,10 @@ type kindTotals struct {
 	putAway      atomic.Uint64
 	notSaved     atomic.Uint64
 	lateShed     atomic.Uint64
+	eventsLost   atomic.Uint64
+
+	logged   lateLimit     // of records about events
+	unlogged atomic.Uint64 // since the last record that says how many
 
 	// Guarded by the system's mu:
 	retired Stats // counts of processes that have ended
@@ -102,6 +108,7 @@ func (t *kindTotals) statsLocked() Stats {
 	n.PutAway = t.putAway.Load()
 	n.NotSaved = t.notSaved.Load()
 	n.LateShed = t.lateShed.Load()
+	n.EventsLost = t.eventsLost.Load()
 	return n
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -34,6 +35,10 @@ type System struct {
 	fanouts     fanoutCache
 	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
+
+	hook   func(Event) // nil if there is none
+	log    eventLog
+	events *notify.Queue[event]
 
 	sched *scheduler
 	// readies are the channels of calls that are over: whoever ended the call
@@ -73,6 +78,7 @@ func NewSystem(opts ...SystemOption) *System {
 	}
 	s.tracer = s.provider.Tracer(scopeName)
 	s.base = envelope.Untraced(context.Background())
+	s.events = notify.New(s.tell)
 	return s
 }
 
@@ -155,6 +161,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 	defer s.sched.close()
+	defer s.waitForEvents(ctx)
 	for {
 		s.mu.Lock()
 		m := s.newest

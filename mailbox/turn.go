@@ -215,6 +215,11 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	if h.err == nil {
 		return false
 	}
+	failed := Event{Type: HandlerFailed, Err: h.err}
+	if h.span != nil {
+		failed.SpanContext = h.span.SpanContext()
+	}
+	p.happenedTo(s, failed)
 	if p.handler == nil {
 		p.disincarnate() // Its Start failed, and may have set timers before.
 	}

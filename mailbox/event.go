@@ -1,0 +1,146 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+)
+
+// EventType is what an [Event] tells of.
+type EventType int
+
+const (
+	// HandlerFailed tells of a handler, or of the [Start] before it, that returned an
+	// error, panicked or called runtime.Goexit.
+	HandlerFailed EventType = iota + 1
+	// MessageRefused tells of a message that a process did not take in.
+	MessageRefused
+	// MessageDead tells of a message that was accepted and never handled.
+	MessageDead
+	// ProcessEnded tells of a process that ended because of a failure, its own or that
+	// of one it was linked to, or because it was killed.
+	ProcessEnded
+	// SaveFailed tells of an [Incarnation] whose Save failed.
+	SaveFailed
+)
+
+// String returns what happened, in words.
+func (t EventType) String() string {
+	switch t {
+	case HandlerFailed:
+		return "handler failed"
+	case MessageRefused:
+		return "message refused"
+	case MessageDead:
+		return "message never handled"
+	case ProcessEnded:
+		return "process ended"
+	case SaveFailed:
+		return "save failed"
+	default:
+		return "unknown event"
+	}
+}
+
+// Event is something that went wrong in a system.
+type Event struct {
+	Type EventType
+	Time time.Time
+	Kind string // of the process
+	ID   string // of the process; may be empty
+
+	// Message is the message's Go type without its package; empty if the event is
+	// about no message.
+	Message string
+	// Reason is why a message was refused or never handled, as of [LateReasonKey].
+	Reason string
+	// SpanContext is that of the handling's span, or that which the message carries;
+	// not valid if there is none.
+	SpanContext trace.SpanContext
+	// Err is the failure, a *[PanicError] after a panic; of a refused message, what
+	// its sender was told; of a dead one, what ended its process. It may be nil.
+	Err error
+}
+
+// Panicked reports whether the failure was a panic.
+func (e Event) Panicked() bool {
+	_, ok := e.Err.(*PanicError) //nolint:errorlint // To unwrap is to call what users' errors are made of.
+	return ok
+}
+
+// WithEventHook has hook called for every event in the system, one after the other,
+// on a goroutine of its own: the processes do not wait for it. While it blocks, up to
+// 1,024 events wait, and the rest are left out and counted ([Stats.EventsLost]). If it
+// panics, that event is lost to it, and OpenTelemetry's error handler is told.
+func WithEventHook(hook func(Event)) SystemOption {
+	return systemOption(func(s *System) { s.hook = hook })
+}
+
+// WithLogger has all events written to logger: panics, and processes that ended
+// because of a failure, as errors, all others as warnings. Of one kind of processes it
+// gets some 10 records a second, and then one that says how many were left out. It is
+// called like a hook ([WithEventHook]), after it. Nil has nothing written.
+//
+// Without this option the same goes to [slog.Default], but only for panics and for
+// processes that ended because of a failure.
+func WithLogger(logger *slog.Logger) SystemOption {
+	return systemOption(func(s *System) { s.log = eventLog{given: true, logger: logger} })
+}
+
+// hears reports whether anybody is to be told of such an event.
+func (s *System) hears(t EventType, err error) bool {
+	return s.hook != nil || s.log.wants(Event{Type: t, Err: err})
+}
+
+// tell tells the hook and the logger of e.
+func (s *System) tell(e event) {
+	if s.hook != nil {
+		s.hook(e.Event)
+	}
+	s.log.write(e.Event, e.totals)
+}
+
+// waitForEvents waits until everybody has been told of all that has happened, ctx
+// ends, or a hook has held this up for a second.
+func (s *System) waitForEvents(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_ = s.events.Wait(ctx)
+}
+
+// event is an Event on its way.
+type event struct {
+	Event
+
+	totals *kindTotals
+}
+
+// happened tells whoever wants to hear of it.
+func (p *process[M]) happened(e Event) {
+	e.Time, e.Kind, e.ID = time.Now(), p.kind.name, p.id
+	if envelope.IsSentinel(e.SpanContext) {
+		e.SpanContext = trace.SpanContext{} // It is no trace's.
+	}
+	if !p.kind.sys.events.Put(event{e, p.kind.totals}) {
+		p.kind.totals.eventsLost.Add(1)
+	}
+}
+
+// happenedTo is happened for a message.
+func (p *process[M]) happenedTo(s *slot[M], e Event) {
+	if !p.kind.sys.hears(e.Type, e.Err) {
+		return
+	}
+	e.Message = p.kind.namesOf(s.message).message
+	if !e.SpanContext.IsValid() {
+		e.SpanContext = s.header.SpanContext()
+	}
+	p.happened(e)
+}
