@@ -24,6 +24,9 @@ type Summary struct {
 	Posts     int64 `json:"posts"`     // that were stored
 	Sessions  int64 `json:"sessions"`  // that have been in a guild
 	Delivered int64 `json:"delivered"` // messages to sessions
+	CaughtUp  int64 `json:"caught_up"` // those of them that came from the store
+	Gone      int64 `json:"gone"`      // messages that sessions were told are no longer stored
+	Behind    int64 `json:"behind"`    // sessions that ended because their client could not keep up
 	Spans     int   `json:"spans"`     // that ended
 	// SpansLeftOut is how many of them are not below, since there is a limit to the
 	// memory that they may take.

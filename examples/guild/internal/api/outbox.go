@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 )
 
@@ -84,11 +85,11 @@ func (o *outbox) close() {
 }
 
 // take waits for a guild's turn, which the caller gives back; or returns
-// [store.ErrUnknownGuild], or ctx's error.
+// [chat.ErrUnknownGuild], or ctx's error.
 func (o *outbox) take(ctx context.Context, guild int64) (*lane, error) {
 	l, ok := o.lanes[guild]
 	if !ok {
-		return nil, store.ErrUnknownGuild
+		return nil, chat.ErrUnknownGuild
 	}
 	select {
 	case <-l.turn:

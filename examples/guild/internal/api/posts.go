@@ -40,7 +40,7 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) {
 	}
 	published, err := s.publish(r.Context(), &p)
 	switch {
-	case errors.Is(err, store.ErrUnknownGuild):
+	case errors.Is(err, chat.ErrUnknownGuild):
 		fail(w, http.StatusNotFound, noGuild(p.Guild))
 	case p.Seq == 0 && (errors.Is(err, errBacklog) || r.Context().Err() != nil):
 		s.failInside(w, r, http.StatusServiceUnavailable, "the post was not stored, for others come first", err)
@@ -92,7 +92,7 @@ func (s *Service) add(ctx context.Context, p *store.Post) error {
 	err := s.store.Add(ctx, p)
 	if err == nil {
 		s.posts.Add(1)
-	} else if !errors.Is(err, store.ErrUnknownGuild) {
+	} else if !errors.Is(err, chat.ErrUnknownGuild) {
 		span.SetStatus(otelcodes.Error, err.Error())
 	}
 	return err
@@ -143,7 +143,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	posts, err := s.store.Latest(r.Context(), guild, maxListed)
-	if errors.Is(err, store.ErrUnknownGuild) {
+	if errors.Is(err, chat.ErrUnknownGuild) {
 		fail(w, http.StatusNotFound, noGuild(guild))
 		return
 	} else if err != nil {

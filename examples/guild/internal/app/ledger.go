@@ -20,6 +20,7 @@ type ledger struct {
 	guilds   []account // from index 1
 	joined   atomic.Int64
 	taken    atomic.Int64  // messages that clients have taken, each once
+	told     atomic.Int64  // messages that clients were told are gone
 	lacking  atomic.Int64  // the load's posts that some client of their guild lacks
 	advanced chan struct{} // holds one when lacking or joined has changed
 }
@@ -58,27 +59,34 @@ func (l *ledger) join(guild int, last int64) {
 // all those before.
 func (l *ledger) take(guild int, seq int64) {
 	l.taken.Add(1)
+	l.change(guild, func(a *account) { a.reach(seq) })
+}
+
+// tell takes note that one more client of a guild knows that it will not get the
+// messages after number last up to number seq, after all those before.
+func (l *ledger) tell(guild int, last, seq int64) {
+	if seq > last {
+		l.told.Add(seq - last)
+		l.change(guild, func(a *account) {
+			for last++; last <= seq; last++ {
+				a.reach(last)
+			}
+		})
+	}
+}
+
+// post takes note of the load's latest post in a guild.
+func (l *ledger) post(guild int, seq int64) {
+	l.change(guild, func(a *account) { a.posted = seq })
+}
+
+func (l *ledger) change(guild int, what func(*account)) {
 	a := &l.guilds[guild]
 	a.mu.Lock()
 	before := a.lacking()
-	a.reach(seq)
-	change := a.lacking() - before
+	what(a)
+	lacking := a.lacking() - before
 	a.mu.Unlock()
-	l.change(change)
-}
-
-// post takes note of one more post of the load in a guild.
-func (l *ledger) post(guild int) {
-	a := &l.guilds[guild]
-	a.mu.Lock()
-	before := a.lacking()
-	a.posted++
-	change := a.lacking() - before
-	a.mu.Unlock()
-	l.change(change)
-}
-
-func (l *ledger) change(lacking int64) {
 	if lacking != 0 {
 		l.lacking.Add(lacking)
 		l.advance()

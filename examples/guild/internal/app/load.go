@@ -30,13 +30,14 @@ type load struct {
 	ledger   *ledger
 }
 
-func newLoad(ctx context.Context, c Config, s *services, out io.Writer) *load {
+func newLoad(ctx context.Context, c Config, s *services, out io.Writer) (*load, error) {
+	clients, err := newClients(ctx, s)
 	return &load{
 		c: c, services: s, out: out,
-		clients: newClients(ctx),
+		clients: clients,
 		http:    &http.Client{Timeout: postTime, Transport: &http.Transport{}},
 		ledger:  newLedger(c.Guilds),
-	}
+	}, err
 }
 
 // connect connects the sessions, spread over the guilds, and returns when all are
@@ -47,16 +48,20 @@ func (l *load) connect(ctx context.Context) error {
 		c := &client{ledger: l.ledger, guild: i%l.c.Guilds + 1, each: l.each(i)}
 		var err error
 		if i < realClients {
-			err = l.clients.dial(ctx, l.services.apiAddr, c)
+			err = l.clients.dial(ctx, c)
 		} else {
-			_, err = l.services.sessions.Connect(ctx, int64(c.guild), c.take)
+			err = l.clients.connect(ctx, c)
 		}
 		if err != nil {
 			return err
 		}
-		progress.at(i + 1)
+		progress.at(i)
 	}
-	return l.ledger.waitJoined(ctx, l.c.Sessions)
+	err := l.ledger.waitJoined(ctx, l.c.Sessions)
+	if err == nil {
+		progress.at(l.c.Sessions)
+	}
+	return err
 }
 
 // slowFor is how long a slow session takes for a message.
@@ -81,10 +86,11 @@ func (l *load) post(ctx context.Context) error {
 		if err := l.ledger.waitTaken(ctx, inFlight-1); err != nil {
 			return err
 		}
-		if err := l.send(ctx, guild, fmt.Sprintf("message %d of the run", i+1)); err != nil {
+		seq, err := l.send(ctx, guild, fmt.Sprintf("message %d of the run", i+1))
+		if err != nil {
 			return err
 		}
-		l.ledger.post(guild)
+		l.ledger.post(guild, seq)
 		progress.at(i + 1)
 	}
 	if err := l.ledger.waitTaken(ctx, 0); err != nil {
@@ -93,32 +99,47 @@ func (l *load) post(ctx context.Context) error {
 	return l.services.sessions.Tally.Counts().Err()
 }
 
-func (l *load) send(ctx context.Context, guild int, content string) error {
+// send sends a post and returns its number.
+func (l *load) send(ctx context.Context, guild int, content string) (seq int64, err error) {
 	body, err := json.Marshal(map[string]string{"author": "load", "content": content})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	url := fmt.Sprintf("http://%s/guilds/%d/messages", l.services.apiAddr, guild)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := l.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("send a post: %w", err)
+		return 0, fmt.Errorf("send a post: %w", err)
 	}
 	answer, err := io.ReadAll(resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("send a post: %w", err)
+		return 0, fmt.Errorf("send a post: %w", err)
 	}
 	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("send a post: %s: %s", resp.Status, bytes.TrimSpace(answer))
+		return 0, fmt.Errorf("send a post: %s: %s", resp.Status, bytes.TrimSpace(answer))
 	}
-	return nil
+	var post struct {
+		Seq int64 `json:"seq"`
+	}
+	if err = json.Unmarshal(answer, &post); err != nil {
+		return 0, fmt.Errorf("send a post: %w", err)
+	}
+	return post.Seq, nil
+}
+
+// summary says what became of all that clients were to get.
+func (l *load) summary() string {
+	n := l.services.sessions.Tally.Counts()
+	return fmt.Sprintf("deliveries: %d taken by the clients, each in its order; %d told that they are gone\n"+
+		"          %d of all caught up from the store; %d sessions ended since their clients could not keep up",
+		l.ledger.taken.Load(), l.ledger.told.Load(), n.CaughtUp, n.Behind)
 }
 
 // close disconnects the clients.
-func (l *load) close() error {
+func (l *load) close(ctx context.Context) error {
 	l.http.CloseIdleConnections()
-	return l.clients.close()
+	return l.clients.close(ctx)
 }

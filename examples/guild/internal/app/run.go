@@ -97,7 +97,10 @@ func (r *run) warn(text string) { fmt.Fprintf(r.errOut, "guild: warning: %s\n", 
 func (r *run) work(ctx context.Context) error {
 	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\noperators    http://%[2]s/tracing\n\n",
 		r.services.apiAddr, r.services.opsAddr)
-	r.load = newLoad(ctx, r.c, r.services, r.out)
+	var err error
+	if r.load, err = newLoad(ctx, r.c, r.services, r.out); err != nil {
+		return err
+	}
 	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.services.settle} {
 		if err := step(ctx); err != nil {
 			return r.unlessOver(ctx, err)
@@ -146,6 +149,7 @@ func (r *run) show() {
 	n := r.services.sessions.Stats()
 	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
 		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
+	fmt.Fprintln(r.out, r.load.summary())
 }
 
 // showLatency holds what the few spans of sessions say of all deliveries against
@@ -190,10 +194,14 @@ func (r *run) invite() {
 
 func (r *run) summary() report.Summary {
 	spans := r.tel.Recorder.Counts()
+	deliveries := r.services.sessions.Tally.Counts()
 	return report.Summary{
 		Posts:        r.services.api.Posts(),
 		Sessions:     r.services.sessions.Connected(),
-		Delivered:    r.services.sessions.Tally.Counts().Delivered,
+		Delivered:    deliveries.Delivered,
+		CaughtUp:     deliveries.CaughtUp,
+		Gone:         deliveries.Gone,
+		Behind:       deliveries.Behind,
 		Spans:        spans.Spans,
 		SpansLeftOut: spans.LeftOut,
 	}
@@ -242,7 +250,9 @@ func (r *run) finish(ctx context.Context) error {
 		fmt.Fprintf(r.out, "ended with work left: %v\n", left)
 	}
 	if r.load != nil { // Its clients went when they had got everything.
-		err = errors.Join(err, r.load.close())
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+		err = errors.Join(err, r.load.close(ctx))
+		cancel()
 	}
 	err = errors.Join(err, r.writeReport())
 	r.finishExports()

@@ -98,7 +98,7 @@ func (s *services) build(
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
 		return err
 	}
-	if s.sessions, err = sessions.New(s.guilds, provider, control, log); err != nil {
+	if s.sessions, err = sessions.New(s.guilds, s.store, provider, control, log); err != nil {
 		return err
 	}
 	entry := telemetry.EntryPoint(c.Sample)

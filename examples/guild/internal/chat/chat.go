@@ -6,6 +6,7 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/waybill-go/waybill/mailbox"
@@ -21,12 +22,18 @@ const (
 	TypeMessage = "message"
 )
 
-// Ready is a session's first event: it is in its guild, and will get all
-// messages after number Last.
+// ErrUnknownGuild means that there is no such guild.
+var ErrUnknownGuild = errors.New("unknown guild")
+
+// Ready is a client's first event: it will get all messages after number Last,
+// each once and in order. Last is where the client asked to go on from; or less, if
+// no message has that number yet, so that it is from another history; or more, if
+// messages are no longer stored.
 type Ready struct {
-	Type  string `json:"type"`
-	Guild int64  `json:"guild"`
-	Last  int64  `json:"last"`
+	Type   string `json:"type"`
+	Guild  int64  `json:"guild"`
+	Last   int64  `json:"last"`
+	Missed int64  `json:"missed,omitempty"` // messages up to Last that the client asked for and are no longer stored
 }
 
 // MessageCreate tells of a new message.
@@ -40,8 +47,18 @@ type MessageCreate struct {
 	TraceID string `json:"trace_id,omitempty"` // of the post, if its trace is sampled
 }
 
+// Joined tells a session that it is in its guild, and is sent all messages after
+// number Last. Clients are not told.
+type Joined struct{ Last int64 }
+
+// Head tells a session which message was the latest one that it was sent, so that
+// it learns of one that it could not take. Clients are not told.
+type Head struct{ Seq int64 }
+
 func (*Ready) event()         {}
 func (*MessageCreate) event() {}
+func (*Joined) event()        {}
+func (*Head) event()          {}
 
 // Decode reads an event from its JSON.
 func Decode(data []byte) (Event, error) {

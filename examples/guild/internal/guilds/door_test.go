@@ -73,7 +73,7 @@ func listen(t *testing.T, s *guilds.Service) (next func() chat.MessageCreate) {
 	t.Helper()
 	control, err := sampling.NewControl(sampling.DefaultConfiguration())
 	require.NoError(t, err)
-	service, err := sessions.New(s, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
+	service, err := sessions.New(s, nil, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	server := httptest.NewServer(service)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

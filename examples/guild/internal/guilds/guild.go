@@ -6,6 +6,7 @@ package guilds
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -23,7 +24,11 @@ type guild struct {
 	id       int64
 	seq      int64 // number of the latest message
 	sessions *mailbox.Group[chat.Event]
+	reminder *mailbox.Timer // runs while some session may not know that it missed a message
 }
+
+// remindEvery is how long a session may not know that.
+const remindEvery = time.Second
 
 func (g *guild) handleMessage(ctx context.Context, m message) error {
 	m.handle(ctx, g)
@@ -52,18 +57,35 @@ func (m Publish) handle(ctx context.Context, g *guild) {
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		event.TraceID = sc.TraceID().String()
 	}
-	m.Reply.Answer(g.sessions.Broadcast(ctx, &event))
+	d := g.sessions.Broadcast(ctx, &event)
+	if d.Full > 0 && g.reminder == nil {
+		// A session sees by the next message that it missed one; but there may be
+		// no next one for a while. That is no part of this message's trace.
+		self, _ := mailbox.Self[message](ctx)
+		g.reminder = self.SendEvery(context.Background(), remindEvery, remind{})
+	}
+	m.Reply.Answer(d)
 }
 
-// Subscribe adds a session, which first of all gets a [chat.Ready].
+// remind tells all sessions of the latest message, until all have been told.
+type remind struct{}
+
+func (remind) handle(ctx context.Context, g *guild) {
+	if d := g.sessions.Broadcast(ctx, &chat.Head{Seq: g.seq}); d.Full == 0 && g.reminder != nil {
+		g.reminder.Stop()
+		g.reminder = nil
+	}
+}
+
+// Subscribe adds a session, which first of all gets a [chat.Joined].
 type Subscribe struct {
 	Session chat.Session
 	Reply   mailbox.Reply[struct{}]
 }
 
 func (m Subscribe) handle(ctx context.Context, g *guild) {
-	// One sender's messages come in order: Ready goes before every broadcast.
-	err := m.Session.Send(ctx, &chat.Ready{Type: chat.TypeReady, Guild: g.id, Last: g.seq})
+	// One sender's messages come in order: this goes before every broadcast.
+	err := m.Session.Send(ctx, &chat.Joined{Last: g.seq})
 	if err == nil {
 		err = g.sessions.Join(m.Session)
 	}

@@ -26,12 +26,8 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-var (
-	// ErrUnknown means that there is no such guild.
-	ErrUnknown = errors.New("unknown guild")
-	// ErrGap means that the messages before one have not come.
-	ErrGap = errors.New("the message before has not come")
-)
+// ErrGap means that the messages before one have not come.
+var ErrGap = errors.New("the message before has not come")
 
 // Service runs the guild processes. Guilds are numbered from 1.
 type Service struct {
@@ -79,7 +75,7 @@ func (s *Service) Serve(listener net.Listener) error {
 func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*guildpb.PublishResponse, error) {
 	g, ok := s.guilds[in.GetGuildId()]
 	if !ok {
-		return nil, status.Errorf(codes.NotFound, "guild %d: %v", in.GetGuildId(), ErrUnknown)
+		return nil, status.Errorf(codes.NotFound, "guild %d: %v", in.GetGuildId(), chat.ErrUnknownGuild)
 	}
 	if err := chat.Validate(in.GetAuthor(), in.GetContent()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -104,11 +100,11 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 }
 
 // Subscribe adds a session to a guild until the session ends. The error wraps
-// [ErrUnknown] if there is no such guild.
+// [chat.ErrUnknownGuild] if there is no such guild.
 func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Session) error {
 	g, ok := s.guilds[guild]
 	if !ok {
-		return fmt.Errorf("guild %d: %w", guild, ErrUnknown)
+		return fmt.Errorf("guild %d: %w", guild, chat.ErrUnknownGuild)
 	}
 	_, err := mailbox.Call(ctx, g, func(r mailbox.Reply[struct{}]) message {
 		return Subscribe{Session: session, Reply: r}

@@ -18,6 +18,9 @@ type Tally struct {
 // Counts is what a [Tally] has seen.
 type Counts struct {
 	Delivered int64 // messages that sessions got
+	CaughtUp  int64 // those of them that came from the history
+	Gone      int64 // messages that sessions were told are no longer stored
+	Behind    int64 // sessions that ended because their client could not keep up
 	Missed    int64 // messages that were skipped over by a later one
 	Repeated  int64 // messages that came again, or too late
 }
@@ -36,16 +39,36 @@ type Track struct {
 	last  int64
 }
 
-// Track begins to follow a session that is to get all messages after number
-// last.
-func (t *Tally) Track(last int64) *Track { return &Track{tally: t, last: last} }
+// Track begins to follow a session that is to get all messages after number last,
+// and was told of gone ones before that.
+func (t *Tally) Track(last, gone int64) *Track {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Gone += gone
+	return &Track{tally: t, last: last}
+}
+
+// Behind takes note of a session that ends because its client cannot keep up, and
+// returns how many did.
+func (t *Tally) Behind() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Behind++
+	return t.counts.Behind
+}
 
 // Got takes note of message number seq.
-func (t *Track) Got(seq int64) {
+func (t *Track) Got(seq int64) { t.got(seq, 0) }
+
+// CaughtUp takes note of message number seq, from the history.
+func (t *Track) CaughtUp(seq int64) { t.got(seq, 1) }
+
+func (t *Track) got(seq, fromHistory int64) {
 	t.tally.mu.Lock()
 	defer t.tally.mu.Unlock()
 	c := &t.tally.counts
 	c.Delivered++
+	c.CaughtUp += fromHistory
 	if seq > t.last {
 		c.Missed += seq - t.last - 1
 		t.last = seq

@@ -29,7 +29,7 @@ func TestTally(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var tally sessions.Tally
-			track := tally.Track(test.last)
+			track := tally.Track(test.last, 0)
 			for _, seq := range test.got {
 				track.Got(seq)
 			}
@@ -37,4 +37,15 @@ func TestTally(t *testing.T) {
 			assert.Equal(t, test.bad, tally.Counts().Err() != nil)
 		})
 	}
+}
+
+func TestTallyCountsTheWaysOfDelivery(t *testing.T) {
+	var tally sessions.Tally
+	track := tally.Track(3, 2)
+	track.CaughtUp(4)
+	track.Got(5)
+	assert.EqualValues(t, 1, tally.Behind())
+	assert.EqualValues(t, 2, tally.Behind())
+	assert.Equal(t, sessions.Counts{Delivered: 2, CaughtUp: 1, Gone: 2, Behind: 2}, tally.Counts())
+	assert.NoError(t, tally.Counts().Err())
 }

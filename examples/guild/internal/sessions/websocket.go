@@ -6,8 +6,10 @@ package sessions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -15,22 +17,25 @@ import (
 	"github.com/coder/websocket/wsjson"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
-	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// writeTimeout is how long a client may take for one message.
-const writeTimeout = 5 * time.Second
+// maxWriteTime is how long a client may take for one message.
+const maxWriteTime = 5 * time.Second
 
 // ServeHTTP implements http.Handler: it takes the WebSocket of one client of
-// ?guild=N, and returns when the connection has ended. A page may open one only at
-// the host and port that it came from.
+// ?guild=N, and returns when the connection has ended. With &since=SEQ the client
+// gets all messages after that number. A page may open one only at the host and port
+// that it came from.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.sockets.Add(1)
-	defer s.sockets.Done()
-	guild, err := strconv.ParseInt(r.URL.Query().Get("guild"), 10, 64)
+	if !s.enter() {
+		http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer s.clients.Done()
+	guild, since, err := wanted(r.URL.Query())
 	if err != nil {
-		http.Error(w, "guild must be a number: /ws?guild=1", http.StatusBadRequest)
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	conn, err := websocket.Accept(w, r, nil) // From our own page, or no page at all.
@@ -39,23 +44,47 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow() //nolint:errcheck // Closed properly below; this is for early returns.
 	ctx := conn.CloseRead(r.Context())
-	session, err := s.Connect(ctx, guild, s.forwardTo(conn))
-	if err != nil {
-		if errors.Is(err, guilds.ErrUnknown) {
-			_ = conn.Close(websocket.StatusPolicyViolation, "there is no such guild")
+	session, err := s.Connect(ctx, guild, since, s.forwardTo(conn))
+	if err == nil {
+		select {
+		case <-ctx.Done(): // The client has gone.
+			session.Kill()
+			<-session.Done()
 			return
+		case <-session.Done():
+			err = session.Err()
 		}
-		s.log.WarnContext(ctx, "a session did not start", slog.Any("error", err))
-		_ = conn.Close(websocket.StatusTryAgainLater, "the session did not start")
-		return
 	}
-	select {
-	case <-ctx.Done(): // The client has gone.
-		session.Kill()
-		<-session.Done()
-	case <-session.Done(): // It was too slow, or we are closing.
-		_ = conn.Close(websocket.StatusGoingAway, "session ended")
+	if ctx.Err() == nil {
+		_ = conn.Close(s.farewell(ctx, err))
 	}
+}
+
+func wanted(q url.Values) (guild, since int64, err error) {
+	if guild, err = strconv.ParseInt(q.Get("guild"), 10, 64); err != nil {
+		return 0, 0, errors.New("guild must be a number: /ws?guild=1")
+	}
+	if !q.Has("since") {
+		return guild, Live, nil
+	}
+	if since, err = strconv.ParseInt(q.Get("since"), 10, 64); err != nil || since < 0 {
+		return 0, 0, errors.New("since must be the number of a message, or 0: /ws?guild=1&since=0")
+	}
+	return guild, since, nil
+}
+
+// farewell says why a session has ended: by err, or because the service shuts down.
+func (s *Service) farewell(ctx context.Context, err error) (websocket.StatusCode, string) {
+	switch {
+	case s.closing.Err() != nil:
+		return websocket.StatusGoingAway, ErrClosed.Error()
+	case errors.Is(err, chat.ErrUnknownGuild):
+		return websocket.StatusPolicyViolation, "there is no such guild"
+	case errors.Is(err, ErrBehind):
+		return websocket.StatusTryAgainLater, "you cannot keep up: go on with since=, the number of your last message"
+	}
+	s.notices.Do(func() { s.log.WarnContext(ctx, "a session ended", slog.Any("error", err)) })
+	return websocket.StatusTryAgainLater, "the session ended: go on with since=, the number of your last message"
 }
 
 // forwardTo returns the handler of a session whose client is at conn.
@@ -63,8 +92,12 @@ func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
 	return func(ctx context.Context, e chat.Event) error {
 		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was chosen.
 		defer span.End()
-		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+		writing, cancel := context.WithTimeout(ctx, s.writeTime)
 		defer cancel()
-		return wsjson.Write(ctx, conn, e)
+		err := wsjson.Write(writing, conn, e)
+		if errors.Is(writing.Err(), context.DeadlineExceeded) { // Which has ended the connection.
+			return fmt.Errorf("%w: a message took more than %v", ErrBehind, s.writeTime)
+		}
+		return err
 	}
 }

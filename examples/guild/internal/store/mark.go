@@ -8,6 +8,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 )
 
 // Mark is how far a guild has come.
@@ -17,13 +19,13 @@ type Mark struct {
 	Delivered int64 // of the latest that is known to be delivered, as are all before it
 }
 
-// Mark returns a guild's mark, or [ErrUnknownGuild].
+// Mark returns a guild's mark, or [chat.ErrUnknownGuild].
 func (s *Store) Mark(ctx context.Context, guild int64) (Mark, error) {
 	m := Mark{Guild: guild}
 	err := s.db.QueryRowContext(ctx, `SELECT last, delivered FROM guilds WHERE id = ?`, guild).
 		Scan(&m.Last, &m.Delivered)
 	if errors.Is(err, sql.ErrNoRows) {
-		return m, ErrUnknownGuild
+		return m, chat.ErrUnknownGuild
 	} else if err != nil {
 		return m, fmt.Errorf("read the guild: %w", err)
 	}

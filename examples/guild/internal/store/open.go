@@ -19,10 +19,13 @@ import (
 // application is what SQLite files of ours say that they are.
 const application = 0x77617962
 
+// maxReaders is how many may stand in the way of a post that is to be stored.
+const maxReaders = 4
+
 // Open opens the store, or makes it. No other program can have it at the same
 // time. ctx bounds the opening alone.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{keep: c.Keep, delivered: map[int64]int64{}}
+	s := &Store{keep: c.Keep, readers: make(chan struct{}, maxReaders), delivered: map[int64]int64{}}
 	file, synchronous := c.File, "FULL" // A commit is on the disk when it returns.
 	if file == "" {
 		var err error

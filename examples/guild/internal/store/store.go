@@ -14,10 +14,9 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/otel/propagation"
-)
 
-// ErrUnknownGuild means that there is no such guild in the store.
-var ErrUnknownGuild = errors.New("unknown guild")
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+)
 
 // Post is a stored chat message.
 type Post struct {
@@ -40,14 +39,15 @@ type Config struct {
 type Store struct {
 	db        *sql.DB
 	keep      int64
-	temporary string // folder that goes when the store is closed
+	readers   chan struct{} // of history; holds one for each that reads
+	temporary string        // folder that goes when the store is closed
 
 	mu        sync.Mutex
 	delivered map[int64]int64 // by guild, since its row was written
 }
 
 // Add stores a post, and gives it its ID and number, or returns
-// [ErrUnknownGuild]. Delivered posts beyond what is kept are removed. What an Add has
+// [chat.ErrUnknownGuild]. Delivered posts beyond what is kept are removed. What an Add has
 // stored is there after a crash, of the program or of the machine.
 func (s *Store) Add(ctx context.Context, p *Post) error {
 	trace, err := encodeTrace(p.Trace)
@@ -65,7 +65,7 @@ func (s *Store) Add(ctx context.Context, p *Post) error {
 	err = tx.QueryRowContext(ctx, `UPDATE guilds SET last = last + 1, delivered = max(delivered, ?)
 		WHERE id = ? RETURNING last`, s.deliveredOf(p.Guild), p.Guild).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ErrUnknownGuild
+		return chat.ErrUnknownGuild
 	}
 	if err == nil {
 		err = tx.QueryRowContext(ctx, `INSERT INTO posts (guild, seq, author, content, trace)
@@ -96,7 +96,7 @@ func encodeTrace(c propagation.MapCarrier) (string, error) {
 	return string(trace), nil
 }
 
-// Latest returns the last n posts of a guild, oldest first, or [ErrUnknownGuild].
+// Latest returns the last n posts of a guild, oldest first, or [chat.ErrUnknownGuild].
 func (s *Store) Latest(ctx context.Context, guild int64, n int) ([]Post, error) {
 	posts, err := s.posts(ctx, `SELECT id, guild, seq, author, content, trace FROM
 		(SELECT * FROM posts WHERE guild = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`, guild, n)

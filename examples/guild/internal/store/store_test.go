@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.uber.org/goleak"
 
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 )
 
@@ -77,9 +78,9 @@ func TestUnknownGuilds(t *testing.T) {
 	assert.Empty(t, posts)
 	assert.Zero(t, mark(t, s, 3).Last)
 	for _, guild := range []int64{-1, 0, 4} {
-		require.ErrorIs(t, s.Add(t.Context(), &store.Post{Guild: guild}), store.ErrUnknownGuild)
+		require.ErrorIs(t, s.Add(t.Context(), &store.Post{Guild: guild}), chat.ErrUnknownGuild)
 		_, err = s.Latest(t.Context(), guild, 10)
-		require.ErrorIs(t, err, store.ErrUnknownGuild)
+		require.ErrorIs(t, err, chat.ErrUnknownGuild)
 	}
 	require.NoError(t, s.Close(t.Context()))
 }

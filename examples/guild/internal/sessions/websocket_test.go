@@ -1,0 +1,130 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sessions_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+)
+
+// dialer connects WebSocket clients to a world.
+type dialer struct {
+	t    *testing.T
+	ctx  context.Context
+	addr string
+}
+
+func newDialer(t *testing.T, w *world) dialer {
+	t.Helper()
+	server := httptest.NewServer(w.Service)
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return dialer{t, ctx, server.URL}
+}
+
+func (d dialer) dial(query string) *websocket.Conn {
+	d.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	conn, _, err := websocket.Dial(d.ctx, d.addr+"?"+query, &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // Dial does.
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn
+}
+
+// read hands events to c until the connection ends, or c has message number last.
+func (d dialer) read(conn *websocket.Conn, c *client, last int64) error {
+	d.t.Helper()
+	for c.last < last {
+		_, data, err := conn.Read(d.ctx)
+		if err != nil {
+			return err
+		}
+		e, err := chat.Decode(data)
+		require.NoError(d.t, err)
+		require.NoError(d.t, c.take(d.ctx, e))
+		require.NoError(d.t, c.wrong)
+	}
+	return nil
+}
+
+// A client that does not read for a while is told to come back, and then has every
+// message.
+func TestAClientThatPausesComesBackAndHasEverything(t *testing.T) {
+	w := newWorld(t, 100_000)
+	w.SetWriteTime(patience)
+	d := newDialer(t, w)
+	conn := d.dial("guild=1")
+	_, data, err := conn.Read(d.ctx)
+	require.NoError(t, err)
+	var ready chat.Ready
+	require.NoError(t, json.Unmarshal(data, &ready))
+	posted := 1
+	for long := strings.Repeat("long ", 400); w.post(1, long) == 0; { // Until the buffers of both sides are full.
+		posted++
+	}
+	w.post(50, "x")
+	posted += 50
+
+	c := newClient(0)
+	err = d.read(conn, c, int64(posted))
+	require.Equal(t, websocket.StatusTryAgainLater, websocket.CloseStatus(err), "%v", err)
+	assert.Less(t, c.last, int64(posted))
+	assert.ErrorContains(t, err, "since=")
+	conn = d.dial(fmt.Sprintf("guild=1&since=%d", c.last))
+	require.NoError(t, d.read(conn, c, int64(posted)))
+	w.post(1, "x")
+	require.NoError(t, d.read(conn, c, int64(posted+1)))
+	assert.EqualValues(t, 1, w.Tally.Counts().Behind)
+	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+}
+
+// A client that does not read at all is let go of.
+func TestAClientThatNeverReadsIsLetGo(t *testing.T) {
+	w := newWorld(t, 10)
+	w.SetWriteTime(10 * time.Millisecond)
+	d := newDialer(t, w)
+	conn := d.dial("guild=1&since=0")
+	for long := strings.Repeat("long ", 400); w.Tally.Counts().Behind == 0; {
+		w.post(1, long)
+		require.NoError(t, d.ctx.Err())
+	}
+	var err error
+	for err == nil { // It gets what is in the buffers.
+		_, _, err = conn.Read(d.ctx)
+	}
+	require.NoError(t, d.ctx.Err())
+}
+
+func TestWhatIsAskedFor(t *testing.T) {
+	w := newWorld(t, 10)
+	d := newDialer(t, w)
+	for _, query := range []string{"", "guild=x", "guild=1&since=", "guild=1&since=-1", "guild=1&since=x", "guild=1&since=1e3"} {
+		resp := httptest.NewRecorder()
+		w.ServeHTTP(resp, httptest.NewRequest(http.MethodGet, "/ws?"+query, nil))
+		assert.Equal(t, http.StatusBadRequest, resp.Code, query)
+	}
+	for _, query := range []string{"guild=2", "guild=2&since=0"} {
+		_, _, err := d.dial(query).Read(d.ctx)
+		assert.Equal(t, websocket.StatusPolicyViolation, websocket.CloseStatus(err), query)
+	}
+	conn := d.dial("guild=1")
+	_, _, err := conn.Read(d.ctx)
+	require.NoError(t, err)
+	go w.Shutdown(d.ctx) //nolint:errcheck // And again by the cleanup.
+	_, _, err = conn.Read(d.ctx)
+	assert.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err))
+}
