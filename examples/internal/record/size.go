@@ -21,7 +21,7 @@ const (
 )
 
 // sizeOf returns about how many bytes of memory a span takes. Its resource, scope and
-// tracestate are shared with others.
+// tracestate are shared with others, and so are the keys of its attributes.
 func sizeOf(s sdktrace.ReadOnlySpan) int {
 	size := spanBytes + len(s.Name()) + len(s.Status().Description) + attributesSize(s.Attributes())
 	for _, event := range s.Events() {
@@ -36,7 +36,7 @@ func sizeOf(s sdktrace.ReadOnlySpan) int {
 func attributesSize(attributes []attribute.KeyValue) int {
 	size := 0
 	for _, a := range attributes {
-		size += attributeBytes + len(a.Key)
+		size += attributeBytes
 		switch a.Value.Type() {
 		case attribute.STRING:
 			size += len(a.Value.AsString())

@@ -30,12 +30,12 @@ const (
 	exitUsage = 2 // it could not start as asked: a wrong flag, a taken port
 )
 
-// What is kept of the spans: some for the page; all for a report, up to about as many
-// as a run of 1,000 posts to 1,000 sessions makes. Without a bound, those who post
+// What is kept of the spans: some for the page; all for a report, up to about 30,000,
+// which is more than a run of 1,000 posts makes. Without a bound, those who post
 // would decide how much memory we take.
 var (
 	keptForPage   = record.Limits{Traces: 500, Bytes: 16 << 20}
-	keptForReport = record.Limits{Bytes: 64 << 20}
+	keptForReport = record.Limits{Bytes: 32 << 20}
 )
 
 // exportTime bounds how long the last spans may take to the collector.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
@@ -56,17 +57,32 @@ func (c Config) traces(w http.ResponseWriter, _ *http.Request) {
 	ids := c.Recorder.Traces()
 	lines := make([]line, 0, listed)
 	for i := len(ids) - 1; i >= 0 && len(lines) < listed; i-- {
-		t := report.NewTrace(ids[i], c.Recorder.Trace(ids[i]))
-		if len(t.Spans) == 0 { // Forgotten since.
-			continue
+		if spans := c.Recorder.Trace(ids[i]); len(spans) > 0 { // Else it was forgotten since.
+			lines = append(lines, newLine(spans))
 		}
-		l := line{TraceID: t.TraceID, Name: t.Spans[0].Name, Start: t.Spans[0].StartUnixNano, Spans: len(t.Spans)}
-		for _, s := range t.Spans {
-			l.DurationNS = max(l.DurationNS, s.StartUnixNano+s.DurationNS-l.Start)
-		}
-		lines = append(lines, l)
 	}
 	answer(w, lines)
+}
+
+// newLine sums up the spans of a trace, without a copy of what they hold: anybody may
+// ask for the list, as often as they like.
+func newLine(spans []sdktrace.ReadOnlySpan) line {
+	first, end := spans[0], spans[0].EndTime()
+	for _, s := range spans {
+		if s.StartTime().Before(first.StartTime()) {
+			first = s
+		}
+		if s.EndTime().After(end) {
+			end = s.EndTime()
+		}
+	}
+	return line{
+		TraceID:    first.SpanContext().TraceID().String(),
+		Name:       first.Name(),
+		Start:      first.StartTime().UnixNano(),
+		DurationNS: end.Sub(first.StartTime()).Nanoseconds(),
+		Spans:      len(spans),
+	}
 }
 
 // trace answers with one trace.
