@@ -48,7 +48,7 @@ func TestWhatSpansSayTheyStandFor(t *testing.T) {
 		"double":          {[]attribute.KeyValue{weight.Float64(1000.5)}, 1000.5, estimate.Tally{}},
 		"int":             {[]attribute.KeyValue{weight.Int(12)}, 12, estimate.Tally{}},
 		"rounded":         {[]attribute.KeyValue{weight.Float64(1 - 1e-9)}, 1, estimate.Tally{}},
-		"exemplar":        {[]attribute.KeyValue{reason.String("slow"), weight.Float64(0)}, 0, estimate.Tally{Exemplars: 1}},
+		"uncounted":       {[]attribute.KeyValue{reason.String("slow"), weight.Float64(0)}, 0, estimate.Tally{Uncounted: 1}},
 		"stratum":         {[]attribute.KeyValue{reason.String("slow"), weight.Float64(1)}, 1, estimate.Tally{}},
 		"failed":          {[]attribute.KeyValue{reason.String("error"), weight.Float64(7)}, 7, estimate.Tally{}},
 		"later counts":    {[]attribute.KeyValue{weight.Float64(-1), weight.Float64(3)}, 3, estimate.Tally{}},
@@ -87,7 +87,7 @@ func TestShedIsSaidInMoreThanOneWay(t *testing.T) {
 			attribute.KeyValue{Key: sampling.ShedKey, Value: value})
 		f.span("session", cast, 1, sampling.WeightKey.Float64(1), mailbox.LateReasonKey.String("slow"))
 		s := f.collect()
-		assert.Equal(t, want, s.Tally().Shed == 7, "%v", value)
+		assert.Equal(t, want, s.Named("session").Shed.Value == 7, "%v", value)
 		assert.Equal(t, want, s.Named("session").Handled.Tally().Shed == 1, "%v", value)
 		assert.Equal(t, !want, s.Named("session").Handled.Count().Value == 1, "%v", value)
 	}

@@ -5,59 +5,54 @@ package estimate_test
 
 import (
 	"slices"
-	"strconv"
 	"testing"
 
+	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
-// What an observation costs, against keeping the value and its weight in a slice.
-func BenchmarkAdd(b *testing.B) {
-	stages := make([]estimate.Stage, 1000)
-	for i := range stages {
-		stages[i] = estimate.Stage{Fanout: strconv.Itoa(i), Size: 10_000, Chosen: 10}
+// forged returns the spans of a hundred broadcasts of which a hundred recipients each were chosen.
+func forged(b *testing.B) []estimate.Span {
+	b.Helper()
+	f := &forge{random: fixed(14)}
+	for range 100 {
+		f.cast(b, sampling.Config{Curve: sampling.Always(), MaxSpans: 100}, fleet(f.random, 10_000)[0])
 	}
-	b.Run("slice", func(b *testing.B) {
+	return f.spans
+}
+
+func BenchmarkSpans(b *testing.B) {
+	spans := forged(b)
+	b.Run("keep", func(b *testing.B) {
 		b.ReportAllocs()
-		var kept [][2]float64
-		for i := range b.N {
-			kept = append(kept, [2]float64{float64(i), 1000})
-		}
-		if len(kept) != b.N {
-			b.Fatal("not kept")
+		for range b.N {
+			if kept := slices.Clone(spans); len(kept) != len(spans) {
+				b.Fatal("not kept")
+			}
 		}
 	})
-	b.Run("sample", func(b *testing.B) {
+	b.Run("add and select", func(b *testing.B) {
 		b.ReportAllocs()
-		var s estimate.Sample
-		for i := range b.N {
-			s.Add(float64(i), 1000)
-		}
-		if s.Tally().Counted != b.N {
-			b.Fatal("not counted")
-		}
-	})
-	b.Run("sample with stage", func(b *testing.B) {
-		b.ReportAllocs()
-		var s estimate.Sample
-		for i := range b.N {
-			s.Add(float64(i), 1000, stages[i/10%len(stages)])
-		}
-		if s.Tally().Counted != b.N {
-			b.Fatal("not counted")
+		for range b.N {
+			var s estimate.Spans
+			for _, span := range spans {
+				s.Add(span)
+			}
+			if n := s.Named("session").Handled.Tally().Counted; n != 10_000 {
+				b.Fatal(n)
+			}
 		}
 	})
 }
 
-// What a quantile of a hundred thousand costs, against sorting their values.
 func BenchmarkQuantile(b *testing.B) {
-	random := fixed(14)
-	values := make([]float64, 100_000)
-	var s estimate.Sample
-	for i := range values {
-		values[i] = random.ExpFloat64()
-		s.Add(values[i], 10)
+	var s estimate.Spans
+	var values []float64
+	for _, span := range forged(b) {
+		s.Add(span)
+		values = append(values, span.EndTime().Sub(span.StartTime()).Seconds())
 	}
+	sample := s.Named("session").Handled
 	b.Run("sort", func(b *testing.B) {
 		for range b.N {
 			if sorted := slices.Sorted(slices.Values(values)); sorted[0] > sorted[1] {
@@ -67,7 +62,7 @@ func BenchmarkQuantile(b *testing.B) {
 	})
 	b.Run("sample", func(b *testing.B) {
 		for range b.N {
-			if e := s.Quantile(0.99); !(e.Low < e.Value && e.Value < e.High) {
+			if e := sample.Quantile(0.9); !(e.Low < e.Value && e.Value < e.High) {
 				b.Fatal(e)
 			}
 		}

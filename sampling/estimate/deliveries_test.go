@@ -26,20 +26,22 @@ func TestDeliveriesOfABroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram(t, sampling.Late{})
 		g := p.group("session", 10_000, handling)
-		for range 3 {
+		for range 5 {
 			p.trace(func(ctx context.Context) { g.Broadcast(ctx, event{}) })
 		}
 		spans := p.estimates()
 		d := spans.Named("session event")
-		exactly(t, 30_000, d.Handled.Count())
-		exactly(t, 30, d.Handled.Total())
+		exactly(t, 50_000, d.Handled.Count())
+		exactly(t, 50, d.Handled.Total())
 		exactly(t, 0.001, d.Handled.Mean())
 		assert.Equal(t, 0.001, d.Handled.Quantile(0.99).Value)
 		assert.Zero(t, d.Refused.Count().Value)
 		assert.Zero(t, d.Dead.Count().Value)
+		assert.Equal(t, 50.0, d.Handled.Count().Spans)
+		assert.True(t, math.IsInf(d.Dead.Count().High, 1), "of what nobody saw nobody knows")
 		assert.Zero(t, spans.Tally().Orphans)
 		assert.Equal(t, spans.Tally().Spans, spans.Tally().Headless, "the SDK's samplers do not say it")
-		exactly(t, 3, spans.Named("root").Handled.Count())
+		exactly(t, 5, spans.Named("root").Handled.Count())
 	})
 }
 
@@ -80,7 +82,7 @@ func TestDeliveriesBehindRelays(t *testing.T) {
 			mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 100}))
 		sizes := map[mailbox.Ref[event]]int{}
 		for _, n := range []int{1, 1, 2, 3, 5, 8, 20, 50, 100, 300, 500} {
-			g := p.group("session", n, handling)
+			g := p.group("session", n, handling, mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
 			relay := p.spawn("relay", func(ctx context.Context, e event) error {
 				g.Broadcast(ctx, e)
 				return nil
@@ -117,11 +119,11 @@ func TestLinkedTracesAreOneTree(t *testing.T) {
 			}
 			spans := p.estimates()
 			assert.Zero(t, spans.Tally().Orphans)
-			d = spans.Select(func(s estimate.Span) bool {
+			d = spans.Select(func(s estimate.Span) (float64, bool) {
 				if s.Name() == "again event" && !s.Parent().IsValid() {
 					roots++
 				}
-				return s.Name() == "session event" || s.Name() == "sink event"
+				return s.EndTime().Sub(s.StartTime()).Seconds(), s.Name() == "session event" || s.Name() == "sink event"
 			})
 			exactly(t, 2000, spans.Named("session event").Handled.Count())
 			exactly(t, 2000, spans.Named("sink event").Handled.Count())
@@ -195,8 +197,8 @@ func TestSpansWithoutAWeight(t *testing.T) {
 	}
 }
 
-// What a cap has shed is in no estimate: the tally has it, as what it stands for.
-func TestWhatShedIsInTheTally(t *testing.T) {
+// What a cap has shed is in no estimate: it is said beside them, as what it stands for.
+func TestWhatShedIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 4, 100
 		p := newProgram(t, sampling.Late{Slow: time.Millisecond, Stratum: true, PerSecond: -1})
@@ -221,10 +223,9 @@ func TestWhatShedIsInTheTally(t *testing.T) {
 		spans := p.estimates()
 		d := spans.Named("session event")
 		require.Positive(t, d.Handled.Tally().Shed, "the slow ones, as a check")
-		shed := spans.Shed("broadcast sessions")
+		shed := d.Shed
 		require.Positive(t, shed.Value)
-		assert.Equal(t, shed.Value, spans.Tally().Shed)
-		assert.Zero(t, spans.Shed("broadcast relays").Value)
+		assert.Zero(t, spans.Named("relay event").Shed.Value, "it is not of these")
 		assert.InDelta(t, 10*2*relays*sessions, shed.Value+d.Handled.Count().Value, 1e-6)
 		assert.Positive(t, shed.StdErr, "which relays were chosen is chance")
 	})

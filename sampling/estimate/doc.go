@@ -3,7 +3,7 @@
 
 // Package estimate tells from the spans that were kept what all of them would
 // have shown: how many there were, totals, means and quantiles, each with a
-// standard error.
+// standard error, an interval, and how many spans it rests on.
 //
 // A fan-out to ten thousand sessions leaves perhaps ten spans, each of which
 // stands for a thousand. To count spans as they are counts small fan-outs fully
@@ -21,11 +21,12 @@
 //
 // [Spans] takes spans of the OpenTelemetry SDK, others that have the same accessors, and
 // OTLP in JSON ([Spans.AddOTLP]). It finds the broadcasts above each span, through relays,
-// into traces that are linked to them, and through chains that were cut; it leaves out
-// what belongs to a broadcast on which a cap took effect, counts what was refused or
-// never handled apart, and makes up for the traces that a sampler has not kept.
-//
-// The rest of this page tells what it does, and how to do it by hand.
+// into traces that are linked to them, and through chains that were cut. What was refused
+// or never handled is counted apart ([Deliveries]). What belongs to a broadcast on which a
+// cap took effect is left out, and how many messages that were is told. Spans below a
+// fan-out that do not say what they stand for are left out and counted ([Tally]); estimates
+// then do not know how far they are off. Traces that a sampler has not kept are made up
+// for where the trace states its probability, or the caller does ([Spans.AssumeHead]).
 //
 // # Estimates
 //
@@ -35,71 +36,65 @@
 // weighted distribution (Hájek, 1971); their bias is far below their standard
 // error unless there are only a few spans.
 //
-// Weights begin at 1 at the root of a trace. A sampler that keeps a share of all
-// traces is not in them: then Count, Total and Above are those of the traces that
-// were kept, means and quantiles are right, and standard errors leave out what
-// the choice of traces adds. To have all traces in totals, multiply the weight of
-// each span by one over that share, and have its trace's ID be the key of its only
-// stage, without sizes: then each trace is one draw.
-//
 // # Standard errors
 //
 // They say how far an estimate may be off because some recipients were chosen and
 // others not, and of nothing else. If all were, they are 0.
 //
-//   - For a fan-out whose sizes are known ([Stage]), the variance is that of a
-//     total over k of N chosen without replacement, N²(1-k/N)s²/k, with s² of all
-//     k, those that show up in no observation being zeros (Cochran, Sampling
-//     Techniques, 1977, chapter 2). Fan-outs add up as strata do (chapter 5). Of
-//     fan-outs below fan-outs each stage adds its part (chapter 11; Raj, 1966).
-//   - For all others it is Σ(wy)²: that of draws with replacement (Hansen and
-//     Hurwitz, 1943), but without their centre, because a sample of some sort of
-//     spans does not know how many others were chosen. In the mean that is never
-//     too small for a total, of one fan-out or of several. In the tests it makes
-//     the standard error of a total 1.6 times the true one, that of a mean 1.03
-//     times, and more where fan-outs are small. It is too small if observations
-//     of one draw are added as if they were many: spans of one recipient,
-//     recipients of one relay. A stage makes them one draw.
-//   - A recipient that was chosen alone, of several, is such a draw too.
-//   - Observations of weight 1 are there for certain, and add nothing.
+//   - Of a broadcast that chose k of N, that of a total over k of N without
+//     replacement, N²(1-k/N)s²/k, with s² of all k; those that were not selected are
+//     zeros (Cochran, Sampling Techniques, 1977, chapter 2). Broadcasts add up as
+//     strata do (chapter 5). Of broadcasts below broadcasts each adds its part
+//     (chapter 11; Raj, 1966).
+//   - Behind relays that share a budget, that of a choice at the end of all relays,
+//     where each relay with several is a stratum; of the relays, that of unequal
+//     probabilities in proportion to their sizes (Hájek, 1964; Deville, 1999; Tillé,
+//     Sampling Algorithms, 2006, chapter 7). It may be up to twice too large where
+//     sizes that were said are far from the real ones, or budgets are below 1.
+//   - Where seldom one recipient is chosen, that of one or nobody.
+//   - Where kinds have limits of their own, that of two phases (Cochran, chapter 12).
+//   - Of traces that a sampler has chosen, and of whatever is below a broadcast whose
+//     span is missing, that of each being chosen by itself.
 //   - Mean and Quantile use the same on deviations from themselves
 //     (linearisation), Quantile by way of Woodruff's interval (1952).
 //
-// Intervals use Student's distribution with Satterthwaite's degrees of freedom
-// (1946). They assume that the estimate is about normal. Where few were chosen
-// and values are skewed it is not: of one log-normal broadcast of 10,000 with 10
-// chosen, nine in ten intervals hold the true total.
+// # Intervals
+//
+// They hold the truth in 95 of 100 cases, as long as an estimate is about normal: Student's
+// distribution with Satterthwaite's degrees of freedom (1946), and on the side to which
+// values are skewed Hall's transformation (1992). Where few were chosen and values are
+// skewed no interval does, and a sample that missed the few that matter cannot know. So
+// totals and means that rest on fewer than 50 spans ([Estimate]) have none. With 50, 90 of
+// 100 hold the truth for log-normal values of σ = 1.5, 85 for σ = 2. Shares, as of Above, and
+// quantiles do not depend on how values are spread, and always have one, which may be
+// infinite on a side.
+//
+// To know a tail, count slow handlings as a stratum (sampling.Late.Stratum): then each of
+// them has a span, and a few that carry most of a total are part of it. Where that holds
+// throughout, [Spans.Named] knows by it that none above the shortest of them is missing,
+// and where they are one in a hundred, Quantile(0.99) has an upper end.
 //
 // # Late spans
 //
 // A span with the attribute waybill.late.reason was made when all was over, or
-// was marked then. Its weight says whether it counts: an exemplar has weight 0.
+// was marked then. Its weight says whether it counts: an uncounted one has weight 0.
 // With sampling.Late.Stratum slow handlings are counted as a stratum of their
 // own, with the weight of the fan-outs above the last, 1 if there are none,
-// whether the choice fell on them or not. Both kinds are told apart by the weight
-// alone, so Add needs no help. To say exactly how many were slow, count those of
-// that reason alone. Where there are more slow ones than there may be late spans,
-// a share of them counts, each for as many more (waybill.late.probability):
-// estimates stay unbiased, and say how many were slow within a standard error,
-// which [StageOf] sees to ([Stage]).
+// whether the choice fell on them or not. To say exactly how many were slow, select those
+// of that reason alone ([Spans.Select]). Where there are more slow ones than there may be
+// late spans, a share of them counts, each for as many more (waybill.late.probability):
+// estimates stay unbiased, and say how many were slow within a standard error.
 //
-// # Broadcasts that shed
-//
-// If a cap took effect on a broadcast (sampling.ShedKey), none of its recipients was
-// chosen, and nothing stands for them. Leave out what late spans there are below,
-// and say so of what you compare the estimate with. The broadcast may be a relay's,
-// in a trace where others are complete: go by the spans of all broadcasts.
-//
-//	if estimate.IsShed(span.Attributes()) {
-//		s.Shed(span.SpanContext().SpanID().String())
-//	}
+// Uncounted spans are in no estimate, but known: a total or a mean has no upper end if
+// those that took longer than all that was chosen come to more than its interval.
 //
 // # Attributes
 //
 // On the spans of a chosen recipient, and all that follow from it:
 //
 //   - waybill.fanout.weight (double): how many the span stands for, all fan-outs
-//     above it multiplied. Absent means 1, and 0 an exemplar.
+//     above it multiplied. Absent means 1, and 0 a late span
+//     that stands for nobody.
 //   - waybill.fanout.rounded_weight (int): the same, rounded down or up at random,
 //     for each span anew, so that its mean is the weight. It is for backends that
 //     count in whole numbers; always to round to the nearest would count 5
@@ -124,8 +119,7 @@
 //   - waybill.fanout.delivered and waybill.fanout.refused (int): how many
 //     mailboxes took it, and how many did not.
 //   - waybill.fanout.shed (boolean): that a cap took effect, and nobody was chosen;
-//     absent otherwise. Leave the broadcast out: [Weight] does for its own span,
-//     [Sample.Shed] for its recipients.
+//     absent otherwise. Nothing stands for its recipients.
 //
 // On the span of a message:
 //
@@ -208,9 +202,7 @@
 //
 // # Cost and concurrency
 //
-// A [Sample] keeps every observation. Add takes constant time, each estimate time
-// in proportion to the number of observations, and a quantile sorts them. It is
-// not safe for concurrent use; goroutines and collectors each have their own and
-// merge them in the end. [Weight] and [StageOf] may be called from anywhere; they
-// keep nothing and allocate nothing.
+// [Spans] keeps every span that it is given, and is not safe for concurrent use. What it
+// selects does not change, and may be used by several goroutines at once. Each estimate
+// takes time in proportion to the number of spans, and a quantile sorts them.
 package estimate

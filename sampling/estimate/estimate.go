@@ -16,81 +16,95 @@ type Estimate struct {
 	// were chosen and others not. It is 0 if all were, and +Inf if the sample
 	// cannot tell.
 	StdErr float64
-	// Low and High are the ends of its 95 % confidence interval, infinite where
-	// the sample cannot tell.
+	// Low and High are the ends of its 95 % confidence interval, infinite where the
+	// sample cannot tell. That is so for all estimates of totals and means that rest
+	// on fewer than 50 spans, unless nothing was left to chance.
 	Low, High float64
+	// Spans is how many spans it rests on: as many of equal weight would tell as much,
+	// (Σw)²/Σw² (Kish, 1965). Spans of one recipient are one, those of recipients of one
+	// relay too if that was left to chance, and those of one trace if a sampler chose
+	// that. Those that were there for certain are left out, unless all were.
+	Spans float64
 }
 
-// String returns the value and its standard error, as in "1200 ± 35".
-func (e Estimate) String() string { return fmt.Sprintf("%.6g ± %.2g", e.Value, e.StdErr) }
-
-// estimate returns an estimate that may be off by d, and by more than anybody knows if
-// there are spans of which nothing says what they stand for.
-func (s *Sample) estimate(value float64, d deviation) Estimate {
-	if s.unweighted > 0 {
-		return unknown(value)
+// String returns the value and its standard error, as in "1200 ± 35", and how many spans
+// it rests on where they are too few for an interval, as in "1200 ± 35 (of 12 spans)".
+func (e Estimate) String() string {
+	text := fmt.Sprintf("%.6g ± %.2g", e.Value, e.StdErr)
+	if math.IsInf(e.Low, -1) && math.IsInf(e.High, 1) {
+		text += fmt.Sprintf(" (of %.0f spans)", e.Spans)
 	}
-	e := Estimate{Value: value, StdErr: math.Sqrt(d.variance), Low: value, High: value}
-	if e.StdErr > 0 {
-		e.Low -= d.quantile() * e.StdErr
-		e.High += d.quantile() * e.StdErr
+	return text
+}
+
+// Count estimates how many there were in all: Σw. Where the broadcasts tell it exactly,
+// because nobody refused them, its standard error is 0.
+func (s *Sample) Count() Estimate {
+	sort := plain
+	if s.isWhole() {
+		sort = alike
+	}
+	total, d := s.sum(func(observation) float64 { return 1 }, sort)
+	e := s.estimate(total, d, 0)
+	if d.variance == 0 && len(s.observations) > 0 && sort == alike {
+		total = math.Round(total) // Sums of weights are rounded otherwise.
+		e.Value, e.Low, e.High = total, total, total
 	}
 	return e
 }
 
-// unknown is an estimate of which nothing is known but perhaps its value.
-func unknown(value float64) Estimate {
-	return Estimate{value, math.Inf(1), math.Inf(-1), math.Inf(1)}
-}
-
-// Count estimates how many there were in all: Σw. Where the sample knows the stages
-// and holds all the chosen, two at least of each fan-out, that is no guess, and its
-// standard error is 0.
-func (s *Sample) Count() Estimate {
-	return s.estimate(s.sum(s.counted(), func(observation) float64 { return 1 }))
+func (s *Sample) isWhole() bool {
+	for _, o := range s.observations {
+		if !o.whole {
+			return false
+		}
+	}
+	return s.tally.Unweighted == 0
 }
 
 // Total estimates the sum of all values: Σwy.
 func (s *Sample) Total() Estimate {
-	return s.estimate(s.sum(s.counted(), func(o observation) float64 { return o.value }))
-}
-
-// Above estimates how many of all values were greater than limit.
-// A sample without any, or with hardly one, still has a standard error: it may
-// have missed them.
-func (s *Sample) Above(limit float64) Estimate {
-	above := func(o observation) bool { return o.value > limit }
-	counted := s.counted()
-	total, d := s.sum(counted, func(o observation) float64 { return indicator(above(o)) })
-	d.widen(blindness(counted, above))
-	return s.estimate(total, d)
-}
-
-// sum estimates the sum of a quantity over all.
-func (s *Sample) sum(counted []observation, quantity func(observation) float64) (total float64, d deviation) {
-	for _, o := range counted {
-		total += o.weight * quantity(o)
-	}
-	return total, s.plan.deviation(counted, quantity, false)
+	total, d := s.sum(func(o observation) float64 { return o.value }, plain)
+	return s.estimate(total, d, s.unseen())
 }
 
 // Mean estimates the mean of all values: Σwy / Σw.
 func (s *Sample) Mean() Estimate {
-	counted := s.counted()
 	var total, count float64
-	for _, o := range counted {
+	for _, o := range s.observations {
 		total += o.weight * o.value
 		count += o.weight
 	}
 	if count == 0 {
-		return unknown(math.NaN())
+		return s.unknown(math.NaN())
 	}
 	mean := total / count
-	d := s.plan.deviation(counted, func(o observation) float64 { return (o.value - mean) / count }, true)
-	if math.IsInf(d.variance, 1) {
-		return unknown(mean)
+	d := s.plan.deviation(s.observations, func(o observation) float64 { return (o.value - mean) / count }, centred)
+	return s.estimate(mean, d, s.unseen()/count)
+}
+
+// Above estimates how many of all values were greater than limit. A sample without any,
+// or with hardly one, still has a standard error: it may have missed them. Its interval
+// does not need many spans.
+func (s *Sample) Above(limit float64) Estimate {
+	above := func(o observation) bool { return o.value > limit }
+	total, d := s.sum(func(o observation) float64 { return indicator(above(o)) }, plain)
+	if limit < s.tail {
+		b := s.blindness(above)
+		d.widen(b.variance, b.number)
 	}
-	return s.estimate(mean, d)
+	if !s.tells(d) {
+		return s.unknown(total)
+	}
+	return s.interval(total, d)
+}
+
+// sum estimates the sum of a quantity over all.
+func (s *Sample) sum(quantity func(observation) float64, sort sort) (total float64, d deviation) {
+	for _, o := range s.observations {
+		total += o.weight * quantity(o)
+	}
+	return total, s.plan.deviation(s.observations, quantity, sort)
 }
 
 func indicator(b bool) float64 {

@@ -40,6 +40,11 @@ func (s *madeSpan) EndTime() time.Time               { return s.end }
 type forge struct {
 	random *rand.Rand
 	spans  []estimate.Span
+
+	last struct { // that was put
+		above, below trace.SpanContext
+		fanout       sampling.Fanout
+	}
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -84,6 +89,16 @@ func (f *forge) linked(name string, broadcast trace.SpanContext, fanout sampling
 	return self
 }
 
+// goneOn makes the root span of a trace in which a chain goes on that was cut after span.
+func (f *forge) goneOn(name string, span trace.SpanContext, fanout sampling.Fanout, seconds float64) {
+	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.Put(trace.TraceState{}))
+	f.span(name, parent, seconds, fanout.Attributes(nil)...)
+	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
+	made.links = []trace.Link{{
+		SpanContext: span, Attributes: []attribute.KeyValue{mailbox.LinkReasonKey.String("chain")},
+	}}
+}
+
 // broadcast makes the span of a broadcast below parent, which stands for above, with what
 // the plan says of it.
 func (f *forge) broadcast(
@@ -111,8 +126,39 @@ func (*forge) casting(attrs []attribute.KeyValue, above sampling.Fanout, shed bo
 func (f *forge) recipient(
 	name string, broadcast trace.SpanContext, fanout sampling.Fanout, seconds float64, more ...attribute.KeyValue,
 ) trace.SpanContext {
-	parent := broadcast.WithTraceState(fanout.Put(broadcast.TraceState()))
-	return f.span(name, parent, seconds, append(fanout.Attributes(nil), more...)...)
+	if l := &f.last; !l.above.Equal(broadcast) || l.fanout != fanout {
+		l.above, l.fanout = broadcast, fanout
+		l.below = broadcast.WithTraceState(fanout.Put(broadcast.TraceState()))
+	}
+	return f.span(name, f.last.below, seconds, append(fanout.Attributes(nil), more...)...)
+}
+
+// cast makes a broadcast of a trace of its own to recipients that measure these values.
+func (f *forge) cast(t testing.TB, c sampling.Config, values []float64) {
+	f.castBelow(f.root(t, ""), sampling.Fanout{}, sampling.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
+}
+
+// castBelow makes a broadcast below parent, which stands for above.
+func (f *forge) castBelow(parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan, values []float64) {
+	cast, fanout := f.broadcast("broadcast", parent, above, plan), above.Recipient(plan)
+	for _, i := range plan.Chosen {
+		f.recipient("session", cast, fanout, values[i])
+	}
+}
+
+// castRelays makes a broadcast to relays, of which it takes the sizes to be what is said,
+// below parent, which stands for above. For each relay that keeps the trace it calls next.
+func (f *forge) castRelays(
+	parent trace.SpanContext, planner sampling.Planner, said []int, next func(i int, relay trace.SpanContext, planner sampling.Planner),
+) {
+	plan := planner.Relays(said)
+	cast := f.broadcast("relay broadcast", parent, planner.Above, sampling.Plan{Size: plan.Size, Chosen: plan.Chosen, Shed: plan.Shed})
+	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
+	made.attrs = append(made.attrs, mailbox.FanoutBudgetKey.Int(plan.Spans))
+	for n, i := range plan.Chosen {
+		planner.Above = plan.Recipient(n)
+		next(i, f.recipient("relay", cast, planner.Above, 0.001), planner)
+	}
 }
 
 // collect adds all spans, in any order.

@@ -115,9 +115,9 @@ func TestOTLPSaysWhatTheSpansDo(t *testing.T) {
 		}
 		attrs := func(s *estimate.Spans) map[trace.SpanID][]attribute.KeyValue {
 			found := make(map[trace.SpanID][]attribute.KeyValue)
-			s.Select(func(span estimate.Span) bool {
+			s.Select(func(span estimate.Span) (float64, bool) {
 				found[span.SpanContext().SpanID()] = append([]attribute.KeyValue{}, span.Attributes()...)
-				return false
+				return 0, false
 			})
 			return found
 		}
@@ -147,7 +147,7 @@ func TestOTLPInAllItsForms(t *testing.T) {
 	work := s.Named("work").Handled
 	assert.Equal(t, 4.0, work.Count().Value)
 	assert.Equal(t, 1.5, work.Mean().Value)
-	s.Select(func(span estimate.Span) bool {
+	s.Select(func(span estimate.Span) (float64, bool) {
 		var got []string
 		for _, kv := range span.Attributes() {
 			got = append(got, string(kv.Key)+"="+kv.Value.String())
@@ -156,7 +156,7 @@ func TestOTLPInAllItsForms(t *testing.T) {
 			"waybill.fanout.weight=4", "s=x", "b=true", "i=9223372036854775807", "j=7", "n=-Infinity", "e={}", "z=",
 			`l={"arrayValue":{"values":[{"intValue":1}]}}`,
 		}, got)
-		return false
+		return 0, false
 	})
 
 	// IDs that are none, and times that are missing.

@@ -19,6 +19,9 @@ import (
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
+// event is what sessions get.
+type event struct{}
+
 // program runs processes of package mailbox, and keeps their spans. It is to be used in
 // a synctest bubble.
 type program struct {

@@ -25,11 +25,11 @@ import (
 // standard error is the interval's length turned back into one.
 func (s *Sample) Quantile(q float64) Estimate {
 	if !(q >= 0 && q <= 1) { // Also true for NaN.
-		return unknown(math.NaN())
+		return s.unknown(math.NaN())
 	}
-	sorted := slices.Clone(s.counted())
+	sorted := slices.Clone(s.observations)
 	if len(sorted) == 0 {
-		return unknown(math.NaN())
+		return s.unknown(math.NaN())
 	}
 	slices.SortFunc(sorted, func(a, b observation) int { return cmp.Compare(a.value, b.value) })
 	c := cumulative{sorted, 0}
@@ -40,14 +40,18 @@ func (s *Sample) Quantile(q float64) Estimate {
 	share := c.share(value)
 	d := s.plan.deviation(sorted, func(o observation) float64 {
 		return (indicator(o.value <= value) - share) / c.total
-	}, true)
-	if math.IsInf(d.variance, 1) || s.unweighted > 0 {
-		return unknown(value)
+	}, centred)
+	if !s.tells(d) {
+		return s.unknown(value)
 	}
-	b := blindness(sorted, func(o observation) bool { return o.value <= value })
-	b.variance /= c.total * c.total
-	d.widen(b)
-	return c.woodruff(q, value, d, b.block/c.total)
+	var b blind
+	if value < s.tail {
+		b = s.blindness(func(o observation) bool { return o.value <= value })
+	}
+	d.widen(b.variance/(c.total*c.total), b.number)
+	e := c.woodruff(q, value, d, b.block/c.total)
+	e.Spans = s.spans()
+	return e
 }
 
 // cumulative is the weighted distribution of observations sorted by value.

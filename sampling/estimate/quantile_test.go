@@ -25,17 +25,19 @@ func TestWeightedQuantilesAreRight(t *testing.T) {
 	broadcasts := fleet(fixed(1), sizes...)
 	values := all(broadcasts)
 	p50, p99 := quantile(values, 0.5), quantile(values, 0.99)
-	for name, add := range map[string]adder{"staged": staged, "unstaged": unstaged} {
-		t.Run(name, func(t *testing.T) {
-			got := judge(t, 400, sampler(sampling.Config{}, 7, broadcasts, add), p50, p99)
-			require.NoError(t, got["p50"].near(0.01))
-			require.NoError(t, got["p99"].near(0.02))
-			require.NoError(t, got["p50"].covers(0.91, 0.99))
-			require.NoError(t, got["p99"].covers(0.91, 1))
-		})
-	}
+	got := judge(t, 100, handled(runs(t, 7, each(sampling.Config{}, broadcasts))), p50, p99)
+	require.NoError(t, got["p50"].near(0.01))
+	require.NoError(t, got["p99"].near(0.04))
+	require.NoError(t, got["p50"].covers(0.86, 1))
+	require.NoError(t, got["p99"].covers(0.86, 1))
 	// Negative control: spans counted as they are.
-	got := judge(t, 50, sampler(sampling.Config{}, 7, broadcasts, unweighted), p50)
+	got = judge(t, 20, handled(runs(t, 7, func(t testing.TB, f *forge) {
+		for _, b := range broadcasts {
+			for _, i := range (sampling.Planner{Random: f.random}).Plan(len(b)).Chosen {
+				f.span("session", f.root(t, ""), b[i])
+			}
+		}
+	})), p50)
 	require.Error(t, got["p50"].near(0.25))
 	require.Error(t, got["p50"].covers(0.05, 1))
 }
@@ -46,7 +48,7 @@ func TestQuantilesOfFewAreHonest(t *testing.T) {
 	for _, size := range []int{100, 10_000} { // Ten are chosen of both.
 		broadcasts := fleet(fixed(1), size)
 		values := all(broadcasts)
-		sample := sampler(sampling.Config{}, 8, broadcasts, staged)
+		sample := handled(runs(t, 8, each(sampling.Config{}, broadcasts)))
 		got := judge(t, 500, sample, quantile(values, 0.5), quantile(values, 0.99))
 		require.NoError(t, got["p50"].covers(0.93, 1))
 		require.NoError(t, got["p99"].covers(0.93, 1))
@@ -60,32 +62,35 @@ func TestAboveIsHonestAboutWhatItMissed(t *testing.T) {
 	broadcasts := fleet(fixed(1), 10_000)
 	values := all(broadcasts)
 	limit := quantile(values, 0.9).truth
-	sample := sampler(sampling.Config{}, 9, broadcasts, staged)
-	got := judge(t, 1000, sample, above(values, limit))["above"]
+	sample := handled(runs(t, 9, each(sampling.Config{}, broadcasts)))
+	got := judge(t, 500, sample, above(values, limit))["above"]
 	require.NoError(t, got.unbiased())
 	require.NoError(t, got.covers(0.93, 1))
 
 	// Negative control: a third of the samples has none above the limit, and an
 	// interval of zeros.
-	got = judge(t, 1000, sampler(sampling.Config{}, 9, broadcasts,
-		func(s *estimate.Sample, value float64, f sampling.Fanout, stage estimate.Stage) {
-			if value > limit {
-				s.Add(1, f.Weight, stage)
-			}
-		}), quantity{"above", above(values, limit).truth, (*estimate.Sample).Total})["above"]
+	got = judge(t, 500, sample, quantity{"above", above(values, limit).truth, func(s *estimate.Sample) estimate.Estimate {
+		e := s.Above(limit)
+		if e.Value == 0 {
+			e.Low, e.High = 0, 0
+		}
+		return e
+	}})["above"]
 	require.Error(t, got.covers(0.93, 1))
 }
 
 func TestQuantileDefinition(t *testing.T) {
-	var s estimate.Sample
+	f := &forge{random: fixed(66)}
 	for _, v := range []float64{40, 10, 30, 20} {
-		s.Add(v, 1)
+		f.span("session", f.root(t, ""), v)
 	}
+	s := f.collect().Named("session").Handled
 	for q, want := range map[float64]float64{0: 10, 0.2: 10, 0.25: 10, 0.26: 20, 0.5: 20, 0.51: 30, 0.75: 30, 1: 40} {
 		e := s.Quantile(q)
-		assert.Equal(t, estimate.Estimate{Value: want, Low: want, High: want}, e, "q = %v: all were traced", q)
+		assert.Equal(t, estimate.Estimate{Value: want, Low: want, High: want, Spans: 4}, e, "q = %v: all were traced", q)
 	}
-	s.Add(50, 6)
+	f.span("session", f.root(t, ""), 50, sampling.WeightKey.Float64(6))
+	s = f.collect().Named("session").Handled
 	assert.Equal(t, 50.0, s.Quantile(0.5).Value)
 	assert.Equal(t, 40.0, s.Quantile(0.4).Value)
 	for _, q := range []float64{-0.1, 1.1, math.NaN()} {

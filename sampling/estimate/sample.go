@@ -5,139 +5,76 @@ package estimate
 
 import "math"
 
-// Sample collects observations and estimates from them what all recipients
-// together would have shown. The zero value is empty and ready for use. A Sample
-// must not be copied once it is in use, and not be used by several goroutines
-// at once; let each have its own, and [Sample.Merge] them.
+// Sample estimates from the spans that were kept what all together would have shown.
+// [Spans] makes it. It does not change; several goroutines may use it at once.
 //
-// It keeps every observation, in 40 bytes, and 24 more if it has a [Stage]; the
-// keys of fan-outs and recipients, once each, are kept too. Each estimate takes
-// time in proportion to the number of observations; a quantile sorts them too.
+// It keeps some 40 bytes for each span, and 100 for each that was left to chance. An
+// estimate takes time in proportion to the number of spans; a quantile sorts them too.
 type Sample struct {
 	observations []observation
 	plan         design
-	shed         map[string]struct{} // the keys of fan-outs to leave out
-	exemplars    int
-	invalid      int
-	unweighted   int
-	belowShed    int
+	uncounted    []float64 // values of spans that are in no estimate
+	tally        Tally
+	chance       bool    // anything was left to chance where these are from
+	tail         float64 // every value from here on was kept, as a stratum; +Inf if none was
 }
 
 type observation struct {
 	value, weight float64
-	kept          float64 // with what probability, of its sort
-	unit          int     // the recipient it came from, or one of those below
-	fanout        int     // the nearest fan-out above it, or none
+	unit          int  // the innermost that it came from, or none
+	draw          int  // the outermost that was left to chance, or none
+	whole         bool // the unit is nothing else, and nothing of its sort is missing
 }
 
-const (
-	none   = -1 // chosen by nobody, or alone, by no known fan-out
-	lumped = -2 // one with all others below its outermost fan-out
-)
-
-// Add takes in one observation. Weight is how many recipients it stands for: see
-// [Weight]. One of weight 0 is an exemplar, counted by [Sample.Tally] and in no
-// estimate. Values that are NaN, infinite or beyond ±1e100, and weights that are
-// NaN, below 1 or above 1e15, are left out and counted too.
-//
-// Stages are the fan-outs that the observation came through, the outermost
-// first. They change no estimate, but its standard error: see [Stage].
-func (s *Sample) Add(value, weight float64, stages ...Stage) {
-	switch {
-	case !(math.Abs(value) <= maxValue): // Also true for NaN.
-		s.invalid++
-	case weight == 0:
-		s.exemplars++
-	case !validWeight(weight):
-		s.invalid++
-	default:
-		weight = max(weight, 1)
-		unit, fanout := s.plan.place(weight, stages)
-		kept := 1.0
-		if n := len(stages); n > 0 {
-			kept = stages[n-1].kept()
-		}
-		s.observations = append(s.observations, observation{value, weight, kept, unit, fanout})
-	}
-}
-
-// Shed leaves out what came through the fan-out of that key, as [Stage] has it,
-// whether it was added before or is added later. It is for broadcasts, those of
-// relays as well, whose own span says that a cap took effect ([IsShed]): nothing
-// stands for those of their recipients that have no late span.
-func (s *Sample) Shed(fanout string) {
-	if fanout == "" {
-		return
-	}
-	if s.shed == nil {
-		s.shed = make(map[string]struct{})
-	}
-	s.shed[fanout] = struct{}{}
-}
-
-// Merge adds all that other has collected, and leaves it as it is. Fan-outs of
-// one key are one fan-out, so collectors that saw different recipients of a
-// broadcast can be merged.
-func (s *Sample) Merge(other *Sample) {
-	if other == nil {
-		return
-	}
-	added := other.observations // As they are now: other may be s.
-	fanouts, units := s.plan.merge(&other.plan)
-	for _, o := range added {
-		if o.unit >= 0 {
-			o.unit = units[o.unit]
-		}
-		if o.fanout >= 0 {
-			o.fanout = fanouts[o.fanout]
-		}
-		s.observations = append(s.observations, o)
-	}
-	for key := range other.shed {
-		s.Shed(key)
-	}
-	s.exemplars += other.exemplars
-	s.invalid += other.invalid
-	s.unweighted += other.unweighted
-	s.belowShed += other.belowShed
-}
-
-// Tally says what became of the observations that were added.
+// Tally says what became of the spans that were selected.
 type Tally struct {
 	Counted   int // taken into estimates
-	Exemplars int // of weight 0
-	Shed      int // left out because of [Sample.Shed]
-	Invalid   int // left out because value or weight made no sense
+	Uncounted int // of weight 0: late spans of messages that stand for no others
 	// Unweighted are left out because they are below a fan-out and nothing says what
 	// they stand for. Estimates do not know then how far they are off.
 	Unweighted int
+	// Shed are left out because they are below a broadcast on which a cap took effect.
+	// How many messages were lost to estimates is in [Deliveries].
+	Shed    int
+	Invalid int // left out because value or weight made no sense
 }
 
-// Tally returns how many observations count, and how many do not, and why.
-func (s *Sample) Tally() Tally {
-	t := Tally{Exemplars: s.exemplars, Invalid: s.invalid, Unweighted: s.unweighted, Shed: s.belowShed}
-	shed := s.plan.hidden(s.shed)
-	for _, o := range s.observations {
-		if o.fanout >= 0 && shed[o.fanout] {
-			t.Shed++
-		} else {
-			t.Counted++
-		}
+// Tally returns how many spans count, and how many do not, and why.
+func (s *Sample) Tally() Tally { return s.tally }
+
+// add takes in span i with that value.
+func (s *Sample) add(t *tree, i int32, value float64) {
+	r := &t.records[i]
+	weight := r.weight
+	if math.IsNaN(weight) && t.near[i] < 0 {
+		weight = 1
 	}
-	return t
+	switch {
+	case t.shed[i]:
+		s.tally.Shed++
+	case math.IsNaN(weight):
+		s.tally.Unweighted++
+	case !(math.Abs(value) <= maxValue) || weight == badWeight:
+		s.tally.Invalid++
+	case weight == 0:
+		s.tally.Uncounted++
+		s.uncounted = append(s.uncounted, value)
+	default:
+		s.tally.Counted++
+		scale := t.scale(i)
+		steps, notChosen := t.steps(i, scale)
+		o := observation{value: value, weight: weight * scale, whole: t.isWhole(i)}
+		o.unit, o.draw = s.plan.place(steps, func(outer spanKey) spent { return t.spent[outer] })
+		if notChosen.valid() {
+			s.plan.notChosen(notChosen)
+		}
+		s.observations = append(s.observations, o)
+	}
 }
 
-// counted returns the observations that count.
-func (s *Sample) counted() []observation {
-	if len(s.shed) == 0 {
-		return s.observations
-	}
-	shed := s.plan.hidden(s.shed)
-	kept := make([]observation, 0, len(s.observations))
-	for _, o := range s.observations {
-		if o.fanout < 0 || !shed[o.fanout] {
-			kept = append(kept, o)
-		}
-	}
-	return kept
+// isWhole is whether span i is all that a unit has of its sort, and no unit is without:
+// that is known of the handling of a broadcast that nobody has refused.
+func (t *tree) isWhole(i int32) bool {
+	b := t.near[i]
+	return b < 0 || t.unit[i] == i && t.records[i].fate == handled && t.records[b].cast.refused == 0
 }

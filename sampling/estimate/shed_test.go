@@ -4,16 +4,14 @@
 package estimate_test
 
 import (
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
-	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
 // exhausted returns the rate of a group that has chosen as many as its last resort
@@ -26,63 +24,50 @@ func exhausted(c sampling.Config) *sampling.Rate {
 	return rate
 }
 
-// spansOfRelays plays a fan-out through relays that share a budget, every third of
-// which sheds its own: the last resort of its group has taken effect. Slow sessions
-// are a stratum. It tells of every broadcast of a relay, and of every span of a
-// session, by the attributes that package mailbox writes.
-func spansOfRelays(
-	seed uint64, broadcasts []broadcast,
-	relayed func(relay string, attrs []attribute.KeyValue),
-	handled func(value float64, relay string, attrs []attribute.KeyValue),
-) func() {
-	random := fixed(seed)
+// shedding plays a fan-out through relays that share a budget, every third of which sheds
+// its own: the last resort of its group has taken effect. Slow sessions are a stratum.
+func shedding(broadcasts []broadcast, hide bool) play {
 	inner := sampling.Config{Curve: sampling.Always(), MaxSpansPerSecond: 1}
 	full := exhausted(inner)
-	sizes := make([]int, len(broadcasts))
-	for i, b := range broadcasts {
-		sizes[i] = len(b)
-	}
-	return func() {
-		plan := sampling.Planner{Config: capped(50), Random: random}.Relays(sizes)
-		for n, i := range plan.Chosen {
-			key, relay := strconv.Itoa(i), plan.Recipient(n)
-			rate := &sampling.Rate{}
-			if i%3 == 0 {
-				rate = full
-			}
-			p := sampling.Planner{Config: inner, Above: relay, Rate: rate, Now: time.Second, Random: random}.Plan(sizes[i])
-			attrs := append(relay.Attributes(nil), mailbox.FanoutSampledKey.Int(len(p.Chosen)))
-			if p.Shed {
-				attrs = append(attrs, sampling.ShedKey.Bool(true))
-			}
-			relayed(key, attrs)
-			session := relay.Recipient(p)
-			chosen := map[int]bool{}
-			for _, j := range p.Chosen {
-				chosen[j] = true
-			}
-			for j, value := range broadcasts[i] {
-				attrs := []attribute.KeyValue(nil)
-				if chosen[j] {
-					attrs = session.Attributes(nil)
+	return func(t testing.TB, f *forge) {
+		f.castRelays(f.root(t, ""), sampling.Planner{Config: limitedTo(100), Random: f.random}, sizesOf(broadcasts),
+			func(i int, relay trace.SpanContext, planner sampling.Planner) {
+				planner.Config, planner.Rate, planner.Now = inner, &sampling.Rate{}, time.Second
+				if i%3 == 0 {
+					planner.Rate = full
 				}
-				if value >= slowFrom {
-					attrs = append(attrs, mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(relay.Weight))
+				values := broadcasts[i]
+				plan := planner.Plan(len(values))
+				said := plan
+				said.Shed = plan.Shed && !hide
+				cast, fanout := f.broadcast("broadcast", relay, planner.Above, said), planner.Above.Recipient(plan)
+				chosen := map[int]bool{}
+				for _, j := range plan.Chosen {
+					chosen[j] = true
 				}
-				if attrs != nil {
-					handled(value, key, attrs)
+				for j, v := range values {
+					slow := v >= slowFrom
+					late := mailbox.LateReasonKey.String("slow")
+					switch {
+					case slow && chosen[j]:
+						f.recipient("session", cast, fanout, v, late, sampling.WeightKey.Float64(planner.Above.Weight))
+					case slow:
+						f.span("session", cast, v, late, sampling.WeightKey.Float64(planner.Above.Weight))
+					case chosen[j]:
+						f.recipient("session", cast, fanout, v)
+					}
 				}
-			}
-		}
+			})
 	}
 }
 
 // Below a relay whose broadcast shed, nobody stands for anybody: that is left out of
-// the estimates, and of the truth.
+// the estimates, and what it comes to is told.
 func TestRelaysThatShedAreLeftOut(t *testing.T) {
-	var broadcasts []broadcast
+	t.Parallel() // It takes seconds, and all its chance is its own.
+	var broadcasts, admitted, shed []broadcast
 	random := fixed(18)
-	for range 60 {
+	for i := range 60 {
 		b := fleet(random, 20+random.IntN(100))[0]
 		for i := range b {
 			if random.Float64() < 0.05 {
@@ -90,52 +75,42 @@ func TestRelaysThatShedAreLeftOut(t *testing.T) {
 			}
 		}
 		broadcasts = append(broadcasts, b)
-	}
-	var admitted []broadcast
-	for i, b := range broadcasts {
-		if i%3 != 0 {
+		if i%3 == 0 {
+			shed = append(shed, b)
+		} else {
 			admitted = append(admitted, b)
-		}
-	}
-	samples := func(isShed func(attrs []attribute.KeyValue) bool) func() *estimate.Sample {
-		var s *estimate.Sample
-		play := spansOfRelays(19, broadcasts,
-			func(relay string, attrs []attribute.KeyValue) {
-				if isShed(attrs) {
-					s.Shed(relay)
-				}
-			},
-			func(value float64, relay string, attrs []attribute.KeyValue) {
-				weight, ok := estimate.Weight(attrs)
-				require.True(t, ok)
-				s.Add(value, weight, estimate.StageOf(relay, attrs))
-			})
-		return func() *estimate.Sample {
-			s = &estimate.Sample{}
-			play()
-			return s
 		}
 	}
 	quantities := func(broadcasts []broadcast) []quantity {
 		values := all(broadcasts)
 		return []quantity{count(len(values)), total(values), mean(values), above(values, slowFrom)}
 	}
-	const trials = 400
-	for name, o := range judge(t, trials, samples(estimate.IsShed), quantities(admitted)...) {
+	const trials = 200
+	for name, o := range judge(t, trials, handled(runs(t, 19, shedding(broadcasts, false))), quantities(admitted)...) {
 		require.NoError(t, o.unbiased(), name)
-		require.NoError(t, o.near(0.03), name)
+		require.NoError(t, o.near(0.05), name)
+		require.NoError(t, o.covers(0.88, 1), name)
 	}
+	t.Run("what was lost", func(t *testing.T) {
+		one := runs(t, 19, shedding(broadcasts, false))
+		sum := 0.0
+		for range trials {
+			spans := one()
+			require.Zero(t, spans.Named("relay").Shed.Value)
+			sum += spans.Named("session").Shed.Value
+		}
+		require.InEpsilon(t, len(all(shed)), sum/trials, 0.04)
+	})
 	t.Run("control: those of the stratum are not left out", func(t *testing.T) {
-		never := func([]attribute.KeyValue) bool { return false }
-		got := judge(t, trials, samples(never), quantities(admitted)...)
+		got := judge(t, trials, handled(runs(t, 19, shedding(broadcasts, true))), quantities(admitted)...)
 		for _, name := range []string{"total", "mean", "above"} {
-			require.Error(t, got[name].near(0.03), name)
+			require.Error(t, got[name].near(0.05), name)
 		}
 	})
 	t.Run("control: the truth of all relays", func(t *testing.T) {
-		got := judge(t, trials, samples(estimate.IsShed), quantities(broadcasts)...)
+		got := judge(t, trials, handled(runs(t, 19, shedding(broadcasts, false))), quantities(broadcasts)...)
 		for _, name := range []string{"count", "total", "above"} {
-			require.Error(t, got[name].near(0.03), name)
+			require.Error(t, got[name].near(0.05), name)
 		}
 	})
 }

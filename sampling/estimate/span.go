@@ -4,6 +4,8 @@
 package estimate
 
 import (
+	"bytes"
+	"cmp"
 	"math"
 	"strings"
 	"time"
@@ -39,6 +41,7 @@ const (
 	shedKey            = sampling.ShedKey
 	sampledKey         = attribute.Key("waybill.fanout.sampled")
 	budgetKey          = attribute.Key("waybill.fanout.budget")
+	refusedKey         = attribute.Key("waybill.fanout.refused")
 	lateReasonKey      = attribute.Key("waybill.late.reason")
 	lateProbabilityKey = attribute.Key("waybill.late.probability")
 	linkReasonKey      = attribute.Key("waybill.link.reason")
@@ -57,6 +60,10 @@ type spanKey struct {
 }
 
 func keyOf(sc trace.SpanContext) spanKey { return spanKey{sc.TraceID(), sc.SpanID()} }
+
+func (k spanKey) compare(o spanKey) int {
+	return cmp.Or(bytes.Compare(k.trace[:], o.trace[:]), bytes.Compare(k.span[:], o.span[:]))
+}
 
 func (k spanKey) valid() bool { return k.trace.IsValid() && k.span.IsValid() }
 
@@ -93,6 +100,7 @@ type cast struct {
 	size    int
 	sampled int
 	budget  int // -1 if its recipients are no relays
+	refused int // mailboxes that did not take it
 	shed    bool
 }
 
@@ -113,6 +121,8 @@ func read(span Span) record {
 			b.sampled = sizeOf(kv.Value, -1)
 		case budgetKey:
 			b.budget = sizeOf(kv.Value, -1)
+		case refusedKey:
+			b.refused = sizeOf(kv.Value, 0)
 		case shedKey:
 			b.shed = isSet(kv.Value)
 		case lateReasonKey:

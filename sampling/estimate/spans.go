@@ -63,57 +63,117 @@ func (s *Spans) AssumeHead(probability float64) {
 
 // Deliveries are the messages that the selected spans are about.
 type Deliveries struct {
-	// Handled holds those that were handled, whether well or not. The value of each is
-	// how many seconds its span lasted.
+	// Handled holds those that were handled, whether well or not.
 	Handled *Sample
 	// Refused holds those that no mailbox took, and Dead those that were accepted and
-	// never handled. The value of each is how many seconds it waited until then.
+	// never handled.
 	Refused, Dead *Sample
+	// Shed is how many messages none of these knows of, because a cap took effect on their
+	// broadcast (sampling.ShedKey). What is compared with an estimate must leave them out
+	// too. They are those of broadcasts with the names of such as are right above selected
+	// spans, and of broadcasts of which nobody knows whom they go to. Where a broadcast to
+	// relays shed, they are the messages to the relays: nobody knows how many there would
+	// have been behind them.
+	Shed Estimate
 }
 
 // Named selects the spans that have one of these names, such as
-// "session MessageCreate". Spans that are about no message are all handled.
+// "session MessageCreate". Spans that are about no message are all handled. The value of
+// each is how many seconds it lasted: that of a message that was not handled, how long it
+// had waited.
+//
+// If all slow handlings of that name are counted (sampling.Late.Stratum), it knows that
+// none of them is missing: a quantile among them has an upper end.
 func (s *Spans) Named(names ...string) Deliveries {
-	return s.Select(func(span Span) bool { return slices.Contains(names, span.Name()) })
-}
-
-// Select selects the spans for which which returns true. It calls that once for each
-// span that was added.
-func (s *Spans) Select(which func(span Span) bool) Deliveries {
-	d := Deliveries{new(Sample), new(Sample), new(Sample)}
-	t := s.resolve()
+	tails := make(map[string]tail)
+	d := s.Select(func(span Span) (float64, bool) {
+		if !slices.Contains(names, span.Name()) {
+			return 0, false
+		}
+		return seconds(span), true
+	})
 	for i := range s.records {
 		r := &s.records[i]
-		if !which(r.span) {
-			continue
+		if name := r.span.Name(); r.fate == handled && slices.Contains(names, name) {
+			tails[name] = tails[name].with(r, seconds(r.span))
 		}
-		switch r.fate {
-		case handled:
-			t.addTo(d.Handled, i)
-		case refused:
-			t.addTo(d.Refused, i)
-		case dead:
-			t.addTo(d.Dead, i)
-		case noDelivery:
-		}
+	}
+	d.Handled.tail = math.Inf(-1)
+	for _, t := range tails {
+		d.Handled.tail = max(d.Handled.tail, t.start())
 	}
 	return d
 }
 
-// Shed estimates how many messages nothing stands for, because a cap took effect on
-// their broadcast (sampling.ShedKey): of the broadcasts whose spans have one of these
-// names, such as "broadcast sessions", or of all if there is none. They are in no
-// other estimate. What is compared with one must leave them out too.
-//
-// Where a broadcast to relays shed, those are the messages to the relays: nobody
-// knows how many there would have been behind them.
-func (s *Spans) Shed(names ...string) Estimate {
-	var shed Sample
+// tail is from where on all handlings of a name are known.
+type tail struct {
+	slow  float64 // the shortest of those that count as slow
+	other float64 // the longest of the others
+	any   bool    // counts as slow
+}
+
+func (t tail) with(r *record, value float64) tail {
+	switch {
+	case !r.slow:
+		t.other = max(t.other, value)
+	case r.weight > 0 && (!t.any || value < t.slow):
+		t.slow, t.any = value, true
+	}
+	return t
+}
+
+func (t tail) start() float64 {
+	if !t.any {
+		return math.Inf(1)
+	}
+	return max(t.slow, t.other)
+}
+
+// Select selects the spans for which value returns true, and takes that for their values:
+// seconds, bytes, or 1 to count them.
+// It calls value once for each span that was added.
+func (s *Spans) Select(value func(span Span) (float64, bool)) Deliveries {
 	t := s.resolve()
-	for i := range s.records {
+	sample := func() *Sample { return &Sample{chance: t.chance, tail: math.Inf(1)} }
+	d := Deliveries{Handled: sample(), Refused: sample(), Dead: sample()}
+	selected := make([]bool, len(s.records))
+	for _, i := range t.order {
 		r := &s.records[i]
-		if r.cast != nil && r.cast.shed && (len(names) == 0 || slices.Contains(names, r.span.Name())) {
-			t.add(&shed, i, float64(r.cast.size))
+		v, ok := value(r.span)
+		if !ok {
+			continue
+		}
+		selected[i] = true
+		switch r.fate {
+		case handled:
+			d.Handled.add(t, i, v)
+		case refused:
+			d.Refused.add(t, i, v)
+		case dead:
+			d.Dead.add(t, i, v)
+		case noDelivery:
+		}
+	}
+	d.Shed = s.shedOf(t, selected)
+	return d
+}
+
+// shedOf estimates how many messages broadcasts have shed that may have been to the same
+// as the selected spans.
+func (s *Spans) shedOf(t *tree, selected []bool) Estimate {
+	known, own := make(map[string]bool), make(map[string]bool) // names of broadcasts
+	for i := range s.records {
+		if b := t.near[i]; b >= 0 {
+			name := s.records[b].span.Name()
+			known[name] = true
+			own[name] = own[name] || selected[i]
+		}
+	}
+	shed := Sample{tail: math.Inf(1)}
+	for _, i := range t.order {
+		r := &s.records[i]
+		if name := r.span.Name(); r.cast != nil && r.cast.shed && (own[name] || !known[name]) {
+			shed.add(t, i, float64(r.cast.size))
 		}
 	}
 	return shed.Total()
@@ -130,14 +190,12 @@ type SpansTally struct {
 	// Headless are kept, but nothing says with what probability their trace was
 	// sampled: they stand for the traces that were kept. See [Spans.AssumeHead].
 	Headless int
-	// Shed is how many messages are in no estimate: see [Spans.Shed].
-	Shed float64
 }
 
 // Tally returns how many spans there are, and what is missing.
 func (s *Spans) Tally() SpansTally {
 	t := s.resolve()
-	tally := SpansTally{Spans: len(s.records), Repeated: s.repeated, Invalid: s.invalid, Shed: s.Shed().Value}
+	tally := SpansTally{Spans: len(s.records), Repeated: s.repeated, Invalid: s.invalid}
 	for i := range s.records {
 		if t.up[i] < 0 && s.records[i].above.valid() {
 			tally.Orphans++

@@ -3,10 +3,7 @@
 
 package estimate
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // tree is how the spans belong together. Its slices have an element for each record.
 type tree struct {
@@ -19,6 +16,9 @@ type tree struct {
 	head    []float64
 	began   []float64 // what the root of its trace stands for, if a fan-out began the trace; else 1
 	assumed float64
+	order   []int32           // of the records by their keys, whatever order they were added in
+	chance  bool              // anything was left to chance
+	spent   map[spanKey]spent // by the outermost broadcast to relays, what became of its budget
 }
 
 // resolve returns the tree of all spans.
@@ -39,30 +39,47 @@ func (s *Spans) resolve() *tree {
 			t.up[i] = above
 		}
 	}
-	const (
-		unknown = iota
-		onPath
-		settled
-	)
-	state := make([]uint8, n)
-	var path []int32
+	t.order = make([]int32, n)
+	for i := range t.order {
+		t.order[i] = int32(i)
+	}
+	slices.SortFunc(t.order, func(a, b int32) int { return s.records[a].id.compare(s.records[b].id) })
+	t.walk(func(path []int32, next int32) {
+		if i := slices.Index(path, next); i >= 0 { // A cycle, which no tracer makes.
+			first := slices.MinFunc(path[i:], func(a, b int32) int { return s.records[a].id.compare(s.records[b].id) })
+			t.up[first] = none // Whatever order they were added in.
+		}
+	})
+	t.walk(func(path []int32, _ int32) {
+		for _, i := range slices.Backward(path) {
+			t.settle(i)
+		}
+	})
+	t.findFinals()
 	for i := range int32(n) { //nolint:gosec // Add bounds it.
-		path = path[:0]
-		j := i
-		for ; j >= 0 && state[j] == unknown; j = t.up[j] {
-			state[j] = onPath
-			path = append(path, j)
-		}
-		if j >= 0 && state[j] == onPath { // A cycle, which no tracer makes.
-			t.up[path[len(path)-1]] = none
-		}
-		for _, k := range slices.Backward(path) {
-			t.settle(k)
-			state[k] = settled
-		}
+		b := s.records[i].cast
+		t.chance = t.chance || b != nil && b.sampled < b.size || s.records[i].weight > 1 || t.scale(i) > 1
 	}
 	s.tree = t
 	return t
+}
+
+// walk goes up from every span, past those where it has not been yet. It calls done with
+// these, and with the span above the last, where it has been, or none.
+func (t *tree) walk(done func(path []int32, next int32)) {
+	been := make([]bool, len(t.records))
+	var path []int32
+	for i := range int32(len(t.records)) { //nolint:gosec // Add bounds it.
+		path = path[:0]
+		j := i
+		for ; j >= 0 && !been[j]; j = t.up[j] {
+			been[j] = true
+			path = append(path, j)
+		}
+		if len(path) > 0 {
+			done(path, j)
+		}
+	}
 }
 
 // settle fills in what there is to know of a span, after what is above it.
@@ -101,7 +118,7 @@ func (t *tree) headOf(i, u int32) float64 {
 }
 
 // scale is by what to multiply the weight of span i for the traces that were not kept.
-func (t *tree) scale(i int) float64 {
+func (t *tree) scale(i int32) float64 {
 	switch {
 	case t.head[i] > 0:
 		return 1 / t.head[i]
@@ -112,23 +129,47 @@ func (t *tree) scale(i int) float64 {
 	}
 }
 
-// addTo adds span i to a sample.
-func (t *tree) addTo(s *Sample, i int) { t.add(s, i, seconds(t.records[i].span)) }
-
-// add adds span i to a sample, with that value.
-func (t *tree) add(s *Sample, i int, value float64) {
-	r := &t.records[i]
-	weight := r.weight
-	switch {
-	case t.shed[i]:
-		s.belowShed++
-		return
-	case math.IsNaN(weight) && t.near[i] >= 0:
-		s.unweighted++
-		return
-	case math.IsNaN(weight):
-		weight = 1
+// findFinals finds where the budgets of broadcasts to relays were spent.
+func (t *tree) findFinals() {
+	t.spent = make(map[spanKey]spent)
+	inner := make(map[int32]int) // how many broadcasts there are right below those to relays
+	for _, i := range t.order {
+		b := t.records[i].cast
+		if b == nil {
+			continue
+		}
+		if above := t.near[i]; above >= 0 && !b.shed {
+			inner[above]++
+		}
+		outer := t.sharer(i)
+		if outer < 0 || b.budget >= 0 || b.shed || t.shed[i] {
+			continue
+		}
+		key := t.records[outer].id
+		all := t.spent[key]
+		all.finals = append(all.finals, final{t.records[i].id, b.size, b.sampled})
+		t.spent[key] = all
 	}
-	scale := t.scale(i)
-	s.Add(value, weight*scale, t.stages(i, scale)...)
+	for i := range t.records {
+		if b := t.records[i].cast; b == nil || b.budget < 0 || inner[int32(i)] >= b.sampled {
+			continue
+		}
+		outer := int32(i)
+		if above := t.sharer(outer); above >= 0 {
+			outer = above
+		}
+		key := t.records[outer].id
+		all := t.spent[key]
+		all.partly = true
+		t.spent[key] = all
+	}
+}
+
+// sharer is the outermost broadcast above i from which there are only relays down to it.
+func (t *tree) sharer(i int32) int32 {
+	outer := int32(none)
+	for at := t.near[i]; at >= 0 && t.records[at].cast.budget >= 0; at = t.near[at] {
+		outer = at
+	}
+	return outer
 }

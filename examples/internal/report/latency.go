@@ -4,50 +4,137 @@
 package report
 
 import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
 // Latency is what the spans of one kind of processes say of all its messages,
 // those that were not traced included.
 type Latency struct {
-	// All holds the seconds from the sending of a message to the end of its
+	// All estimates the seconds from the sending of a message to the end of its
 	// handling.
-	All estimate.Sample
-	// Slow holds those whose handling was slow. They are a stratum of their own:
+	All *estimate.Sample
+	// Slow estimates those whose handling was slow. They are a stratum of their own:
 	// every one left a span, and there is nothing to guess, unless there were more
 	// than there may be late spans.
-	Slow estimate.Sample
+	Slow *estimate.Sample
 	// Spans is how many it is made from.
 	Spans int
 }
 
-// Add takes note of span if it is the handling of a message by a process of that
-// kind.
-func (l *Latency) Add(span sdktrace.ReadOnlySpan, kind string) {
-	attrs := span.Attributes()
-	waited, own, slow := 0.0, false, false
-	for _, kv := range attrs {
-		switch kv.Key {
-		case mailbox.ProcessKindKey:
-			own = kv.Value.AsString() == kind
-		case mailbox.QueueDurationKey:
-			waited = kv.Value.AsFloat64()
-		case mailbox.LateReasonKey:
-			slow = kv.Value.AsString() == "slow"
-		}
-	}
-	weight, ok := estimate.Weight(attrs)
-	if !own || !ok {
+// latencies collects what [Latency] is made from.
+type latencies struct {
+	kind  string
+	spans estimate.Spans
+	kept  int
+}
+
+// add takes note of span if it is a broadcast or the handling of a message.
+func (l *latencies) add(span sdktrace.ReadOnlySpan) {
+	o := observe(span)
+	if o == nil {
 		return
 	}
-	l.Spans++
-	stage := estimate.StageOf(span.Parent().SpanID().String(), attrs)
-	took := waited + span.EndTime().Sub(span.StartTime()).Seconds()
-	l.All.Add(took, weight, stage)
-	if slow {
-		l.Slow.Add(took, weight, stage)
+	l.kept++
+	l.spans.Add(o)
+}
+
+func (l *latencies) latency() Latency {
+	ofKind := func(s estimate.Span) (*observed, float64, bool) {
+		o, ok := s.(*observed)
+		if !ok || o.kind != l.kind {
+			return nil, 0, false
+		}
+		return o, o.end.Sub(o.start).Seconds(), true
 	}
+	all := l.spans.Select(func(s estimate.Span) (float64, bool) {
+		_, took, ok := ofKind(s)
+		return took, ok
+	}).Handled
+	slow := l.spans.Select(func(s estimate.Span) (float64, bool) {
+		o, took, ok := ofKind(s)
+		return took, ok && o.slow
+	}).Handled
+	return Latency{All: all, Slow: slow, Spans: all.Tally().Counted}
+}
+
+// observed is what an estimate needs of a span, without all that the span holds.
+type observed struct {
+	name         string
+	self, parent trace.SpanContext
+	start, end   time.Time // from the sending of the message
+	attrs        []attribute.KeyValue
+	links        []trace.Link
+	kind         string // of the process that handled the message
+	slow         bool
+}
+
+var _ estimate.Span = (*observed)(nil)
+
+// Name implements estimate.Span.
+func (o *observed) Name() string { return o.name }
+
+// SpanContext implements estimate.Span.
+func (o *observed) SpanContext() trace.SpanContext { return o.self }
+
+// Parent implements estimate.Span.
+func (o *observed) Parent() trace.SpanContext { return o.parent }
+
+// StartTime implements estimate.Span.
+func (o *observed) StartTime() time.Time { return o.start }
+
+// EndTime implements estimate.Span.
+func (o *observed) EndTime() time.Time { return o.end }
+
+// Attributes implements estimate.Span.
+func (o *observed) Attributes() []attribute.KeyValue { return o.attrs }
+
+// Links returns the links of a root, by which it belongs to another trace.
+func (o *observed) Links() []trace.Link { return o.links }
+
+// aboutEstimates are the attributes that an estimate depends on.
+var aboutEstimates = []attribute.Key{
+	sampling.WeightKey, sampling.ProbabilityKey, sampling.SizeKey, sampling.ShedKey,
+	mailbox.FanoutSampledKey, mailbox.FanoutBudgetKey, mailbox.FanoutRefusedKey,
+	mailbox.LateReasonKey, mailbox.LateProbabilityKey,
+}
+
+// observe returns nil for a span that is neither a broadcast nor the handling of a message.
+func observe(span sdktrace.ReadOnlySpan) *observed {
+	o := &observed{
+		name: span.Name(), self: span.SpanContext(), parent: span.Parent(), start: span.StartTime(), end: span.EndTime(),
+	}
+	broadcast := false
+	for _, kv := range span.Attributes() {
+		switch kv.Key {
+		case mailbox.ProcessKindKey:
+			o.kind = kv.Value.AsString()
+		case mailbox.FanoutSampledKey:
+			broadcast = true
+		case mailbox.QueueDurationKey:
+			o.start = o.start.Add(-time.Duration(kv.Value.AsFloat64() * float64(time.Second)))
+		case mailbox.LateReasonKey:
+			o.slow = kv.Value.AsString() == "slow"
+		}
+		if slices.Contains(aboutEstimates, kv.Key) {
+			o.attrs = append(o.attrs, kv)
+		}
+	}
+	if !broadcast && o.kind == "" {
+		return nil
+	}
+	if !o.parent.IsValid() {
+		for _, l := range span.Links() {
+			o.links = append(o.links, trace.Link{SpanContext: l.SpanContext, Attributes: l.Attributes})
+		}
+	}
+	return o
 }

@@ -10,17 +10,16 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// maxObserved bounds how many spans an estimate is made from, which takes some tens
-// of bytes for each.
-const maxObserved = 200_000
+// maxObserved bounds how many spans an estimate is made from, which takes some 700
+// bytes for each.
+const maxObserved = 60_000
 
 // Sums sums up spans as they end, so that none needs to be kept for it.
 type Sums struct {
-	kind string
-
-	mu       sync.Mutex
-	finished bool
-	totals   Totals
+	mu        sync.Mutex
+	finished  bool
+	totals    Totals
+	latencies latencies
 }
 
 // Totals is what [Sums] has summed up.
@@ -35,7 +34,7 @@ type Totals struct {
 var _ sdktrace.SpanProcessor = (*Sums)(nil)
 
 // NewSums begins to sum up. Latency is about messages to processes of that kind.
-func NewSums(kind string) *Sums { return &Sums{kind: kind} }
+func NewSums(kind string) *Sums { return &Sums{latencies: latencies{kind: kind}} }
 
 // OnStart implements sdktrace.SpanProcessor.
 func (*Sums) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
@@ -48,19 +47,23 @@ func (s *Sums) OnEnd(span sdktrace.ReadOnlySpan) {
 		return
 	}
 	s.totals.Fanouts.Add(span)
-	if s.totals.Latency.Spans >= maxObserved {
+	if s.latencies.kept >= maxObserved {
 		s.totals.Unobserved++
 		return
 	}
-	s.totals.Latency.Add(span, s.kind)
+	s.latencies.add(span)
 }
 
 // Finish returns what there is, and lets go of it: what ends later is not summed up.
 func (s *Sums) Finish() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.finished {
+		return Totals{}
+	}
 	totals := s.totals
-	s.finished, s.totals = true, Totals{}
+	totals.Latency = s.latencies.latency()
+	s.finished, s.totals, s.latencies = true, Totals{}, latencies{}
 	return totals
 }
 
