@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 const (
@@ -79,7 +80,7 @@ func BatchHandler[M any](
 
 // batchTraces is what the sampled messages of a batch come to.
 type batchTraces struct {
-	first    *Header
+	first    *header.Header
 	sentAt   time.Time // the earliest
 	links    []trace.Link
 	linked   map[spanKey]struct{}
@@ -92,21 +93,21 @@ type spanKey struct {
 	spanID  trace.SpanID
 }
 
-func (t *batchTraces) add(h *Header) {
-	if h.linksCaller() {
-		t.link(h.caller.Link())
+func (t *batchTraces) add(h *header.Header) {
+	if c := h.Caller(); c != nil {
+		t.link(c.Link())
 		return
 	}
 	if !h.Sampled() {
 		return
 	}
 	if t.first == nil {
-		t.first, t.sentAt = h, h.sentAt
+		t.first, t.sentAt = h, h.SentAt()
 	}
-	if h.sentAt.Before(t.sentAt) {
-		t.sentAt = h.sentAt
+	if sent := h.SentAt(); sent.Before(t.sentAt) {
+		t.sentAt = sent
 	}
-	t.link(trace.Link{SpanContext: h.spanContext, Attributes: batchLink})
+	t.link(trace.Link{SpanContext: h.SpanContext(), Attributes: batchLink})
 }
 
 func (t *batchTraces) link(l trace.Link) {
@@ -129,9 +130,7 @@ func (t *batchTraces) link(l trace.Link) {
 func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span) {
 	parent := trace.ContextWithSpanContext(r.base, trace.SpanContext{}) // For a root.
 	if t.first != nil {
-		lead := *t.first
-		lead.baggage = baggage.Baggage{}
-		parent = lead.Context(r.base)
+		parent = t.first.WithoutBaggage().Context(r.base)
 	}
 	attrs := []attribute.KeyValue{batchSize.Int(size)}
 	if t.unlinked > 0 {

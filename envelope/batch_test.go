@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 type orders = []envelope.Envelope[order]
@@ -99,7 +100,7 @@ func untracedOrders(t *testing.T) orders {
 	keep := envelope.Carry{Unsampled: true}
 	return orders{
 		envelope.WithHeader(order{1}, keep.Header(unsampledContext(t))),
-		envelope.WithHeader(order{2}, keep.Header(sampledContext(t)).Skip(keep)),
+		with(order{2}, header.Carry{}.Header(sampledContext(t)).Skip(true)),
 		envelope.Wrap(withBaggage(t, t.Context(), "acme"), order{3}),
 	}
 }
@@ -117,7 +118,7 @@ func TestBatchHandlersContext(t *testing.T) {
 	assert.Zero(t, baggage.FromContext(ctx).Len(), "whose would it be?")
 	assert.Equal(t, "first", traced[0].Header().Baggage().Member("customer").Value(), "the message keeps its own")
 	assert.Equal(t, "mine", ctx.Value(key{}))
-	assert.Equal(t, 2, envelope.Carry{}.Header(ctx).Hops(), "what is sent from it counts on")
+	assert.Equal(t, 2, header.Carry{}.Header(ctx).Hops(), "what is sent from it counts on")
 
 	for name, batch := range map[string]orders{
 		"untraced": untracedOrders(t),
@@ -153,8 +154,8 @@ func TestBatchLinksEachSpanOnce(t *testing.T) {
 	sc := shared.SpanContext()
 	sibling := sc.WithSpanID(trace.SpanID{9})
 	batch = append(batch,
-		envelope.WithHeader(order{5}, shared.WithSpanContext(sibling)),
-		envelope.WithHeader(order{6}, shared.WithSpanContext(sibling.WithTraceID(trace.TraceID{9}))))
+		with(order{5}, inner(shared).WithSpanContext(sibling)),
+		with(order{6}, inner(shared).WithSpanContext(sibling.WithTraceID(trace.TraceID{9}))))
 	ended, _ := handleOrders(t, t.Context(), batch)
 	require.Len(t, ended, 1)
 	assert.Len(t, ended[0].Links(), 4)

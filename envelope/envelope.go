@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // ErrType means that a value is neither the expected message nor an envelope
@@ -18,23 +20,23 @@ var ErrType = errors.New("envelope: unexpected message type")
 // to send; its zero value is the zero message, bare.
 type Envelope[M any] struct {
 	message M
-	header  *Header
+	header  *header.Header
 }
 
 // Wrap puts message into an envelope that carries what the default [Carry]
 // takes from ctx. Without a sampled trace or baggage in ctx it allocates
 // nothing.
 func Wrap[M any](ctx context.Context, message M) Envelope[M] {
-	return Envelope[M]{message: message, header: Carry{}.Header(ctx)}
+	return Envelope[M]{message: message, header: header.Carry{}.Header(ctx)}
 }
 
-// WithHeader puts message into an envelope that carries header, which may be
-// nil. It is for transports and for a [Carry] other than the default.
-func WithHeader[M any](message M, header *Header) Envelope[M] {
-	if header.empty() { // A Header made with new, not by this package.
-		header = nil
+// WithHeader puts message into an envelope that carries h, which may be nil. It is for transports and for a [Carry] other than the default.
+func WithHeader[M any](message M, h *Header) Envelope[M] {
+	e := Envelope[M]{message: message, header: (*header.Header)(h)}
+	if e.header.Empty() { // A Header made with new, not by this package.
+		e.header = nil
 	}
-	return Envelope[M]{message: message, header: header}
+	return e
 }
 
 // Bare puts message into an envelope that carries nothing.
@@ -44,7 +46,7 @@ func Bare[M any](message M) Envelope[M] { return Envelope[M]{message: message} }
 func (e Envelope[M]) Message() M { return e.message }
 
 // Header returns what travels with the message, nil if nothing does.
-func (e Envelope[M]) Header() *Header { return e.header }
+func (e Envelope[M]) Header() *Header { return (*Header)(e.header) }
 
 // Unwrap opens the envelope for a handler: it returns the message, and ctx
 // with the message's trace and baggage, or with the [Sentinel], in place of
@@ -52,13 +54,13 @@ func (e Envelope[M]) Header() *Header { return e.header }
 // current span finds the global one below a sampled message. To open many untraced
 // messages without allocating, pass a ctx that came from [Untraced].
 func (e Envelope[M]) Unwrap(ctx context.Context) (context.Context, M) {
-	return e.header.Context(Untraced(ctx)), e.message
+	return e.header.Context(header.Untraced(ctx)), e.message
 }
 
 // open gives From the content of an envelope of any message type.
-func (e Envelope[M]) open() (any, *Header) { return e.message, e.header }
+func (e Envelope[M]) open() (any, *header.Header) { return e.message, e.header }
 
-type opener interface{ open() (any, *Header) }
+type opener interface{ open() (any, *header.Header) }
 
 var pkgPath = reflect.TypeFor[Header]().PkgPath()
 
@@ -82,24 +84,24 @@ func From[M any](v any) (Envelope[M], error) {
 	if e, ok := v.(Envelope[M]); ok && concrete {
 		return e, nil
 	}
-	var header *Header
+	var found *header.Header
 	content := v
 	for {
 		if message, ok := content.(M); ok && concrete {
-			return Envelope[M]{message: message, header: header}, nil
+			return Envelope[M]{message: message, header: found}, nil
 		}
 		e, ok := asEnvelope(content)
 		if !ok {
 			break
 		}
-		var h *Header
-		if content, h = e.open(); header == nil {
-			header = h
+		var h *header.Header
+		if content, h = e.open(); found == nil {
+			found = h
 		}
 	}
 	message, ok := content.(M)
 	if !ok && (concrete || content != nil) {
 		return Envelope[M]{}, fmt.Errorf("%w: %T is no %v", ErrType, v, reflect.TypeFor[M]())
 	}
-	return Envelope[M]{message: message, header: header}, nil
+	return Envelope[M]{message: message, header: found}, nil
 }

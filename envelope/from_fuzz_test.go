@@ -29,22 +29,22 @@ func build(data []byte) nesting {
 		return nesting{}
 	}
 	if len(data) > 1 {
-		inner := build(data[:len(data)-1])
+		within := build(data[:len(data)-1])
 		b := data[len(data)-1]
 		var h *envelope.Header
 		var id trace.SpanID
 		if b&1 == 1 {
 			id = trace.SpanID{b | 1, byte(len(data))}
-			h = (*envelope.Header)(nil).WithSpanContext(spanContext(trace.FlagsSampled).WithSpanID(id))
+			h = (*envelope.Header)(inner(nil).WithSpanContext(spanContext(trace.FlagsSampled).WithSpanID(id)))
 		}
 		pointer := h
 		if pointer == nil {
-			pointer = inner.pointer
+			pointer = within.pointer
 		}
 		return nesting{
-			value:   layer(b>>1, inner.value, h),
-			message: inner.message,
-			headers: append([]trace.SpanID{id}, inner.headers...),
+			value:   layer(b>>1, within.value, h),
+			message: within.message,
+			headers: append([]trace.SpanID{id}, within.headers...),
 			pointer: pointer,
 		}
 	}

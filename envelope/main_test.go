@@ -13,12 +13,23 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // order is the message of most tests.
 type order struct{ ID int }
+
+// inner returns h as the packages of this library see it.
+func inner(h *envelope.Header) *header.Header { return (*header.Header)(h) }
+
+// with puts message into an envelope that carries h.
+func with[M any](message M, h *header.Header) envelope.Envelope[M] {
+	return envelope.WithHeader(message, (*envelope.Header)(h))
+}
 
 func spanContext(flags trace.TraceFlags) trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{

@@ -121,8 +121,8 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	var span trace.Span
 	switch {
 	case e.header.Sampled():
-		ctx, span = r.start(ctx, e.header.sentAt)
-	case e.header.linksCaller():
+		ctx, span = r.start(ctx, e.header.SentAt())
+	case e.header.Caller() != nil:
 		ctx, span = r.startRoot(ctx)
 	default:
 		return handle(ctx, e.message)

@@ -6,10 +6,9 @@ package envelope
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/sentinel"
 )
 
@@ -37,13 +36,4 @@ func IsSentinel(sc trace.SpanContext) bool { return sentinel.Is(sc) }
 // Untraced returns ctx with a [Sentinel] in place of its span and without
 // its baggage, and without a caller whom a boundary has put aside there. It returns
 // ctx itself, without allocating, if ctx is so already.
-func Untraced(ctx context.Context) context.Context {
-	ctx = caller.With(ctx, nil)
-	if baggage.FromContext(ctx).Len() > 0 {
-		ctx = baggage.ContextWithoutBaggage(ctx)
-	}
-	if !sentinel.IsCurrent(trace.SpanFromContext(ctx)) {
-		ctx = sentinel.ContextWith(ctx)
-	}
-	return ctx
-}
+func Untraced(ctx context.Context) context.Context { return header.Untraced(ctx) }

@@ -73,7 +73,7 @@ func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 			boundary, counters := border(policy)
 			e := decodeAt(t, boundary, data)
 			assert.Equal(t, want, counters.Counts(), "%s, %s", form, policy)
-			h := e.Header()
+			h := inner(e.Header())
 			assert.False(t, h.Sampled(), "%s, %s", form, policy)
 			assert.Equal(t, trace.SpanContext{}, h.SpanContext(), "%s, %s", form, policy)
 			assert.Equal(t, trace.SpanContext{}, h.Skipped(), "%s, %s", form, policy)
@@ -105,9 +105,9 @@ func TestNothingIsLeftOfAStranger(t *testing.T) {
 // message what a reader without one does, but for the baggage that is not allowed.
 func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 	for form, data := range strangers() {
-		want := decodeAt(t, nil, data).Header()
+		want := inner(decodeAt(t, nil, data).Header())
 		boundary, counters := border(propagate.Continue)
-		got := decodeAt(t, boundary, data).Header()
+		got := inner(decodeAt(t, boundary, data).Header())
 		assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts(), form)
 		assert.Equal(t, want.SpanContext(), got.SpanContext(), form)
 		assert.Equal(t, 1000, got.Hops(), form)
@@ -124,7 +124,7 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 // continues, and nothing malformed reaches any boundary.
 func TestBoundariesReadAsOthersDo(t *testing.T) {
 	boundary, counters := border(propagate.Continue)
-	h := decodeAt(t, boundary, frame(field(1, wireIDs+"\x01")+field(2, "1st=x,a=b"), `{"ID":7}`)).Header()
+	h := inner(decodeAt(t, boundary, frame(field(1, wireIDs+"\x01")+field(2, "1st=x,a=b"), `{"ID":7}`)).Header())
 	assert.Equal(t, "1st=x,a=b", whole(h.Context(t.Context())))
 	for data, want := range map[string]envelope.Counts{
 		frame(field(1, wireIDs+"\x01")+field(1, wireIDs+"\x01"), `{"ID":7}`):                           {Wrapped: 1, TraceMalformed: 1},
@@ -257,7 +257,7 @@ func TestOpeningBehindABoundary(t *testing.T) {
 
 		// Below a span of the reader's own, as below that of a server.
 		base, local := provider.Tracer("test").Start(t.Context(), "local")
-		_, span = boundary.TracerProvider(provider).Tracer("test").Start(e.Header().Context(base), "second")
+		_, span = boundary.TracerProvider(provider).Tracer("test").Start(inner(e.Header()).Context(base), "second")
 		span.End()
 		local.End()
 		for i, s := range recorder.Ended()[:2] {
@@ -301,7 +301,7 @@ func FuzzBoundary(f *testing.F) {
 				Codec: envelope.BytesCodec[string]{}, Form: envelope.FormJSON, Boundary: boundary, Counters: new(envelope.Counters),
 			}
 			e, err := w.Decode(data)
-			h := e.Header()
+			h := inner(e.Header())
 			require.False(t, h.Sampled() || h.SpanContext().IsValid() || h.Skipped().IsValid() || h.Chosen() || h.Linked())
 			require.Zero(t, h.Hops())
 			require.Zero(t, h.Age())

@@ -31,13 +31,13 @@ func ExampleWire_Decode() {
 		"message": {"ID": 7}
 	}`))
 	fmt.Println(e.Message(), err)
-	fmt.Println(e.Header().Sampled(), e.Header().Hops(), e.Header().Baggage())
+	fmt.Println(e.Header().Sampled(), e.Header().Baggage())
 	ctx, _ := e.Unwrap(context.Background())
 	link, _ := propagate.CallerLink(ctx)
 	fmt.Println(link.SpanContext.SpanID(), link.SpanContext.TraceState())
 	// Output:
 	// {7} <nil>
-	// false 0 tenant=acme
+	// false tenant=acme
 	// 00f067aa0ba902b7
 }
 

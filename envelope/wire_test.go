@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // wire returns one for orders that counts alone.
@@ -30,18 +31,18 @@ var forms = map[string]envelope.Form{"binary": envelope.FormBinary, "JSON": enve
 // fullHeader returns one that has everything, sent by somebody who got it
 // himself a second ago, so that it is the second of its chain. It waits for
 // that second: call it where waiting costs nothing.
-func fullHeader(t testing.TB) *envelope.Header {
+func fullHeader(t testing.TB) *header.Header {
 	t.Helper()
 	state, err := trace.ParseTraceState(`waybill=w:2,vendor=a"b\c`)
 	require.NoError(t, err)
 	sc := spanContext(trace.FlagsSampled | trace.FlagsRandom).WithTraceState(state)
-	first := envelope.Carry{}.Header(withBaggage(t, trace.ContextWithSpanContext(t.Context(), sc), `ac me,"\é`))
+	first := header.Carry{}.Header(withBaggage(t, trace.ContextWithSpanContext(t.Context(), sc), `ac me,"\é`))
 	time.Sleep(time.Second)
-	return envelope.Carry{}.Header(first.Context(t.Context())).Choose(true)
+	return header.Carry{}.Header(first.Context(t.Context())).Choose(true)
 }
 
 // assertTravelled compares a header with what another machine made of it.
-func assertTravelled(t *testing.T, want, got *envelope.Header) {
+func assertTravelled(t *testing.T, want, got *header.Header) {
 	t.Helper()
 	sc := want.SpanContext()
 	if sc.IsValid() {
@@ -66,12 +67,12 @@ func testWireCarriesWhatAHeaderHas(t *testing.T) {
 	full := fullHeader(t)
 	assert.Equal(t, 2, full.Hops())
 	assert.Equal(t, time.Second, full.Age())
-	bag := envelope.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
-	headers := map[string]*envelope.Header{
+	bag := header.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
+	headers := map[string]*header.Header{
 		"everything": full,
-		"chosen":     envelope.Carry{}.Header(sampledContext(t)).Choose(false),
-		"sampled":    envelope.Carry{}.Header(sampledContext(t)),
-		"unsampled":  envelope.Carry{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
+		"chosen":     header.Carry{}.Header(sampledContext(t)).Choose(false),
+		"sampled":    header.Carry{}.Header(sampledContext(t)),
+		"unsampled":  header.Carry{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
 		"baggage":    bag,
 		"nothing":    nil,
 	}
@@ -79,13 +80,13 @@ func testWireCarriesWhatAHeaderHas(t *testing.T) {
 		for name, h := range headers {
 			t.Log(form, name)
 			w := wire(f)
-			data, err := w.Append([]byte("before"), envelope.WithHeader(order{7}, h))
+			data, err := w.Append([]byte("before"), with(order{7}, h))
 			require.NoError(t, err)
 			require.True(t, bytes.HasPrefix(data, []byte("before")))
 			e, err := w.Decode(data[len("before"):])
 			require.NoError(t, err)
 			assert.Equal(t, order{7}, e.Message())
-			assertTravelled(t, h, e.Header())
+			assertTravelled(t, h, inner(e.Header()))
 			assert.Equal(t, h == nil, e.Header() == nil)
 			assert.Equal(t, envelope.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts())
 		}
@@ -100,7 +101,7 @@ func testSkippedTravelsUnsampled(t *testing.T) {
 	for form, f := range forms {
 		h := fullHeader(t)
 		w := wire(f)
-		data, err := w.Append(nil, envelope.WithHeader(order{7}, h.Skip(envelope.Carry{})))
+		data, err := w.Append(nil, with(order{7}, h.Skip(false)))
 		require.NoError(t, err)
 		e, err := w.Decode(data)
 		require.NoError(t, err)
@@ -110,22 +111,22 @@ func testSkippedTravelsUnsampled(t *testing.T) {
 		id := h.SpanContext().TraceID()
 		assert.NotContains(t, string(data), string(id[:]), form)
 
-		data, err = w.Append(nil, envelope.WithHeader(order{7}, h.Skip(envelope.Carry{Unsampled: true})))
+		data, err = w.Append(nil, with(order{7}, h.Skip(true)))
 		require.NoError(t, err)
 		e, err = w.Decode(data)
 		require.NoError(t, err)
 		assert.Equal(t, h.SpanContext().TraceID(), e.Header().SpanContext().TraceID(), form)
 		assert.False(t, e.Header().Sampled(), form)
-		assert.False(t, e.Header().Skipped().IsValid(), form)
+		assert.False(t, inner(e.Header()).Skipped().IsValid(), form)
 		assert.Zero(t, e.Header().SentAt(), form)
 	}
 }
 
 // A sentinel means something to one operating system process only.
 func TestSentinelStaysAtHome(t *testing.T) {
-	h := envelope.Carry{}.Header(withBaggage(t, t.Context(), "acme")).WithSpanContext(envelope.Sentinel())
+	h := header.Carry{}.Header(withBaggage(t, t.Context(), "acme")).WithSpanContext(envelope.Sentinel())
 	for form, f := range forms {
-		data, err := wire(f).Append(nil, envelope.WithHeader(order{7}, h))
+		data, err := wire(f).Append(nil, with(order{7}, h))
 		require.NoError(t, err)
 		e, err := wire(f).Decode(data)
 		require.NoError(t, err)
@@ -139,16 +140,16 @@ func TestSentinelStaysAtHome(t *testing.T) {
 func TestChainGoesOnAcrossMachines(t *testing.T) {
 	for form, f := range forms {
 		w := wire(f)
-		h := envelope.Carry{}.Header(sampledContext(t)).WithSentAt(time.Now().Add(-time.Hour))
+		h := header.Carry{}.Header(sampledContext(t)).WithSentAt(time.Now().Add(-time.Hour))
 		for hop := 1; hop <= 3; hop++ {
 			assert.Equal(t, hop, h.Hops(), form)
-			data, err := w.Append(nil, envelope.WithHeader(order{hop}, h))
+			data, err := w.Append(nil, with(order{hop}, h))
 			require.NoError(t, err)
 			e, err := w.Decode(data)
 			require.NoError(t, err)
 			ctx, m := e.Unwrap(t.Context())
 			assert.Equal(t, order{hop}, m, form)
-			h = envelope.Wrap(ctx, m).Header()
+			h = inner(envelope.Wrap(ctx, m).Header())
 		}
 		assert.GreaterOrEqual(t, h.Age(), time.Hour, form)
 		assert.Less(t, h.Age(), 2*time.Hour, form)
@@ -173,8 +174,8 @@ func TestNoMessageIsFromTheFuture(t *testing.T) {
 			require.NoError(t, err)
 			assert.False(t, e.Header().SentAt().Before(before), "%s, %s", form, what)
 			assert.False(t, e.Header().SentAt().After(time.Now()), "%s, %s", form, what)
-			assert.Equal(t, 1, e.Header().Hops())
-			assert.GreaterOrEqual(t, e.Header().Age(), time.Duration(0))
+			assert.Equal(t, 1, inner(e.Header()).Hops())
+			assert.GreaterOrEqual(t, inner(e.Header()).Age(), time.Duration(0))
 			assert.Zero(t, w.Counters.Counts().ChainMalformed)
 		}
 	}

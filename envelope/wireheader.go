@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -66,32 +67,32 @@ const (
 // whether something had to be left out: members of the tracestate beyond the
 // 32nd, or of the baggage because of their keys, as the W3C knows only ASCII
 // ones, or because no reader would take them.
-func load(h *Header) (c cargo, lossy bool) {
+func load(h *header.Header) (c cargo, lossy bool) {
 	if h == nil {
 		return c, false
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !IsSentinel(sc) {
 		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()&knownFlags
 		var cut int
-		c.traceState, cut = tracestate.Encode(sc.TraceState(), h.beside)
+		c.traceState, cut = tracestate.Encode(sc.TraceState(), h.Beside())
 		lossy = cut > 0
 	}
-	if n := h.baggage.Len(); n > 0 {
-		c.baggage = readable(h.baggage.String())
-		lossy = lossy || c.baggage == "" || strings.Count(c.baggage, ",") < n-1
+	if bag := h.Baggage(); bag.Len() > 0 {
+		c.baggage = readable(bag.String())
+		lossy = lossy || c.baggage == "" || strings.Count(c.baggage, ",") < bag.Len()-1
 	}
 	if !h.Sampled() {
 		return c, lossy
 	}
-	if representable(h.sentAt) {
-		c.sent = uint64(h.sentAt.UnixNano())
+	if sent := h.SentAt(); representable(sent) {
+		c.sent = uint64(sent.UnixNano())
 	}
-	c.hops = uint32(min(max(h.hops, 1), maxHops))
-	c.age = uint64(max(h.age, 0))
+	c.hops = uint32(max(h.Hops(), 1)) //nolint:gosec // They are bounded.
+	c.age = uint64(max(h.Age(), 0))
 	switch {
-	case h.linked:
+	case h.Linked():
 		c.choice = choseLinked
-	case h.chosen:
+	case h.Chosen():
 		c.choice = choseIt
 	}
 	return c, lossy
@@ -141,66 +142,63 @@ func (c *cargo) cut() bool {
 // header returns the header that a reader found, nil if there was nothing in it,
 // and counts what could not be read. What it found is a claim of whoever wrote the
 // message: with a boundary, that decides what is believed of it.
-func (c *cargo) header(counters *Counters, boundary propagation.TextMapPropagator) *Header {
+func (c *cargo) header(counters *Counters, boundary propagation.TextMapPropagator) *header.Header {
 	defer func() { c.count(counters) }()
 	if !c.traced() && c.baggage == "" {
 		return nil
 	}
-	var h Header
+	var to header.Content
 	if boundary != nil {
-		c.admit(&h, boundary)
+		c.admit(&to, boundary)
 	} else {
-		c.believe(&h)
+		c.believe(&to)
 	}
-	if h.spanContext.IsSampled() && h.spanContext.SpanID() == c.spanID && h.spanContext.TraceID() == c.traceID {
-		c.chain(&h)
+	if sc := to.SpanContext; sc.IsSampled() && sc.SpanID() == c.spanID && sc.TraceID() == c.traceID {
+		c.chain(&to)
 	}
-	if h.empty() {
-		return nil
-	}
-	return &h
+	return header.Of(to)
 }
 
-// believe gives h the trace and the baggage of a message.
-func (c *cargo) believe(h *Header) {
+// believe gives to the trace and the baggage of a message.
+func (c *cargo) believe(to *header.Content) {
 	if !c.badTrace && c.traced() {
 		list, ok := tracestate.Read([]string{c.traceState})
 		if c.badState = c.badState || !ok; c.badState {
 			list = tracestate.List{}
 		}
 		c.badState = c.badState || list.Dropped > 0
-		h.spanContext = trace.NewSpanContext(trace.SpanContextConfig{
+		to.SpanContext = trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: c.traceID, SpanID: c.spanID, TraceFlags: c.flags, TraceState: list.State, Remote: true,
 		})
-		h.beside = list.Beside(c.traceID)
+		to.Beside = list.Beside(c.traceID)
 	}
 	if c.baggage != "" && !c.badBaggage {
 		var err error
-		h.baggage, err = baggage.Parse(c.baggage)
+		to.Baggage, err = baggage.Parse(c.baggage)
 		c.badBaggage = err != nil
 	}
 }
 
-// chain gives a sampled header its place in the chain of messages. Clocks differ
+// chain gives the content of a sampled header its place in the chain of messages. Clocks differ
 // between machines: a message from the future was sent now. All that is asked
 // about its age later goes by this machine's clock, as for its own messages. What is
 // beyond the bounds of a chain is cut to them: were it taken as absent, a chain that
 // never ends would begin anew.
-func (c *cargo) chain(h *Header) {
+func (c *cargo) chain(to *header.Content) {
 	now := time.Now()
-	h.sentAt, h.hops = now, 1
+	to.SentAt, to.Hops = now, 1
 	if c.badChain {
 		return
 	}
 	if ago := now.UnixNano() - int64(c.sent); c.sent > 0 && ago > 0 { //nolint:gosec // Readers see to it that it fits.
-		h.sentAt = now.Add(-time.Duration(ago))
+		to.SentAt = now.Add(-time.Duration(ago))
 	}
 	if c.hops > 0 {
-		h.hops = int32(min(c.hops, maxHops))
-		h.age = min(time.Duration(c.age), maxAge) //nolint:gosec // Readers see to it that it fits.
-		c.badChain = c.hops > maxHops || c.age > uint64(maxAge)
+		to.Hops = int(min(c.hops, header.MaxHops))
+		to.Age = min(time.Duration(c.age), header.MaxAge) //nolint:gosec // Readers see to it that it fits.
+		c.badChain = c.hops > header.MaxHops || c.age > uint64(header.MaxAge)
 	}
-	h.chosen, h.linked = c.choice >= choseIt, c.choice == choseLinked
+	to.Chosen, to.Linked = c.choice >= choseIt, c.choice == choseLinked
 }
 
 func (c *cargo) count(counters *Counters) {

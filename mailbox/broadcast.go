@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -143,7 +143,7 @@ func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
 
 // chosenHeader is what recipients share that keep the trace, or begin one that is
 // linked to it.
-func (g *Group[M]) chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope.Header {
+func (g *Group[M]) chosenHeader(h *header.Header, f sampling.Fanout) *header.Header {
 	sc := h.SpanContext()
 	if g.settings.linked {
 		return h.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
@@ -155,8 +155,8 @@ func (g *Group[M]) chosenHeader(h *envelope.Header, f sampling.Fanout) *envelope
 // each of them to know the trace that they might report to, so only those of
 // systems with a control do: theirs, whoever broadcasts, for it is their settings
 // that say what is worth a report.
-func (g *Group[M]) skippedParcel(ctx context.Context, message M, h *envelope.Header) parcel[M] {
-	told := newParcel(ctx, g.sys, message, h.Skip(g.sys.carry))
+func (g *Group[M]) skippedParcel(ctx context.Context, message M, h *header.Header) parcel[M] {
+	told := newParcel(ctx, g.sys, message, h.Skip(g.sys.carry.Unsampled))
 	var sc trace.SpanContext
 	if g.sys.carry.Unsampled {
 		sc = h.SpanContext()
@@ -175,7 +175,7 @@ type parcel[M any] struct {
 	told *parcel[M] // what those of systems with a control get instead, if not nil
 }
 
-func newParcel[M any](ctx context.Context, sys *System, message M, h *envelope.Header) parcel[M] {
+func newParcel[M any](ctx context.Context, sys *System, message M, h *header.Header) parcel[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
 	decided, bare := s, s
 	decided.header = withDecision(ctx, h)

@@ -10,7 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // chainLimit bounds the chains of messages that share a trace: without it, a
@@ -22,7 +22,7 @@ type chainLimit struct {
 
 var defaultChainLimit = chainLimit{hops: 256, age: 30 * time.Minute}
 
-func (l chainLimit) exceeded(h *envelope.Header) bool {
+func (l chainLimit) exceeded(h *header.Header) bool {
 	return l.hops > 0 && h.Hops() > l.hops || l.age > 0 && h.Age() > l.age
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -18,7 +18,7 @@ import (
 type fanoutCache [16]atomic.Pointer[knownFanout]
 
 type knownFanout struct {
-	header *envelope.Header // That all of the chosen share.
+	header *header.Header // That all of the chosen share.
 	fanout sampling.Fanout
 }
 
@@ -30,12 +30,12 @@ func (c *fanoutCache) place(sc trace.SpanContext) *atomic.Pointer[knownFanout] {
 }
 
 // put notes what those stand for who get h.
-func (c *fanoutCache) put(h *envelope.Header, f sampling.Fanout) {
+func (c *fanoutCache) put(h *header.Header, f sampling.Fanout) {
 	c.place(h.SpanContext()).Store(&knownFanout{h, f})
 }
 
 // of returns what the message with h stands for, whose span context is sc.
-func (c *fanoutCache) of(h *envelope.Header, sc trace.SpanContext) sampling.Fanout {
+func (c *fanoutCache) of(h *header.Header, sc trace.SpanContext) sampling.Fanout {
 	if h.Chosen() {
 		if known := c.place(sc).Load(); known != nil && known.header == h {
 			return known.fanout

@@ -16,6 +16,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -192,14 +193,14 @@ func endUnhandled(span trace.Span, reason string, now time.Time) {
 
 // lateReply stands in the trace of a call for an answer that nobody waited for
 // any more, from the call until now.
-func (p *process[M]) lateReply(names *messageNames, h *envelope.Header) {
+func (p *process[M]) lateReply(names *messageNames, h *header.Header) {
 	if h.Sampled() {
 		p.fromSending(h, names.replying, names.message, lateReply, internalKind)
 	}
 }
 
 // fromSending makes a span below h's from its sending until now.
-func (p *process[M]) fromSending(h *envelope.Header, name, message, reason string, kind trace.SpanStartOption) {
+func (p *process[M]) fromSending(h *header.Header, name, message, reason string, kind trace.SpanStartOption) {
 	now := time.Now()
 	attrs := append(p.attributesFor(message, fanoutOf(h.SpanContext())), LateReasonKey.String(reason))
 	if reason != lateReply {

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -61,7 +62,7 @@ func WithTracerProvider(provider trace.TracerProvider) SystemOption {
 // WithCarry sets what messages to this system's processes and groups take
 // along from their senders' contexts.
 func WithCarry(carry envelope.Carry) SystemOption {
-	return systemOption(func(s *System) { s.carry = carry })
+	return systemOption(func(s *System) { s.carry = header.Carry(carry) })
 }
 
 // WithHandlerWait bounds how long a handler that sends to another process waits

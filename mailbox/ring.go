@@ -7,13 +7,13 @@ import (
 	"math/bits"
 	"sync"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // slot is a message in a mailbox.
 type slot[M any] struct {
 	message M
-	header  *envelope.Header
+	header  *header.Header
 	call    *pending // nil for a send
 	sent    int64    // by the system's clock
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -77,17 +78,17 @@ func fanoutOf(sc trace.SpanContext) sampling.Fanout { return sampling.FanoutFrom
 // undecided is whether a root may be started for a message that carries h: not
 // if its sender is in a trace, sampled or not, or in a handling without one, nor
 // if a choice did not fall on it.
-func undecided(h *envelope.Header) bool {
+func undecided(h *header.Header) bool {
 	return !h.SpanContext().IsValid() && !h.Skipped().IsValid()
 }
 
 // decidedHeader is that of a message which carries nothing, because it was
 // decided that it shall not.
-var decidedHeader = (*envelope.Header)(nil).WithSpanContext(envelope.Sentinel())
+var decidedHeader = (*header.Header)(nil).WithSpanContext(envelope.Sentinel())
 
 // withDecision returns h, marked if ctx is in a trace or in a handling without
 // one.
-func withDecision(ctx context.Context, h *envelope.Header) *envelope.Header {
+func withDecision(ctx context.Context, h *header.Header) *header.Header {
 	if !undecided(h) || !trace.SpanContextFromContext(ctx).IsValid() {
 		return h
 	}

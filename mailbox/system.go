@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/sampling"
@@ -27,7 +28,7 @@ const scopeName = "github.com/waybill-go/waybill/mailbox"
 type System struct {
 	provider    trace.TracerProvider
 	tracer      trace.Tracer
-	carry       envelope.Carry
+	carry       header.Carry
 	handlerWait time.Duration
 	chain       chainLimit
 	control     *sampling.Control
@@ -84,7 +85,7 @@ func NewSystem(opts ...SystemOption) *System {
 
 // stamp returns the time of sending of a message with that header, which is sent
 // now.
-func (s *System) stamp(h *envelope.Header) int64 {
+func (s *System) stamp(h *header.Header) int64 {
 	if sent := h.SentAt(); !sent.IsZero() {
 		return sinceEpoch(sent)
 	}

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package envelope_test
+package header_test
 
 import (
 	"context"
@@ -11,29 +11,28 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // handOn returns the header of the message that a receiver of h sends, and the
 // context in which it does.
-func handOn(h *envelope.Header) (*envelope.Header, context.Context) {
-	ctx := h.Context(envelope.Untraced(context.Background()))
-	return envelope.Carry{}.Header(ctx), ctx
+func handOn(h *header.Header) (*header.Header, context.Context) {
+	ctx := h.Context(header.Untraced(context.Background()))
+	return header.Carry{}.Header(ctx), ctx
 }
 
 func TestHopsAndAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := envelope.Carry{}.Header(sampledContext(t))
+		first := header.Carry{}.Header(sampledContext(t))
 		assert.Equal(t, 1, first.Hops())
 		assert.Zero(t, first.Age())
 		time.Sleep(time.Minute)
 		second, ctx := handOn(first)
 		assert.Equal(t, 2, second.Hops())
 		assert.Equal(t, time.Minute, second.Age())
-		again := envelope.Carry{}.Header(ctx)
+		again := header.Carry{}.Header(ctx)
 		assert.Equal(t, 2, again.Hops(), "two messages of one receiver are equally far")
 		time.Sleep(time.Minute)
 		third, _ := handOn(second)
@@ -52,12 +51,12 @@ func TestHopsAndAge(t *testing.T) {
 		assert.Zero(t, other.Age())
 
 		inOther := trace.ContextWithSpanContext(ctx, second.SpanContext().WithTraceID(trace.TraceID{7}))
-		assert.Equal(t, 1, envelope.Carry{}.Header(inOther).Hops(), "another trace")
+		assert.Equal(t, 1, header.Carry{}.Header(inOther).Hops(), "another trace")
 
 		unsampled := second.WithSpanContext(spanContext(0))
 		assert.Zero(t, unsampled.Hops())
 		assert.Zero(t, unsampled.Age())
-		var none *envelope.Header
+		var none *header.Header
 		assert.Zero(t, none.Hops())
 		assert.Zero(t, none.Age())
 	})
@@ -66,8 +65,8 @@ func TestHopsAndAge(t *testing.T) {
 // A chain may go on for ever, and a clock say anything: age and hops stop at their
 // bounds, and never turn negative.
 func TestHopsAndAgeStopAtTheirBounds(t *testing.T) {
-	const most = 3650 * 24 * time.Hour
-	first := envelope.Carry{}.Header(sampledContext(t))
+	const most = 3650 * 24 * time.Hour // As MaxAge says.
+	first := header.Carry{}.Header(sampledContext(t))
 	late := first.WithSentAt(first.SentAt().Add(math.MaxInt64))
 	assert.Equal(t, most, late.Age())
 	assert.Equal(t, most, late.WithSentAt(late.SentAt().Add(math.MaxInt64)).Age(), "twice as much is no less")
@@ -75,22 +74,4 @@ func TestHopsAndAgeStopAtTheirBounds(t *testing.T) {
 	early := first.WithSentAt(time.Unix(-1<<40, 0)).WithSentAt(time.Unix(-1<<50, 0))
 	assert.Negative(t, early.Age())
 	assert.Equal(t, most, early.WithSentAt(time.Unix(1<<50, 0)).WithSentAt(time.Unix(1<<51, 0)).Age())
-
-	for form, data := range map[string]string{
-		"binary": frame(field(1, wireIDs+"\x01")+field(5, "\x40\x00\x00\x00\x04\x60\x62\x3f\xc8\x5e\x00\x00"), `{"ID":7}`),
-		"JSON":   marked(`{"version":1,`+wireParent+`,"hops":1073741824,"age_ns":315360000000000000}`, `{"ID":7}`),
-	} {
-		t.Run(form, func(t *testing.T) {
-			w := wire(forms[form])
-			e, err := w.Decode([]byte(data))
-			require.NoError(t, err)
-			h := e.Header()
-			for range 3 {
-				assert.Equal(t, 1<<30, h.Hops())
-				assert.Equal(t, most, h.Age())
-				h, _ = handOn(h)
-			}
-			assert.Zero(t, w.Counters.Counts().ChainMalformed, "it is what we write ourselves")
-		})
-	}
 }

@@ -1,19 +1,17 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package envelope_test
+package header_test
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -40,18 +38,18 @@ const mixedState = "a=1,foo@=2,b=3,4th=4"
 func TestMembersBesideTheTraceStateTravel(t *testing.T) {
 	for name, tt := range map[string]struct {
 		flags trace.TraceFlags
-		carry envelope.Carry
+		carry header.Carry
 		want  string
 	}{
-		"sampled":              {trace.FlagsSampled, envelope.Carry{}, mixedState},
-		"unsampled":            {0, envelope.Carry{}, ""},
-		"unsampled, carried":   {0, envelope.Carry{Unsampled: true}, mixedState},
-		"sampled, both wanted": {trace.FlagsSampled, envelope.Carry{Unsampled: true}, mixedState},
+		"sampled":              {trace.FlagsSampled, header.Carry{}, mixedState},
+		"unsampled":            {0, header.Carry{}, ""},
+		"unsampled, carried":   {0, header.Carry{Unsampled: true}, mixedState},
+		"sampled, both wanted": {trace.FlagsSampled, header.Carry{Unsampled: true}, mixedState},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := withTraceState(t, t.Context(), tt.flags, mixedState)
 			for range 3 { // messages, one after the other
-				ctx, _ = envelope.WithHeader(order{1}, tt.carry.Header(ctx)).Unwrap(t.Context())
+				ctx = tt.carry.Header(ctx).Context(header.Untraced(t.Context()))
 				assert.Equal(t, tt.want, whole(ctx))
 			}
 		})
@@ -60,21 +58,21 @@ func TestMembersBesideTheTraceStateTravel(t *testing.T) {
 
 func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 	first := withTraceState(t, t.Context(), trace.FlagsSampled, mixedState)
-	h := envelope.Carry{}.Header(first)
+	h := header.Carry{}.Header(first)
 	other := spanContext(trace.FlagsSampled).WithTraceID(trace.TraceID{7})
 	next := spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{9})
 
 	assert.Equal(t, "foo@=2,4th=4", whole(h.WithSpanContext(next).Context(t.Context())), "a span of the same trace")
 	assert.Empty(t, whole(h.WithSpanContext(other).Context(t.Context())), "another trace")
 	assert.Equal(t, mixedState, whole(h.Choose(false).Context(t.Context())))
-	assert.Equal(t, mixedState, whole(h.Skip(envelope.Carry{Unsampled: true}).Context(t.Context())))
+	assert.Equal(t, mixedState, whole(h.Skip(true).Context(t.Context())))
 
 	// A context that changed hands within a span of another trace.
-	foreign := envelope.Carry{}.Header(trace.ContextWithSpanContext(first, other))
+	foreign := header.Carry{}.Header(trace.ContextWithSpanContext(first, other))
 	assert.Empty(t, whole(foreign.Context(t.Context())))
 
 	// Nor do they come back with a trace once they have been left behind.
-	for _, left := range []*envelope.Header{h.WithSpanContext(other), foreign} {
+	for _, left := range []*header.Header{h.WithSpanContext(other), foreign} {
 		assert.Empty(t, whole(left.WithSpanContext(next).Context(t.Context())))
 	}
 }
@@ -84,10 +82,10 @@ func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 func TestMembersBesideTheTraceStateAreReplaced(t *testing.T) {
 	for name, tt := range map[string]struct {
 		flags trace.TraceFlags
-		carry envelope.Carry
+		carry header.Carry
 	}{
-		"sampled":   {trace.FlagsSampled, envelope.Carry{}},
-		"unsampled": {0, envelope.Carry{Unsampled: true}},
+		"sampled":   {trace.FlagsSampled, header.Carry{}},
+		"unsampled": {0, header.Carry{Unsampled: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -98,52 +96,4 @@ func TestMembersBesideTheTraceStateAreReplaced(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Over a wire the whole tracestate goes on, in its order, and of one that has
-// become too long what the standard lets through.
-func TestMembersBesideTheTraceStateGoOverTheWire(t *testing.T) {
-	for _, form := range []envelope.Form{envelope.FormBinary, envelope.FormJSON} {
-		for name, tt := range map[string]struct {
-			state, added, want string
-			cut                uint64
-		}{
-			"mixed":    {mixedState, "", mixedState, 0},
-			"full":     {numbered(32), "", numbered(32), 0},
-			"too long": {numbered(32), "new=1", "new=1," + numbered(31), 1},
-		} {
-			t.Run(name, func(t *testing.T) {
-				ctx := withTraceState(t, t.Context(), trace.FlagsSampled, tt.state)
-				if tt.added != "" {
-					sc := trace.SpanContextFromContext(ctx)
-					state, err := sc.TraceState().Insert("new", "1")
-					require.NoError(t, err)
-					ctx = trace.ContextWithSpanContext(ctx, sc.WithTraceState(state))
-				}
-				var counters envelope.Counters
-				w := envelope.Wire[order]{Form: form, Counters: &counters}
-				data, err := w.Append(nil, envelope.Wrap(ctx, order{1}))
-				require.NoError(t, err)
-				e, err := w.Decode(data)
-				require.NoError(t, err)
-				ctx, _ = e.Unwrap(t.Context())
-				assert.Equal(t, tt.want, whole(ctx))
-				assert.Equal(t, tt.cut, counters.Counts().Cut)
-				assert.Zero(t, counters.Counts().TraceStateRefused)
-			})
-		}
-	}
-}
-
-// numbered returns n members, of which every other is none for OTel's type.
-func numbered(n int) string {
-	var members []string
-	for i := range n {
-		key := fmt.Sprintf("%dth", i)
-		if i%2 == 0 {
-			key = fmt.Sprintf("k%d", i)
-		}
-		members = append(members, key+"=v")
-	}
-	return strings.Join(members, ",")
 }

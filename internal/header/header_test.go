@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package envelope_test
+package header_test
 
 import (
 	"sync"
@@ -14,11 +14,11 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 func TestNilHeader(t *testing.T) {
-	var h *envelope.Header
+	var h *header.Header
 	assert.False(t, h.SpanContext().IsValid())
 	assert.False(t, h.Sampled())
 	assert.Zero(t, h.Baggage().Len())
@@ -30,35 +30,35 @@ func TestNilHeader(t *testing.T) {
 
 func TestHeaderWithSpanContext(t *testing.T) {
 	other := spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{9})
-	var none *envelope.Header
-	for name, test := range map[string]func(*testing.T, *envelope.Header){
-		"sampled": func(t *testing.T, h *envelope.Header) {
+	var none *header.Header
+	for name, test := range map[string]func(*testing.T, *header.Header){
+		"sampled": func(t *testing.T, h *header.Header) {
 			next := h.WithSpanContext(other)
 			assert.True(t, next.SpanContext().Equal(other))
 			assert.Equal(t, "acme", next.Baggage().Member("customer").Value())
 			assert.Equal(t, h.SentAt(), next.SentAt(), "the message was sent when it was sent")
 		},
-		"unsampled": func(t *testing.T, h *envelope.Header) {
+		"unsampled": func(t *testing.T, h *header.Header) {
 			next := h.WithSpanContext(spanContext(0))
 			assert.True(t, next.SpanContext().Equal(spanContext(0)))
 			assert.False(t, next.Sampled())
 			assert.True(t, next.SentAt().IsZero())
 			assert.Equal(t, time.Now(), next.WithSpanContext(other).SentAt(), "it had none to keep")
 		},
-		"none": func(t *testing.T, h *envelope.Header) {
+		"none": func(t *testing.T, h *header.Header) {
 			next := h.WithSpanContext(trace.SpanContext{})
 			require.NotNil(t, next)
 			assert.Equal(t, "acme", next.Baggage().Member("customer").Value())
 			assert.Nil(t, none.WithSpanContext(other).WithSpanContext(trace.SpanContext{}))
 		},
-		"sampled flag without IDs": func(t *testing.T, h *envelope.Header) {
+		"sampled flag without IDs": func(t *testing.T, h *header.Header) {
 			next := h.WithSpanContext(trace.NewSpanContext(trace.SpanContextConfig{TraceFlags: trace.FlagsSampled}))
 			require.NotNil(t, next)
 			assert.False(t, next.Sampled(), "there is no trace to be sampled")
 			assert.True(t, next.SentAt().IsZero())
 			assert.True(t, next.SpanContext().Equal(trace.SpanContext{}))
 		},
-		"on nil": func(t *testing.T, _ *envelope.Header) {
+		"on nil": func(t *testing.T, _ *header.Header) {
 			next := none.WithSpanContext(other)
 			assert.True(t, next.Sampled())
 			assert.Equal(t, time.Now(), next.SentAt())
@@ -67,7 +67,7 @@ func TestHeaderWithSpanContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := envelope.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
+				h := header.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
 				sent := h.SentAt()
 				time.Sleep(time.Second) // Of the bubble's clock.
 				test(t, h)
@@ -79,8 +79,8 @@ func TestHeaderWithSpanContext(t *testing.T) {
 }
 
 func TestHeaderContextAddsOnly(t *testing.T) {
-	bagOnly := envelope.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
-	traceOnly := envelope.Carry{}.Header(sampledContext(t))
+	bagOnly := header.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
+	traceOnly := header.Carry{}.Header(sampledContext(t))
 
 	ctx := bagOnly.Context(unsampledContext(t))
 	assert.True(t, trace.SpanContextFromContext(ctx).Equal(spanContext(0)))
@@ -94,14 +94,13 @@ func TestHeaderContextAddsOnly(t *testing.T) {
 // TestHeaderIsShared has many readers of one header, and derives from what
 // they read: the race detector must see no write, and no reader a change.
 func TestHeaderIsShared(t *testing.T) {
-	h := envelope.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
+	h := header.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
 	sent := h.SentAt()
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for range 8 {
 		wg.Go(func() {
 			for range 200 {
-				e := envelope.WithHeader(i, h)
-				ctx, _ := e.Unwrap(t.Context())
+				ctx := h.Context(header.Untraced(t.Context()))
 				bag, err := baggage.FromContext(ctx).SetMember(mustMember(t, "customer", "changed"))
 				assert.NoError(t, err)
 				assert.Equal(t, "changed", bag.Member("customer").Value())

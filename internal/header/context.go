@@ -1,0 +1,98 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package header
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/nonrecording"
+	"github.com/waybill-go/waybill/internal/sentinel"
+	"github.com/waybill-go/waybill/internal/tracestate"
+)
+
+// Context returns parent with h's span context and baggage on top. It takes neither
+// away from parent: begin with [Untraced] where parent may hold those of another
+// trace, which puts the sentinel there as well. Cancellation and deadline are
+// parent's own.
+func (h *Header) Context(parent context.Context) context.Context {
+	if h == nil {
+		return parent
+	}
+	if h.skipped && !h.shown && h.baggage.Len() == 0 {
+		return parent // As the rest would find out, at several times the cost.
+	}
+	if sc := h.SpanContext(); sc.IsValid() && !sentinel.Is(sc) {
+		if h.Sampled() {
+			parent = h.chain(parent)
+		} else {
+			parent = tracestate.ContextWith(nonrecording.ContextWith(parent, sc), h.beside)
+		}
+	} else if h.caller != nil {
+		parent = h.root(parent)
+	}
+	if h.baggage.Len() > 0 {
+		parent = baggage.ContextWithBaggage(parent, h.baggage)
+	}
+	return parent
+}
+
+// Untraced returns ctx with a sentinel in place of its span and without its baggage,
+// and without a caller whom a boundary has put aside there. It returns ctx itself,
+// without allocating, if ctx is so already.
+func Untraced(ctx context.Context) context.Context {
+	ctx = caller.With(ctx, nil)
+	if baggage.FromContext(ctx).Len() > 0 {
+		ctx = baggage.ContextWithoutBaggage(ctx)
+	}
+	if !sentinel.IsCurrent(trace.SpanFromContext(ctx)) {
+		ctx = sentinel.ContextWith(ctx)
+	}
+	return ctx
+}
+
+// root returns parent for the first span of a new trace with a link to h's caller:
+// it has no sentinel, so that the sampler decides.
+func (h *Header) root(parent context.Context) context.Context {
+	if sentinel.Is(trace.SpanContextFromContext(parent)) {
+		parent = trace.ContextWithSpanContext(parent, trace.SpanContext{})
+	}
+	return caller.With(parent, h.caller.For(parent))
+}
+
+func (h *Header) chain(parent context.Context) context.Context {
+	if nonrecording.Key == nil {
+		parent = trace.ContextWithSpanContext(parent, h.spanContext)
+	}
+	return &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
+}
+
+// chained is a context made from a sampled header, with its span context as the
+// current span. It holds that header, so that those of the next messages can count
+// on.
+type chained struct {
+	context.Context //nolint:containedctx // It is a context itself.
+
+	header *Header
+	span   nonrecording.Span
+}
+
+type chainKey struct{}
+
+// Value implements context.Context.
+func (c *chained) Value(key any) any {
+	switch key {
+	case nonrecording.Key:
+		return &c.span
+	case chainKey{}:
+		return c.header
+	case tracestate.Key{}:
+		return c.header.beside
+	default:
+		return c.Context.Value(key)
+	}
+}

@@ -1,0 +1,81 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package header
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Skip returns the header of a message that a choice made not to continue the
+// trace: not sampled, but with [Header.Skipped] it can still be told what became
+// of it. shown says whether its receiver gets the unsampled context. A header that
+// is not sampled is returned as it is.
+func (h *Header) Skip(shown bool) *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.skipped, next.shown = true, shown
+	return &next
+}
+
+// Choose returns the header of a message that a choice made to continue the
+// trace, or, if linked, to begin one of its own that is linked to this one. A
+// header that is not sampled is returned as it is.
+func (h *Header) Choose(linked bool) *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.chosen, next.linked = true, linked
+	return &next
+}
+
+// WithSpanContext returns a copy of h that carries sc instead. If sc is sampled
+// and h has no time of sending, the copy's is the present. An sc that is not
+// valid leaves the baggage alone; the result is nil if there is none.
+func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
+	if !sc.IsValid() {
+		if h.Baggage().Len() == 0 {
+			return nil
+		}
+		sc = trace.SpanContext{} // It may have had the sampled flag.
+	}
+	next := Header{spanContext: sc, baggage: h.Baggage()}
+	if h != nil {
+		next.beside = h.beside.Of(sc.TraceID())
+	}
+	if next.Sampled() {
+		if next.sentAt = h.SentAt(); next.sentAt.IsZero() {
+			next.sentAt = time.Now()
+		}
+		if next.hops = 1; h.Sampled() && h.spanContext.TraceID() == sc.TraceID() {
+			next.hops, next.age = h.hops, h.age
+		}
+	}
+	return &next
+}
+
+// WithSentAt returns a copy of h that was sent at t, for a message that is sent
+// later than its header was made. A header without a sampled trace has no time
+// of sending, and is returned as it is.
+func (h *Header) WithSentAt(t time.Time) *Header {
+	if !h.Sampled() {
+		return h
+	}
+	next := *h
+	next.sentAt = t
+	next.age = older(h.age, t.Sub(h.sentAt))
+	return &next
+}
+
+// WithoutBaggage returns a copy of h, which must not be nil, without its baggage.
+func (h *Header) WithoutBaggage() *Header {
+	next := *h
+	next.baggage = baggage.Baggage{}
+	return &next
+}

@@ -1,0 +1,154 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package header is what travels beside a message. It has what packages envelope,
+// envelope/wire and mailbox need of each other; users see envelope.Header, which is
+// the same with fewer methods.
+package header
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/tracestate"
+)
+
+// Header never changes once made and may be shared by any number of messages and
+// goroutines. All methods work on a nil Header, which is the header of a message
+// that carries nothing.
+type Header struct {
+	spanContext trace.SpanContext
+	beside      *tracestate.Beside // the rest of the tracestate of spanContext
+	baggage     baggage.Baggage
+	sentAt      time.Time
+	// Of a sampled message: where it is in the chain of messages of its trace.
+	age  time.Duration
+	hops int32
+	// It is one that was chosen not to continue the trace of spanContext; shown
+	// has its receiver learn of it all the same.
+	skipped, shown bool
+	chosen, linked bool // The choice fell on it.
+
+	caller *caller.Caller // To whose span a boundary links, in place of spanContext.
+}
+
+// Content is what a message that came in has in its header.
+type Content struct {
+	SpanContext trace.SpanContext
+	Beside      *tracestate.Beside // The rest of the tracestate of SpanContext.
+	Baggage     baggage.Baggage
+	SentAt      time.Time
+	Hops        int // At most MaxHops.
+	Age         time.Duration
+	// A choice made the message continue the trace, or begin one that is linked to it.
+	Chosen, Linked bool
+	Caller         *caller.Caller // To whose span a boundary links.
+}
+
+// Of returns the header with that content, nil if there is none.
+func Of(c Content) *Header {
+	h := &Header{
+		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
+		age: c.Age, hops: int32(min(c.Hops, MaxHops)), chosen: c.Chosen, linked: c.Linked, //nolint:gosec // As bounded.
+		caller: c.Caller,
+	}
+	if h.Empty() {
+		return nil
+	}
+	return h
+}
+
+// Empty reports whether the message carries nothing.
+func (h *Header) Empty() bool {
+	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0 && h.caller == nil
+}
+
+// SpanContext returns the sender's span context. It is not valid if the message
+// carries no trace.
+func (h *Header) SpanContext() trace.SpanContext {
+	switch {
+	case h == nil, h.skipped && !h.shown:
+		return trace.SpanContext{}
+	case h.skipped:
+		return h.spanContext.WithTraceFlags(h.spanContext.TraceFlags() &^ trace.FlagsSampled)
+	default:
+		return h.spanContext
+	}
+}
+
+// Sampled reports whether the message carries a sampled trace.
+func (h *Header) Sampled() bool { return h != nil && !h.skipped && h.spanContext.IsSampled() }
+
+// Beside returns the members of the tracestate that SpanContext cannot hold, nil if
+// there are none.
+func (h *Header) Beside() *tracestate.Beside {
+	if h == nil {
+		return nil
+	}
+	return h.beside
+}
+
+// Baggage returns the sender's baggage, empty if there was none.
+func (h *Header) Baggage() baggage.Baggage {
+	if h == nil {
+		return baggage.Baggage{}
+	}
+	return h.baggage
+}
+
+// SentAt returns when the message was sent: for a sampled or skipped message the
+// exact time with its monotonic reading, for all others the zero time.
+func (h *Header) SentAt() time.Time {
+	if h == nil {
+		return time.Time{}
+	}
+	return h.sentAt
+}
+
+// Hops returns how many messages, this one included, have handed the trace on one
+// after the other: 1 for the first. The chain begins where the trace came into an
+// operating system process by other means than the wire forms. It is 0 for a message
+// without a sampled trace, and stops at MaxHops.
+func (h *Header) Hops() int {
+	if h == nil || h.skipped {
+		return 0
+	}
+	return int(h.hops)
+}
+
+// Age returns how long ago, when this message was sent, the first of those that
+// Hops counts had been sent. It stops at MaxAge.
+func (h *Header) Age() time.Duration {
+	if h == nil || h.skipped {
+		return 0
+	}
+	return h.age
+}
+
+// Chosen reports whether a choice made the message continue the trace.
+func (h *Header) Chosen() bool { return h != nil && h.chosen }
+
+// Linked reports whether the handling of the message should begin a trace of its
+// own, linked to the header's span context.
+func (h *Header) Linked() bool { return h != nil && h.linked }
+
+// Skipped returns the sampled span context that the message does not continue,
+// because the choice did not fall on it; not valid for any other message.
+func (h *Header) Skipped() trace.SpanContext {
+	if h == nil || !h.skipped {
+		return trace.SpanContext{}
+	}
+	return h.spanContext
+}
+
+// Caller returns to whose span the handling of the message is to link, from a new
+// trace, because a boundary decided so; nil if nobody's.
+func (h *Header) Caller() *caller.Caller {
+	if h == nil {
+		return nil
+	}
+	return h.caller
+}
