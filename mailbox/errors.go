@@ -49,7 +49,7 @@ func (e *PanicError) Unwrap() error {
 
 // ShutdownError tells what was left when the context of [System.Shutdown] ended.
 type ShutdownError struct {
-	Busy        int    // processes whose handler had not returned
+	Busy        int    // processes whose handler, Save or Close had not returned
 	DeadLetters uint64 // messages that were accepted and will not be handled
 	Cause       error  // the context's error
 }

@@ -29,6 +29,8 @@ const (
 	ProcessEnded
 	// SaveFailed tells of an [Incarnation] whose Save failed.
 	SaveFailed
+	// CloseFailed tells of an [Incarnation] whose Close failed.
+	CloseFailed
 )
 
 // String returns what happened, in words.
@@ -44,6 +46,8 @@ func (t EventType) String() string {
 		return "process ended"
 	case SaveFailed:
 		return "save failed"
+	case CloseFailed:
+		return "close failed"
 	default:
 		return "unknown event"
 	}

@@ -21,7 +21,7 @@ type eventLog struct {
 // severe reports whether e is to be heard of even by those who asked for nothing.
 func severe(e Event) bool {
 	switch e.Type {
-	case HandlerFailed, SaveFailed:
+	case HandlerFailed, SaveFailed, CloseFailed:
 		return e.Panicked()
 	case ProcessEnded:
 		return e.Err != ErrKilled //nolint:errorlint // Our own, never wrapped.

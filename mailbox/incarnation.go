@@ -6,6 +6,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -18,7 +19,8 @@ import (
 // trace and the process's own end, not the end of a call; Start may block.
 //
 // If it fails, so does the message that it was called for, and what becomes of
-// the process is what would if the handler had failed.
+// the process is what would if the handler had failed. One that fails after it has
+// opened something returns the Close for that beside its error.
 type Start[M any] func(ctx context.Context, self Ref[M]) (Incarnation[M], error)
 
 // Incarnation is what handles a process's messages from one Start until it
@@ -26,10 +28,19 @@ type Start[M any] func(ctx context.Context, self Ref[M]) (Incarnation[M], error)
 type Incarnation[M any] struct {
 	// Handle handles one message after the other. There must be one.
 	Handle Handler[M]
-	// Save saves the state before the process is put away; nil if there is none
-	// to save. It may block. If it fails, the incarnation goes on, and is saved
-	// another time; [Stats] counts it, and there is an event ([SaveFailed]).
+	// Save saves the state before the process is put away, and before it ends because
+	// it was stopped, or its system shut down; not before it is killed or after a
+	// failure. Nil if there is no state to save. It may block; a kill ends its context.
+	// If it fails before the process was to be put away, the incarnation goes on, and
+	// is saved another time; before the end there is no other time.
 	Save func(ctx context.Context) error
+	// Close gives back what the Start has opened, when the incarnation is over,
+	// whatever ended it. Nil if there is nothing. It may block, and the process does
+	// not end before it returns; its context never ends.
+	//
+	// Failures of Save and Close, panics included, are counted ([Stats]) and told
+	// ([SaveFailed], [CloseFailed]).
+	Close func(ctx context.Context) error
 }
 
 // SpawnFrom starts a process whose state start makes, now and again. It is like
@@ -48,20 +59,93 @@ func (p *process[M]) incarnate(ctx context.Context, s *slot[M]) error {
 		own = trace.ContextWithSpan(own, span)
 	}
 	next, err := p.start(own, Ref[M]{p})
+	p.incarnation = &next
 	if err != nil {
 		return err
 	}
 	if next.Handle == nil {
 		return fmt.Errorf("%w: a Start of kind %q returned no handler", ErrConfig, p.kind.name)
 	}
-	p.handler, p.save = next.Handle, next.Save
+	p.handler = next.Handle
 	p.kind.list(p)
 	return nil
 }
 
-// disincarnate ends the incarnation, and with it the timers that it set for itself.
+// saveState saves the incarnation's state, and reports whether that went well.
+func (p *process[M]) saveState() bool {
+	err := attempt(p, p.incarnation.Save)
+	if err == nil {
+		return true
+	}
+	p.kind.totals.notSaved.Add(1)
+	if p.kind.sys.hears(SaveFailed, err) {
+		p.happened(Event{Type: SaveFailed, Err: err})
+	}
+	return false
+}
+
+// closeState ends the incarnation, if there is one.
+func (p *process[M]) closeState() {
+	if p.incarnation == nil {
+		return
+	}
+	err := attempt(context.WithoutCancel(p), p.incarnation.Close)
+	p.handler, p.incarnation = nil, nil
+	if err == nil {
+		return
+	}
+	p.kind.totals.notClosed.Add(1)
+	if p.kind.sys.hears(CloseFailed, err) {
+		p.happened(Event{Type: CloseFailed, Err: err})
+	}
+}
+
+// leaves reports whether there is something to do for the incarnation before the
+// end of the process, which is the caller's.
+func (p *process[M]) leaves(killed bool) bool {
+	i := p.incarnation
+	return i != nil && (i.Close != nil || i.Save != nil && !killed)
+}
+
+// leave does what is to be done for the incarnation before the end of the process,
+// which is the caller's. The caller is a worker: it may take long.
+func (p *process[M]) leave() {
+	if p.incarnation == nil {
+		return
+	}
+	p.state.Or(flagTaken) // Who kills it sees that it is in the user's code.
+	if p.state.Load()&flagKilled == 0 {
+		p.saveState()
+	}
+	p.closeState()
+	p.state.And(^flagTaken)
+}
+
+// attempt calls what is given with an incarnation; nil does nothing. It has a
+// goroutine of its own, so that nothing it does ends the caller's.
+func attempt(ctx context.Context, f func(context.Context) error) error {
+	if f == nil {
+		return nil
+	}
+	err := ErrExit
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if value := recover(); value != nil {
+				err = &PanicError{Value: value, Stack: debug.Stack()}
+			}
+		}()
+		err = f(ctx)
+	}()
+	<-done
+	return err
+}
+
+// disincarnate ends an incarnation that has failed, and with it the timers that it
+// set for itself.
 func (p *process[M]) disincarnate() {
-	p.handler, p.save = nil, nil
+	p.closeState()
 	c := p.lock()
 	var own []*timer[M]
 	for t := range c.timers {

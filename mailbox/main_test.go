@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // Many handlers here panic.
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must happen before it fails.
 const patience = time.Minute

@@ -104,7 +104,7 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 		"waybill.mailbox.dead_letters stopped": 10, "waybill.mailbox.dead_letters failed": 11,
 		"waybill.mailbox.dead_letters dropped": 12, "waybill.mailbox.dead_letters expired": 13,
 		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.put_away": 16,
-		"waybill.mailbox.not_saved": 17, "waybill.mailbox.late.shed": 18, "waybill.mailbox.events.lost": 19,
+		"waybill.mailbox.not_saved": 17, "waybill.mailbox.not_closed": 18, "waybill.mailbox.late.shed": 19, "waybill.mailbox.events.lost": 20,
 	} {
 		assert.Equal(t, want, metrics[name], name)
 	}

@@ -46,6 +46,7 @@ type refProcess struct {
 	closed      bool
 	killed      bool
 	rest        bool // to be put away when there is nothing to do
+	last        bool // it saves before its end
 	tied        bool // to another one, once
 	linked      bool // and so ends with it
 	hasTied     bool // another one, once

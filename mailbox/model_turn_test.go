@@ -21,6 +21,9 @@ func (m *reference) run(p *refProcess) {
 			m.handle(p)
 		case len(p.box) > 0:
 			m.takeBatch(p)
+		case p.closed && p.incarnation > 0:
+			p.last = true
+			m.save(p)
 		case p.closed:
 			m.end(p)
 		case p.rest:
@@ -161,6 +164,11 @@ func (m *reference) putAway(p *refProcess) {
 	if p.incarnation == 0 || len(p.open) > 0 {
 		return
 	}
+	m.save(p)
+}
+
+// save saves the incarnation before it is over.
+func (m *reference) save(p *refProcess) {
 	p.doing, p.save = p.save, plan{}
 	if !m.blocks(p, saving, p.doing.gate) {
 		m.saved(p)
@@ -168,12 +176,17 @@ func (m *reference) putAway(p *refProcess) {
 }
 
 func (m *reference) saved(p *refProcess) {
-	if what, _ := p.doing.deed.fault(); what != "" {
+	what, _ := p.doing.deed.fault()
+	if what != "" {
 		m.stats.NotSaved++
-		return
 	}
-	m.stats.PutAway++
-	p.incarnation = 0
+	switch {
+	case p.last:
+		p.incarnation = 0
+	case what == "":
+		m.stats.PutAway++
+		p.incarnation = 0
+	}
 }
 
 // release lets go what blocks.
@@ -200,6 +213,9 @@ func (m *reference) interrupt(p *refProcess) {
 		m.fail(p, "canceled", false)
 	case saving:
 		m.stats.NotSaved++
+		if p.last {
+			p.incarnation = 0
+		}
 	}
 	m.run(p)
 }

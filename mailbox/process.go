@@ -26,10 +26,10 @@ type process[M any] struct {
 	cold     atomic.Pointer[cold[M]] // set once
 	audience atomic.Pointer[audience]
 
-	save       func(context.Context) error // of the incarnation
-	start      Start[M]                    // nil if it was spawned with its handler
-	id         string
-	neighbours memberLinks // guarded by the system's mu
+	incarnation *Incarnation[M] // nil without one; the worker's
+	start       Start[M]        // nil if it was spawned with its handler
+	id          string
+	neighbours  memberLinks // guarded by the system's mu
 }
 
 // cold is the part of a process that most do without.
@@ -156,7 +156,11 @@ func (p *process[M]) close(kill bool) (handling bool, waiting int) {
 	switch {
 	case pausing:
 		p.schedule()
-	case st&(flagBusy|flagEnded) == 0:
+	case st&(flagBusy|flagEnded) != 0:
+	case p.leaves(st&flagKilled != 0 || kill):
+		handling = true
+		p.schedule()
+	default:
 		p.end()
 	}
 	return handling, waiting
@@ -189,6 +193,7 @@ func (p *process[M]) closeLocked(c *cold[M], kill bool) (before, progress uint64
 // becomes dead letters. Its system lets go of it only when everybody knows: a
 // shutdown waits for that.
 func (p *process[M]) end() {
+	p.leave()
 	c := p.lock()
 	left := p.takeAllLocked(c)
 	reason := deadStopped
@@ -207,9 +212,6 @@ func (p *process[M]) end() {
 	err := c.err
 	c.mu.Unlock()
 
-	if p.start != nil {
-		p.handler, p.save = nil, nil // Its kind may keep p on its list for a while.
-	}
 	p.catchUp()
 	for t := range timers {
 		t.cancel()

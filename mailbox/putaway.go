@@ -4,7 +4,6 @@
 package mailbox
 
 import (
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -50,28 +49,12 @@ func (p *process[M]) rest() {
 	if needless {
 		return
 	}
-	err := ErrExit
 	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
-	defer func() {
-		p.state.And(^flagTaken)
-		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
-		}
-		if err == nil {
-			p.kind.totals.putAway.Add(1)
-			p.handler, p.save = nil, nil
-			return
-		}
-		p.kind.totals.notSaved.Add(1) // It goes on with the state it has.
-		if p.kind.sys.hears(SaveFailed, err) {
-			p.happened(Event{Type: SaveFailed, Err: err})
-		}
-	}()
-	if p.save == nil {
-		err = nil
-	} else {
-		err = p.save(p)
+	if p.saveState() {    // Else it goes on with the state it has.
+		p.closeState()
+		p.kind.totals.putAway.Add(1)
 	}
+	p.state.And(^flagTaken)
 }
 
 // expects reports whether the process has left something for later: timers that

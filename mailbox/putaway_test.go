@@ -107,7 +107,7 @@ func TestPutAwayOfWhatCannotBe(t *testing.T) {
 		assert.False(t, ref.PutAway(), "it takes no messages any more")
 		release()
 		require.NoError(t, <-stopped)
-		assert.Zero(t, a.saved)
+		assert.Equal(t, 1, a.saved, "but before its end")
 	})
 }
 
@@ -374,6 +374,7 @@ func TestSaveIsPartOfItsProcess(t *testing.T) {
 		var a archive
 		var ref mailbox.Ref[job]
 		a.onSaving = func(ctx context.Context) error {
+			a.onSaving = nil // The other time is before the end.
 			self, ok := mailbox.Self[job](ctx)
 			assert.True(t, ok)
 			assert.Equal(t, ref, self)

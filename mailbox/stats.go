@@ -23,7 +23,8 @@ type Stats struct {
 	LateReplies uint64      // answers to calls whose caller had gone
 	Restarts    uint64      // of processes after a failure
 	PutAway     uint64      // processes put away
-	NotSaved    uint64      // processes not put away, because their Save failed
+	NotSaved    uint64      // times that the Save of an incarnation failed
+	NotClosed   uint64      // times that the Close of an incarnation failed
 	LateShed    uint64      // late spans that were beyond their bound
 	EventsLost  uint64      // events that nobody was told of: a hook was too slow
 }
@@ -67,6 +68,7 @@ func (s *Stats) add(o Stats) {
 	s.Restarts += o.Restarts
 	s.PutAway += o.PutAway
 	s.NotSaved += o.NotSaved
+	s.NotClosed += o.NotClosed
 	s.LateShed += o.LateShed
 	s.EventsLost += o.EventsLost
 }
@@ -84,6 +86,7 @@ type kindTotals struct {
 	restarts     atomic.Uint64
 	putAway      atomic.Uint64
 	notSaved     atomic.Uint64
+	notClosed    atomic.Uint64
 	lateShed     atomic.Uint64
 	eventsLost   atomic.Uint64
 
@@ -107,6 +110,7 @@ func (t *kindTotals) statsLocked() Stats {
 	n.Restarts = t.restarts.Load()
 	n.PutAway = t.putAway.Load()
 	n.NotSaved = t.notSaved.Load()
+	n.NotClosed = t.notClosed.Load()
 	n.LateShed = t.lateShed.Load()
 	n.EventsLost = t.eventsLost.Load()
 	return n

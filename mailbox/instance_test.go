@@ -1,0 +1,217 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/waybill-go/waybill/mailbox"
+)
+
+// diary is what happens to the incarnations of a process, in order.
+type diary struct {
+	entries []string
+	opened  int
+	onStart func() error
+	onSave  job
+	onClose job
+}
+
+func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+	d.opened++
+	n := d.opened
+	note := func(what string) { d.entries = append(d.entries, fmt.Sprint(what, " ", n)) }
+	note("open")
+	i := mailbox.Incarnation[job]{
+		Handle: do,
+		Save: func(ctx context.Context) error {
+			note("save")
+			return carryOut(ctx, freight{do: d.onSave})
+		},
+		Close: func(ctx context.Context) error {
+			note("close")
+			return carryOut(ctx, freight{do: d.onClose})
+		},
+	}
+	if d.onStart != nil {
+		return mailbox.Incarnation[job]{Close: i.Close}, d.onStart()
+	}
+	return i, nil
+}
+
+func TestInstancesAreSavedAndClosed(t *testing.T) {
+	fails := func(context.Context) error { return errBroken }
+	for _, c := range []struct {
+		name string
+		end  func(t *testing.T, sys *mailbox.System, ref mailbox.Ref[job])
+		want []string
+		opts []mailbox.KindOption
+	}{
+		{"stop", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			require.NoError(t, ref.Stop(t.Context()))
+		}, []string{"open 1", "save 1", "close 1"}, nil},
+		{"shutdown", func(t *testing.T, sys *mailbox.System, _ mailbox.Ref[job]) {
+			t.Helper()
+			drain(t, sys)
+		}, []string{"open 1", "save 1", "close 1"}, nil},
+		{"kill", func(_ *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			ref.Kill()
+		}, []string{"open 1", "close 1"}, nil},
+		{"failure", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			sendAll(t, ref, fails)
+		}, []string{"open 1", "close 1"}, []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Stop)}},
+		{"panic", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			sendAll(t, ref, panics)
+		}, []string{"open 1", "close 1"}, nil},
+		{"restart", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			sendAll(t, ref, fails, nothing)
+			time.Sleep(time.Minute)
+			require.NoError(t, ref.Stop(t.Context()))
+		}, []string{"open 1", "close 1", "open 2", "save 2", "close 2"}, restarting(mailbox.Restarts{})},
+		{"put away", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			putAway(t, ref)
+			sendAll(t, ref, nothing)
+			require.NoError(t, ref.Stop(t.Context()))
+		}, []string{"open 1", "save 1", "close 1", "open 2", "save 2", "close 2"}, nil},
+		{"put away, and no more", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+			t.Helper()
+			putAway(t, ref)
+			require.NoError(t, ref.Stop(t.Context()))
+		}, []string{"open 1", "save 1", "close 1"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+				sys := newSystem(t)
+				var d diary
+				ref := spawnFrom(t, sys, d.start, append(opts, c.opts...)...)
+				sendAll(t, ref, nothing)
+				settle()
+				c.end(t, sys, ref)
+				await(t, ref.Done())
+				assert.Equal(t, c.want, d.entries)
+				drain(t, sys)
+			})
+		})
+	}
+}
+
+func TestStartThatFailsHalfWayIsClosed(t *testing.T) {
+	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+		sys := newSystem(t)
+		d := diary{onStart: func() error { return errBroken }}
+		ref := spawnFrom(t, sys, d.start, opts...)
+		sendAll(t, ref, nothing)
+		settle()
+		d.onStart = nil
+		sendAll(t, ref, nothing)
+		settle()
+		assert.Equal(t, []string{"open 1", "close 1", "open 2"}, d.entries)
+		drain(t, sys)
+	})
+}
+
+// What fails at the end is counted and told, and the process ends all the same.
+func TestFailuresOfSaveAndClose(t *testing.T) {
+	for name, fail := range map[string]job{
+		"error": func(context.Context) error { return errBroken },
+		"panic": panics,
+		"exit":  func(context.Context) error { runtime.Goexit(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+				var heard ear
+				sys := newSystem(t, mailbox.WithEventHook(heard.hook), mailbox.WithLogger(nil))
+				d := diary{onSave: fail, onClose: fail}
+				ref := spawnFrom(t, sys, d.start, opts...)
+				sendAll(t, ref, nothing)
+				require.NoError(t, ref.Stop(t.Context()))
+				require.NoError(t, ref.Err(), "it was stopped")
+				assert.Equal(t, []string{"open 1", "save 1", "close 1"}, d.entries)
+				s := sys.Stats()
+				assert.EqualValues(t, 1, s.NotSaved)
+				assert.EqualValues(t, 1, s.NotClosed)
+				events := heard.heard()
+				require.Len(t, events, 2)
+				assert.Equal(t, mailbox.SaveFailed, events[0].Type)
+				assert.Equal(t, mailbox.CloseFailed, events[1].Type)
+				for _, e := range events {
+					require.Error(t, e.Err)
+					assert.Equal(t, name == "panic", e.Panicked())
+				}
+				requireAtRest(t, s)
+				drain(t, sys)
+			})
+		})
+	}
+}
+
+// A kill is at once, but for what has begun; a Close may take its time, and whoever
+// shuts down knows of it.
+func TestKillDuringSaveAndClose(t *testing.T) {
+	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+		sys := newSystem(t)
+		release := make(chan struct{})
+		d := diary{
+			onSave: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			onClose: func(ctx context.Context) error {
+				<-release
+				return ctx.Err()
+			},
+		}
+		ref := spawnFrom(t, sys, d.start, opts...)
+		sendAll(t, ref, nothing)
+		stopped := later(func() error { return ref.Stop(t.Context()) })
+		settle()
+		assert.Equal(t, []string{"open 1", "save 1"}, d.entries)
+		ref.Kill()
+		settle()
+		assert.Equal(t, []string{"open 1", "save 1", "close 1"}, d.entries)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var cut *mailbox.ShutdownError
+		require.ErrorAs(t, sys.Shutdown(ctx), &cut)
+		assert.Equal(t, 1, cut.Busy)
+		close(release)
+		require.NoError(t, <-stopped)
+		require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
+		assert.EqualValues(t, 1, sys.Stats().NotSaved)
+		assert.Zero(t, sys.Stats().NotClosed, "its context has not ended")
+	})
+}
+
+// Nobody who kills, stops or shuts down runs what others have written.
+func TestCloseOfAnIdleProcessHoldsUpNobody(t *testing.T) {
+	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+		sys := newSystem(t)
+		release := make(chan struct{})
+		d := diary{onClose: func(context.Context) error { <-release; return nil }}
+		ref := spawnFrom(t, sys, d.start, opts...)
+		sendAll(t, ref, nothing)
+		settle()
+		ref.Kill() // Returns.
+		settle()
+		select {
+		case <-ref.Done():
+			require.Fail(t, "it has ended before its Close returned")
+		default:
+		}
+		require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrStopped)
+		close(release)
+		await(t, ref.Done())
+		drain(t, sys)
+	})
+}
