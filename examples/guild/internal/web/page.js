@@ -13,7 +13,7 @@ const ms = (ns) => (ns / 1e6).toFixed(ns < 1e8 ? 3 : 0) + " ms";
 const shownAlike = 3; // siblings of one name that are shown at first
 const keptMessages = 200;
 
-let config, socket, chosen, newest = 0;
+let config, socket, chosen;
 
 async function json(url, options) {
   const response = await fetch(url, options);
@@ -30,8 +30,6 @@ function state(text, bad) {
 // Chat.
 
 function show(m) {
-  if (m.id <= newest) return;
-  newest = m.id;
   const item = make("li");
   item.append(make("b", "", m.author), make("span", "", m.content));
   if (m.trace_id) {
@@ -39,31 +37,37 @@ function show(m) {
     open.onclick = () => choose(m.trace_id);
     item.append(open);
   }
+  append(item);
+}
+
+function append(item) {
   $("messages").append(item);
   while ($("messages").children.length > keptMessages) $("messages").firstChild.remove();
   item.scrollIntoView({ block: "end" });
 }
 
 async function enter(guild) {
-  if (socket) { socket.onclose = null; socket.close(); }
+  if (socket) socket.close();
   $("messages").replaceChildren();
-  newest = 0;
-  const waiting = [];
-  let ready = false;
-  socket = new WebSocket(`${config.ws}?guild=${guild}`);
-  const mine = socket;
-  socket.onmessage = (e) => { 
-    const m = JSON.parse(e.data);
-    if (m.type !== "message") return;
-    if (ready) show(m); else waiting.push(m);
-  };
-  socket.onopen = () => state("connected");
-  socket.onclose = () => { state("disconnected, trying again…", true); setTimeout(() => socket === mine && enter(guild), 2000); };
+  const feed = new Feed({ show, say: (text) => append(make("li", "hint", text)), anew: () => enter(guild) });
+  const mine = socket = { close() {} }; // Until there is one.
   try {
-    for (const m of await json(`/guilds/${guild}/messages`)) show(m);
+    feed.history(await json(`/guilds/${guild}/messages`));
   } catch (err) { state(err.message, true); }
-  ready = true;
-  waiting.forEach(show);
+  if (socket === mine) connect(guild, feed);
+}
+
+function connect(guild, feed) {
+  const mine = socket = new WebSocket(`${config.ws}?guild=${guild}${feed.query}`);
+  mine.onopen = () => state("connected");
+  mine.onmessage = (e) => {
+    if (socket === mine && !feed.take(JSON.parse(e.data))) mine.close();
+  };
+  mine.onclose = (e) => {
+    if (socket !== mine) return; // Another guild was entered.
+    state(e.code === 1013 ? "could not keep up, catching up…" : "disconnected, trying again…", true);
+    setTimeout(() => socket === mine && connect(guild, feed), feed.delay(Math.random()));
+  };
 }
 
 $("post").onsubmit = async (e) => {
@@ -71,7 +75,8 @@ $("post").onsubmit = async (e) => {
   const body = JSON.stringify({ author: $("author").value, content: $("content").value });
   try {
     const posted = await json(`/guilds/${$("guild").value}/messages`, { method: "POST", body });
-    state(`delivered to ${posted.delivered} of ${posted.recipients} sessions, ${posted.traced} traced`);
+    state(posted.recipients === undefined ? "stored, and delivered later"
+      : `delivered to ${posted.delivered} of ${posted.recipients} sessions, ${posted.traced} traced`);
     $("content").value = "";
     setTimeout(list, 100);
   } catch (err) { state(err.message, true); }
