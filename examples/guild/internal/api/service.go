@@ -88,7 +88,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	mux.Handle("POST /guilds/{guild}/messages", otelhttp.NewHandler(http.HandlerFunc(s.post), "",
 		otelhttp.WithTracerProvider(public.TracerProvider(c.Provider)), otelhttp.WithPropagators(public)))
 	mux.HandleFunc("GET /guilds/{guild}/messages", s.list)
-	mux.Handle("GET /ws", c.Sessions)
+	mux.Handle("GET /ws", edge.WebSockets(c.Sessions))
 	mux.Handle("/", c.Page)
 	s.server = edge.NewServer(edge.Protect(mux, c.Names...), c.Logger)
 	return s, nil

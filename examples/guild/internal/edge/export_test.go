@@ -3,7 +3,13 @@
 
 package edge
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
+
+// AtMost is WebSockets with room for n.
+func AtMost(n int, h http.Handler) http.Handler { return atMost(n, h) }
 
 // Hurry makes all times of s short, and lets it have n connections.
 func (s *Server) Hurry(times, grace time.Duration, n int) {

@@ -23,7 +23,7 @@ const (
 	headerTime = 2 * time.Second  // until a request's headers are there
 	readTime   = 3 * time.Second  // until its body is there as well
 	writeTime  = 30 * time.Second // from its headers until its answer is taken
-	idleTime   = time.Minute      // from one request to the next
+	idleTime   = 20 * time.Second // from one request to the next
 	graceTime  = 3 * time.Second  // for requests that have begun, when we end
 )
 
@@ -51,9 +51,32 @@ func NewServer(h http.Handler, log *slog.Logger) *Server {
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
 		log:   log,
-		conns: min(maxConnections, descriptors()/2), // The rest is for our own files and connections.
+		conns: connections(),
 		grace: graceTime,
 	}
+}
+
+// connections returns how many a server may have. The other half of the descriptors is
+// for our own files and connections.
+func connections() int { return min(maxConnections, descriptors()/2) }
+
+// WebSockets returns a handler that lets h have three in four of the connections that
+// a [Server] may have, and refuses more: those who stay must leave room for those who
+// only post.
+func WebSockets(h http.Handler) http.Handler { return atMost(connections()*3/4, h) }
+
+func atMost(n int, h http.Handler) http.Handler {
+	room := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+			h.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "10")
+			http.Error(w, "there are too many connections", http.StatusServiceUnavailable)
+		}
+	})
 }
 
 // Handler returns what answers the requests.

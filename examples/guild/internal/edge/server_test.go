@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -196,4 +197,33 @@ func TestWebSocketsOutliveTheTimesOfRequests(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_ = conn.Close(websocket.StatusNormalClosure, "")
+}
+
+// Those who stay leave room for others, and are refused beyond that.
+func TestThoseWhoStayLeaveRoom(t *testing.T) {
+	const room = 3
+	stay, leave := make(chan struct{}, room), make(chan struct{})
+	h := edge.AtMost(room, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		stay <- struct{}{}
+		<-leave
+	}))
+	ask := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		return w.Code
+	}
+	codes := make(chan int, room)
+	for range room {
+		go func() { codes <- ask() }()
+		<-stay
+	}
+	assert.Equal(t, http.StatusServiceUnavailable, ask())
+	leave <- struct{}{}
+	assert.Equal(t, http.StatusOK, <-codes)
+	go func() { codes <- ask() }()
+	<-stay
+	close(leave)
+	for range room {
+		assert.Equal(t, http.StatusOK, <-codes)
+	}
 }

@@ -26,8 +26,9 @@ const (
 	graceTime      = 3 * time.Second  // for calls that have begun, when we end
 )
 
-// bounds makes the server keep to them. gRPC's own defaults are any number of
-// calls, four megabytes for each, and connections that nobody ends.
+// bounds makes the server keep to them. gRPC's own defaults are any number of calls,
+// four megabytes for each, and connections that nobody ends. The callers' traces are
+// continued, since they are our own: the boundary to strangers is the API's.
 func bounds() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(maxCalls),
