@@ -202,6 +202,9 @@ func TestSpansThatASlowCollectorCostsAreCounted(t *testing.T) {
 	s := &slow{let: make(chan struct{})}
 	collect(t, s)
 	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "16")
+	for _, name := range []string{"OTEL_BSP_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"} {
+		t.Setenv(name, "60000") // Milliseconds. It takes everything in the end.
+	}
 	e := start(t, "-sessions", "50", "-slow", "0", "-posts", "30")
 	var live struct{ Exported, Failed, Dropped, Waiting int64 }
 	resp, err := http.Get("http://" + e.ops + "/exports")
