@@ -144,6 +144,35 @@ func TestLongWays(t *testing.T) {
 	assert.InDelta(t, 2*10*length, f.collect().Named("hop").Handled.Count().Value, 1e-3)
 }
 
+// There are estimates of whatever spans say, however many hops and sorts there seem to be.
+func TestHostileSpans(t *testing.T) {
+	const many = 10_000
+	f := &forge{random: fixed(39)}
+	relays := []attribute.KeyValue{
+		sampling.SizeKey.Int(math.MaxInt32), mailbox.FanoutSampledKey.Int(math.MaxInt32), mailbox.FanoutBudgetKey.Int(1),
+		sampling.WeightKey.Float64(2),
+	}
+	at := f.root(t, "")
+	for range many { // Relays of relays.
+		at = f.span("relay", f.span("broadcast", at, 1, relays...), 1, sampling.WeightKey.Float64(4))
+	}
+	for range many {
+		at = f.span("session", f.span("broadcast", at, 1, append(relays[:2:2], sampling.WeightKey.Float64(4))...), 1,
+			sampling.WeightKey.Float64(8))
+	}
+	cast := f.span("broadcast", f.root(t, ""), 1, relays[:2]...)
+	for i := range many { // Of as many sorts.
+		f.span("session", cast, 1, sampling.WeightKey.Float64(float64(2+i)))
+	}
+	s := f.collect()
+	for _, name := range []string{"relay", "session", "broadcast"} {
+		d := s.Named(name)
+		sane(t, d.Handled.Total(), 0)
+		sane(t, d.Handled.Mean(), 0)
+		sane(t, d.Handled.Quantile(0.5), 0)
+	}
+}
+
 // FuzzSpans adds spans of all sorts, in two orders, and holds that all estimates make sense
 // and do not depend on the order.
 func FuzzSpans(f *testing.F) {

@@ -20,41 +20,165 @@ import (
 // ErrOTLP is wrapped by the errors of [Spans.AddOTLP] for what is no OTLP in JSON.
 var ErrOTLP = errors.New("estimate: malformed OTLP JSON")
 
+// longest is how many bytes a span may have, and whatever else is between two spans: as
+// many as the Collector takes in a request.
+const longest = 4 << 20
+
+var errLongest = fmt.Errorf("more than %d bytes in a span or between two", longest)
+
 // AddOTLP adds the spans of r, which holds trace data of the OpenTelemetry Protocol
 // in JSON: one document or several after each other, as the Collector's file exporter
-// writes them, a line each. It reads until the end; a document is in memory while its
-// spans are taken in. The error is r's own, or it wraps [ErrOTLP]; the documents before
-// the one at fault have been added then.
+// writes them, a line each. It reads until the end, and has one span at a time in memory
+// beside those that it has added: r may be of any length, but who does not trust it should
+// bound that. The error is r's own, or it wraps [ErrOTLP], for instance for a span of more
+// than 4 MiB; the spans before the one at fault have been added then.
 //
 // Attributes keep their types if they are strings, booleans, integers or doubles.
 // Others are the text of their JSON, a string.
 func (s *Spans) AddOTLP(r io.Reader) error {
-	decoder := json.NewDecoder(r)
+	bounded := &boundedReader{from: r, left: longest}
+	o := otlpReader{decoder: json.NewDecoder(bounded), bounded: bounded, add: s.Add}
 	for {
-		var document otlpDocument
-		switch err := decoder.Decode(&document); {
-		case err == io.EOF:
+		switch err := o.object(o.document); {
+		case err == nil:
+		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil:
-			return malformed(err)
-		}
-		for _, resource := range document.ResourceSpans {
-			for _, scope := range resource.ScopeSpans {
-				for i := range scope.Spans {
-					s.Add(scope.Spans[i].span())
-				}
-			}
+		case bounded.err != nil && !errors.Is(bounded.err, errLongest):
+			return bounded.err
+		default:
+			return fmt.Errorf("%w: at byte %d: %w", ErrOTLP, o.decoder.InputOffset(), err)
 		}
 	}
 }
 
-// malformed tells the errors of the reader apart from those of what was read.
-func malformed(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%w: %w", ErrOTLP, err)
+// boundedReader reads no more than is left, until it is given more.
+type boundedReader struct {
+	from io.Reader
+	left int
+	err  error // what reading has ended with, if not the end of file
+}
+
+// Read implements io.Reader.
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.err = errLongest
+		return 0, b.err
+	}
+	n, err := b.from.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// otlpReader walks through documents down to their spans.
+type otlpReader struct {
+	decoder *json.Decoder
+	bounded *boundedReader
+	add     func(Span)
+}
+
+func (o *otlpReader) document(key string) error {
+	if key != "resourceSpans" {
+		return o.skip()
+	}
+	return o.array(func() error { return o.object(o.resource) })
+}
+
+func (o *otlpReader) resource(key string) error {
+	if key != "scopeSpans" {
+		return o.skip()
+	}
+	return o.array(func() error { return o.object(o.scope) })
+}
+
+func (o *otlpReader) scope(key string) error {
+	if key != "spans" {
+		return o.skip()
+	}
+	return o.array(func() error {
+		var span otlpSpan
+		err := o.decode(&span)
+		if err == nil {
+			o.add(span.span())
+		}
+		return err
+	})
+}
+
+// object reads an object, and calls field for the value of each key. For null it does
+// nothing. The error is io.EOF if there is nothing to read at all.
+func (o *otlpReader) object(field func(key string) error) error {
+	opening, err := o.token()
+	if err != nil || opening == nil {
+		return err
+	}
+	if opening != json.Delim('{') {
+		return fmt.Errorf("%v where an object should be", opening)
+	}
+	for o.decoder.More() {
+		key, err := o.token()
+		if err != nil {
+			return unexpected(err)
+		}
+		name, ok := key.(string)
+		if !ok {
+			return fmt.Errorf("%v where a key should be", key)
+		}
+		if err := field(name); err != nil {
+			return unexpected(err)
+		}
+	}
+	_, err = o.token()
+	return unexpected(err)
+}
+
+// array reads an array, and calls element for each of its elements. For null it does
+// nothing.
+func (o *otlpReader) array(element func() error) error {
+	opening, err := o.token()
+	if err != nil || opening == nil {
+		return err
+	}
+	if opening != json.Delim('[') {
+		return fmt.Errorf("%v where an array should be", opening)
+	}
+	for o.decoder.More() {
+		if err := element(); err != nil {
+			return unexpected(err)
+		}
+	}
+	_, err = o.token()
+	return err
+}
+
+// token reads a delimiter, a key or a simple value, after which there is room for more.
+func (o *otlpReader) token() (json.Token, error) {
+	token, err := o.decoder.Token()
+	o.bounded.left = longest
+	return token, err
+}
+
+// decode reads a value, after which there is room for more.
+func (o *otlpReader) decode(value any) error {
+	err := o.decoder.Decode(value)
+	o.bounded.left = longest
+	return err
+}
+
+func (o *otlpReader) skip() error { return o.decode(&skipped{}) }
+
+// skipped is a value that nobody reads.
+type skipped struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
+
+// unexpected is for the end of the file in the midst of a value.
+func unexpected(err error) error {
+	if err == io.EOF { //nolint:errorlint // The decoder returns it as it is.
+		return io.ErrUnexpectedEOF
 	}
 	return err
 }
@@ -62,13 +186,6 @@ func malformed(err error) error {
 // The parts of OTLP that are read, as its specification maps them to JSON: IDs are in
 // hexadecimal, and integers of 64 bits may be in quotes.
 type (
-	otlpDocument struct {
-		ResourceSpans []struct {
-			ScopeSpans []struct {
-				Spans []otlpSpan `json:"spans"`
-			} `json:"scopeSpans"`
-		} `json:"resourceSpans"`
-	}
 	otlpSpan struct {
 		TraceID    string          `json:"traceId"`
 		SpanID     string          `json:"spanId"`
@@ -102,9 +219,9 @@ func (s *otlpSpan) span() Span {
 		parent: spanContextOf(s.TraceID, s.ParentID, ""),
 	}
 	for _, l := range s.Links {
-		result.links = append(result.links, trace.Link{
-			SpanContext: spanContextOf(l.TraceID, l.SpanID, l.TraceState), Attributes: attributesOf(l.Attributes),
-		})
+		if sc := spanContextOf(l.TraceID, l.SpanID, l.TraceState); sc.IsValid() {
+			result.links = append(result.links, trace.Link{SpanContext: sc, Attributes: attributesOf(l.Attributes)})
+		}
 	}
 	return result
 }
@@ -120,12 +237,20 @@ func spanContextOf(traceID, spanID, state string) trace.SpanContext {
 }
 
 func attributesOf(list []otlpAttribute) []attribute.KeyValue {
-	if len(list) == 0 {
+	named := 0
+	for _, a := range list {
+		if a.Key != "" {
+			named++
+		}
+	}
+	if named == 0 {
 		return nil
 	}
-	attrs := make([]attribute.KeyValue, len(list))
-	for i, a := range list {
-		attrs[i] = attribute.KeyValue{Key: attribute.Key(a.Key), Value: attribute.Value(a.Value)}
+	attrs := make([]attribute.KeyValue, 0, named)
+	for _, a := range list {
+		if a.Key != "" {
+			attrs = append(attrs, attribute.KeyValue{Key: attribute.Key(a.Key), Value: attribute.Value(a.Value)})
+		}
 	}
 	return attrs
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -181,4 +182,133 @@ func TestOTLPThatIsNone(t *testing.T) {
 	err := s.AddOTLP(io.MultiReader(strings.NewReader("{}"), iotest.ErrReader(broken)))
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, estimate.ErrOTLP)
+}
+
+// endless is the text of a document that goes on for a number of bytes, and looks at how
+// much memory is in use meanwhile.
+type endless struct {
+	head, part string
+	left, read int
+	most       uint64
+}
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	if e.head != "" {
+		n = copy(p, e.head)
+		e.head = e.head[n:]
+		return n, nil
+	}
+	for n < len(p) {
+		n += copy(p[n:], e.part[(e.read+n)%len(e.part):])
+	}
+	e.left -= n
+	if e.read/(3<<20) != (e.read+n)/(3<<20) {
+		runtime.GC()
+		e.most = max(e.most, inUse())
+	}
+	e.read += n
+	return n, nil
+}
+
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Whatever its length, what is read takes no more memory than the spans in it.
+func TestOTLPOfAnyLength(t *testing.T) {
+	const head = `{"resourceSpans":[{"scopeSpans":[{"spans":[`
+	const span = `{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"`
+	for name, test := range map[string]struct {
+		head, part string
+		refused    bool
+	}{
+		"spans that are none":  {head + `{}`, `,{}`, false},
+		"the same span":        {head + span + "}", "," + span + "}", false},
+		"empty documents":      {"", "{}\n", false},
+		"empty resources":      {`{"resourceSpans":[{}`, ",{}", false},
+		"what nobody knows":    {`{"x":[0],"y":{}`, `,"x":[0],"y":{}`, false},
+		"a long name":          {head + `{"name":"`, "aaaaaaaa", true},
+		"a long key":           {`{"`, "aaaaaaaa", true},
+		"many attributes":      {head + span + `,"attributes":[{}`, ",{}", true},
+		"many links":           {head + span + `,"links":[{}`, ",{}", true},
+		"blanks":               {"{", "        ", true},
+		"brackets":             {"", "[", true},
+		"brackets, not read":   {`{"x":`, "[", true},
+		"brackets in a value":  {head + span + `,"attributes":[{"key":"k","value":`, `{"arrayValue":`, true},
+		"a number of no end":   {head + span + `,"startTimeUnixNano":`, "1", true},
+		"a string of no value": {head + span + `,"endTimeUnixNano":"`, "1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.GC()
+			before := inUse()
+			e := &endless{head: test.head, part: test.part, left: 12 << 20}
+			var s estimate.Spans
+			err := s.AddOTLP(e)
+			assert.LessOrEqual(t, s.Tally().Spans, 1)
+			if e.most > before {
+				assert.Less(t, e.most-before, uint64(24<<20))
+			}
+			if name != "empty documents" {
+				require.ErrorIs(t, err, estimate.ErrOTLP, "it has no end, at least")
+			}
+			if test.refused {
+				assert.Less(t, e.read, 9<<20, "and nobody waits for it")
+			}
+		})
+	}
+}
+
+// What is of no use is not kept.
+func TestOTLPKeepsWhatIsOfUse(t *testing.T) {
+	many := strings.Repeat("{},", 1_000_000) + "{}"
+	runtime.GC()
+	before := inUse()
+	var s estimate.Spans
+	require.NoError(t, s.AddOTLP(strings.NewReader(`{"resourceSpans":[{"scopeSpans":[{"spans":[`+
+		`{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","attributes":[`+many+`]},`+
+		`{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","links":[`+many+`]}]}]}]}`)))
+	runtime.GC()
+	assert.Equal(t, 2, s.Tally().Spans)
+	if after := inUse(); after > before {
+		assert.Less(t, after-before, uint64(8<<20))
+	}
+}
+
+// FuzzOTLP reads whatever there is. It is read to the end, or there is an error that says
+// so; in one piece or byte by byte it is the same; and read again, it is all there already.
+func FuzzOTLP(f *testing.F) {
+	const head = `{"resourceSpans":[{"scopeSpans":[{"spans":[`
+	f.Add([]byte(`{}`))
+	f.Add([]byte(head + `{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a",` +
+		`"parentSpanId":"eee19b7ec3c1b175","startTimeUnixNano":"1","endTimeUnixNano":2,"traceState":"ot=th:8",` +
+		`"attributes":[{"key":"waybill.fanout.weight","value":{"doubleValue":"4"}},` +
+		`{"key":"waybill.fanout.sampled","value":{"intValue":"2147483647"}},{"key":"waybill.fanout.size","value":{"intValue":7}}],` +
+		`"links":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b176"}]}]}]}]}`))
+	f.Add([]byte(`{"resourceSpans":[{"scopeSpans":null}],"resourceSpans":[]}null{"resourceSpans":{}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var whole, slow estimate.Spans
+		err := whole.AddOTLP(bytes.NewReader(text))
+		if err != nil && !errors.Is(err, estimate.ErrOTLP) {
+			t.Fatal(err)
+		}
+		if bytewise := slow.AddOTLP(iotest.OneByteReader(bytes.NewReader(text))); (err == nil) != (bytewise == nil) {
+			t.Fatalf("%v, and byte by byte %v", err, bytewise)
+		}
+		tally := whole.Tally()
+		if slow.Tally() != tally {
+			t.Fatalf("%+v, and byte by byte %+v", tally, slow.Tally())
+		}
+		d := whole.Named("a")
+		sane(t, d.Handled.Count(), 0)
+		sane(t, d.Handled.Total(), 0)
+		_ = whole.AddOTLP(bytes.NewReader(text))
+		if whole.Tally().Spans != tally.Spans {
+			t.Fatalf("%+v, then %+v", tally, whole.Tally())
+		}
+	})
 }

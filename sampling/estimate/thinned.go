@@ -12,6 +12,9 @@ import (
 // has a limit of its own, rounded down or up: sampling in two phases (Cochran, chapter 12).
 // Those of one sort are known by standing for as many.
 
+// maxClasses is how many sorts there may be, so that hostile spans take no time.
+const maxClasses = 100
+
 // class is what was left of a sort.
 type class struct {
 	members []member
@@ -62,6 +65,9 @@ func (f *fanout) classes(members []member) (classes []class) {
 		i := slices.IndexFunc(classes, func(c class) bool { return near(m.factor, c.factor) })
 		if i < 0 {
 			i = len(classes)
+			if i == maxClasses {
+				return nil
+			}
 			classes = append(classes, class{factor: m.factor})
 		}
 		classes[i].members = append(classes[i].members, m)

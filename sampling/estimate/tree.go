@@ -167,9 +167,12 @@ func (t *tree) findFinals() {
 
 // sharer is the outermost broadcast above i from which there are only relays down to it.
 func (t *tree) sharer(i int32) int32 {
-	outer := int32(none)
-	for at := t.near[i]; at >= 0 && t.records[at].cast.budget >= 0; at = t.near[at] {
-		outer = at
+	outer, at := int32(none), t.near[i]
+	for range maxHops {
+		if at < 0 || t.records[at].cast.budget < 0 {
+			break
+		}
+		outer, at = at, t.near[at]
 	}
 	return outer
 }
