@@ -77,10 +77,12 @@ func New(
 		notices:   rate.Sometimes{Interval: time.Second},
 		history:   history,
 		writeTime: maxWriteTime,
-		sys:       mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
 		directory: directory,
 		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
 	}
+	// Sessions end with their clients all the time, which is no news: only panics are.
+	s.sys = mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control),
+		mailbox.WithLogger(nil), mailbox.WithEventHook(s.heard))
 	s.closing, s.close = context.WithCancel(context.Background())
 	// A client that cannot keep up loses its session, not the guild its time.
 	kind, err := mailbox.NewKind[chat.Event](s.sys, Kind,
@@ -90,6 +92,14 @@ func New(
 	}
 	s.kind = kind
 	return s, nil
+}
+
+// heard is told what goes wrong in the processes.
+func (s *Service) heard(e mailbox.Event) {
+	if p := (*mailbox.PanicError)(nil); e.Type == mailbox.HandlerFailed && errors.As(e.Err, &p) {
+		s.log.Error("a session panicked", slog.String("session", e.ID), slog.Any("error", p),
+			slog.String("stack", string(p.Stack)))
+	}
 }
 
 // Connect starts a session in a guild, which hands every event to client, one after
