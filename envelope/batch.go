@@ -37,9 +37,9 @@ var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "ba
 // spans at most. A span has only one parent: it is a child of the first such
 // message's sender. Were it a root, as is common for batches, it would begin a
 // trace although nobody upstream decided that, and samplers that begin none
-// would drop it. Messages that the [Wire.Boundary] of their reader links get links
-// too, to their callers' spans; a batch of which no other message is traced has a
-// root. Its attributes say how many messages there are
+// would drop it. Messages of strangers, which the boundary of their reader links
+// (package wire), get links too, to their callers' spans; a batch of which no other
+// message is traced has a root. Its attributes say how many messages there are
 // (waybill.batch.size), how long the one with a sampled trace that was sent
 // first has waited (waybill.queue.duration, in seconds), and how many such
 // messages were left without a link (waybill.batch.unlinked). What it stands for

@@ -4,12 +4,12 @@
 package envelope_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/envelopetest"
 )
 
 // BenchmarkChannel sends one message at a time through a channel with room,
@@ -29,14 +29,14 @@ func BenchmarkChannel(b *testing.B) {
 		}
 		require.Equal(b, b.N, n)
 	})
-	for _, c := range benchContexts(b) {
-		b.Run(c.name, func(b *testing.B) {
+	for name, ctx := range envelopetest.Senders(b) {
+		b.Run(name, func(b *testing.B) {
 			ch := make(chan envelope.Envelope[order], 1)
 			base := envelope.Untraced(b.Context())
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				_ = envelope.Send(c.ctx, ch, order{1})
+				_ = envelope.Send(ctx, ch, order{1})
 				_, m := (<-ch).Unwrap(base)
 				n += m.ID
 			}
@@ -67,11 +67,11 @@ func BenchmarkReceive(b *testing.B) {
 		}
 		require.Equal(b, b.N, n)
 	})
-	for _, c := range benchContexts(b) {
-		b.Run(c.name, func(b *testing.B) {
+	for name, ctx := range envelopetest.Senders(b) {
+		b.Run(name, func(b *testing.B) {
 			provider, recorder := newProvider(b)
 			ch := make(chan envelope.Envelope[order], 1)
-			_ = envelope.Send(c.ctx, ch, order{1})
+			_ = envelope.Send(ctx, ch, order{1})
 			b.ReportAllocs()
 			n := 0
 			for _, m := range envelope.Receive(b.Context(), ch, "r", envelope.WithTracerProvider(provider)) {
@@ -80,7 +80,7 @@ func BenchmarkReceive(b *testing.B) {
 				}
 				recorder.Reset()
 				n += m.ID
-				_ = envelope.Send(c.ctx, ch, order{1})
+				_ = envelope.Send(ctx, ch, order{1})
 			}
 			require.Equal(b, b.N, n)
 		})
@@ -106,20 +106,5 @@ func BenchmarkFrom(b *testing.B) {
 			}
 			require.Equal(b, b.N, n)
 		})
-	}
-}
-
-type benchContext struct {
-	name string
-	ctx  context.Context
-}
-
-func benchContexts(b *testing.B) []benchContext {
-	b.Helper()
-	return []benchContext{
-		{"no_trace", b.Context()},
-		{"unsampled", unsampledContext(b)},
-		{"baggage", withBaggage(b, b.Context(), "acme")},
-		{"sampled", sampledContext(b)},
 	}
 }

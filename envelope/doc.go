@@ -30,42 +30,9 @@
 // changes that. A handler of an untraced message finds the [Sentinel] in its
 // context, so that nothing it starts becomes a trace of its own.
 //
-// # On the wire
-//
-// What leaves the operating system process leaves it as bytes. A [Wire] writes
-// envelopes in a binary form or as JSON, around messages of any [Codec], and
-// reads them:
-//
-//	var orders envelope.Wire[Order] // the messages are encoding/json's
-//
-//	data, err := orders.Append(nil, envelope.Wrap(ctx, order))
-//
-//	e, err := orders.Decode(data)
-//	ctx, order = e.Unwrap(ctx)
-//
-// Peers that know nothing of this may go on sending and, as long as the writers
-// are switched to it, receiving bare messages. In which order a fleet is
-// upgraded and rolled back so that nothing is lost, and what could be mistaken
-// for what, says the page docs/mixed-fleets.md in the repository; [Counters]
-// show how far it is.
-//
-// The trace, its tracestate, the baggage, the time of sending, and the hops and
-// age of the chain travel as [Header] has them: from the rest of this package a
-// message that came from another machine does not differ, but for its span
-// context, which is remote, and its time of sending, which is by the sender's
-// clock. Baggage travels as the W3C writes it: members whose keys are not ASCII
-// tokens, and those beyond 64 members or 8,192 bytes, are left out, and that is
-// counted.
-//
-// What travels is a claim of whoever wrote the message. A Wire that reads frames of
-// browsers, or anything else from those who are not trusted, needs a
-// [Wire.Boundary]: a Border of package propagate, which continues, links or ignores
-// their traces and lets in the baggage that is allowed. Between machines of one's
-// own, over a broker that nobody else can write to, it needs none.
-//
-// A message that cannot be opened is an error, and its bytes remain the
-// caller's. Trace or baggage that are malformed in one that can be opened are
-// left out and counted.
+// Messages that leave the operating system process are for package
+// [github.com/waybill-go/waybill/envelope/wire], which writes envelopes as bytes and
+// reads them.
 //
 // # Cost
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/envelopetest"
 )
 
 // BenchmarkHandler handles one message at a time: with a plain function, and
@@ -29,11 +30,11 @@ func BenchmarkHandler(b *testing.B) {
 		}
 		require.Equal(b, b.N, n)
 	})
-	for _, c := range benchContexts(b) {
-		b.Run(c.name, func(b *testing.B) {
+	for name, ctx := range envelopetest.Senders(b) {
+		b.Run(name, func(b *testing.B) {
 			provider, recorder := newProvider(b)
 			handle := envelope.Handler(b.Context(), "h", count, envelope.WithTracerProvider(provider))
-			e := envelope.Wrap(c.ctx, order{1})
+			e := envelope.Wrap(ctx, order{1})
 			n = 0
 			b.ReportAllocs()
 			for b.Loop() {

@@ -29,8 +29,8 @@ func (h *Header) Sampled() bool { return (*header.Header)(h).Sampled() }
 func (h *Header) Baggage() baggage.Baggage { return (*header.Header)(h).Baggage() }
 
 // SentAt returns when the message was sent: for a sampled message the exact time
-// with its monotonic reading, for all others the zero time. What came over a [Wire]
-// has its sender's time, but none after it was read.
+// with its monotonic reading, for all others the zero time. What came in
+// by package wire has its sender's time, but none after it was read.
 func (h *Header) SentAt() time.Time { return (*header.Header)(h).SentAt() }
 
 // WithSentAt returns a copy of h that was sent at t, for a message that is sent

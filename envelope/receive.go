@@ -58,8 +58,8 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // returns, panics or calls [runtime.Goexit]; a panic sets its status, is
 // recorded with its whole stack, and goes on. A sampler, span processor or
 // exporter that panics costs the span and no message; OpenTelemetry's error
-// handler is told. The span of a message that the [Wire.Boundary] of its reader
-// links is a root with that link, and does not say how long the message waited,
+// handler is told. The span of a message of a stranger, which the boundary of its
+// reader links (package wire), is a root with that link, and does not say how long the message waited,
 // which only its sender could have told. The body of an untraced message
 // runs without a span, with the [Sentinel] in its context, and without an
 // allocation.

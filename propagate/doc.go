@@ -122,15 +122,15 @@
 // if identifiers are not to leave either, no propagator of traces at all.
 //
 // A border stands at HTTP, gRPC and whatever else has headers by being the
-// propagator of a listener. Bytes that package envelope reads have the trace inside
+// propagator of a listener. Bytes that package envelope/wire reads have the trace inside
 // the message, beside claims that no header makes: hops and age of a chain, and when
-// the message was sent. There the same border is the Boundary of the Wire, which
-// then believes those as far as the border believes the trace:
+// the message was sent. There the same border is the Boundary of the wire.Config,
+// which then believes those as far as the border believes the trace:
 //
-//	frames := envelope.Wire[Event]{Form: envelope.FormJSON, Boundary: border}
+//	frames := wire.Config[Event]{Form: wire.JSON, Boundary: border}
 //
 // A WebSocket has both: the border of the listener for the request that opens it,
-// and the Boundary of a Wire for each message.
+// and the Boundary of a wire.Config for each message.
 //
 // # Carriers
 //

@@ -45,13 +45,13 @@ func run(ctx context.Context, out io.Writer) error {
 // send writes one message bare, and one wrapped once the switch has been turned.
 func send(ctx context.Context, w io.Writer, tracer trace.Tracer) error {
 	var wraps atomic.Bool
-	wire := NewProtoWire[guildpb.PublishRequest]()
-	wire.Wrap = wraps.Load
+	requests := NewProtoConfig[guildpb.PublishRequest]()
+	requests.Wrap = wraps.Load
 	for i, content := range []string{"hello", "hello again"} {
 		wraps.Store(i > 0)
 		ctx, span := tracer.Start(ctx, "publish")
 		message := &guildpb.PublishRequest{GuildId: 7, MessageId: int64(i + 1), Author: "ada", Content: content}
-		frame, err := wire.Append(make([]byte, 4), envelope.Wrap(ctx, message))
+		frame, err := requests.Append(make([]byte, 4), envelope.Wrap(ctx, message))
 		span.End()
 		if err != nil {
 			return err
@@ -68,10 +68,10 @@ func send(ctx context.Context, w io.Writer, tracer trace.Tracer) error {
 const mostBytes = 1 << 16
 
 // receive reads messages, bare or wrapped, until there are no more. Both ends are
-// ours, so the wire believes what it reads; where strangers may write, it needs a
+// ours, so what is read is believed; where strangers may write, that needs a
 // Boundary.
 func receive(ctx context.Context, r io.Reader, out io.Writer) error {
-	wire := NewProtoWire[guildpb.PublishRequest]()
+	requests := NewProtoConfig[guildpb.PublishRequest]()
 	for {
 		var size uint32
 		if err := binary.Read(r, binary.BigEndian, &size); errors.Is(err, io.EOF) {
@@ -86,7 +86,7 @@ func receive(ctx context.Context, r io.Reader, out io.Writer) error {
 		if _, err := io.ReadFull(r, data); err != nil {
 			return err
 		}
-		e, err := wire.Decode(data)
+		e, err := requests.Decode(data)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func receive(ctx context.Context, r io.Reader, out io.Writer) error {
 		fmt.Fprintf(out, "%s: %s (in a trace: %v)\n", message.GetAuthor(), message.GetContent(),
 			trace.SpanContextFromContext(ctx).IsSampled())
 	}
-	counts := wire.Counters.Counts()
+	counts := requests.Counters.Counts()
 	fmt.Fprintf(out, "%d bare, %d wrapped\n", counts.Bare, counts.Wrapped)
 	return nil
 }

@@ -6,10 +6,10 @@ package main
 import (
 	"google.golang.org/protobuf/proto"
 
-	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/envelope/wire"
 )
 
-// ProtoCodec is an [envelope.Codec] for messages of Protocol Buffers: T is the
+// ProtoCodec is an [wire.Codec] for messages of Protocol Buffers: T is the
 // generated struct, and the messages are pointers to it. The library itself
 // imports no Protocol Buffers; this is all that it takes to plug them in.
 type ProtoCodec[T any, M interface {
@@ -17,12 +17,12 @@ type ProtoCodec[T any, M interface {
 	proto.Message
 }] struct{}
 
-// Append implements [envelope.Codec].
+// Append implements [wire.Codec].
 func (ProtoCodec[T, M]) Append(b []byte, message M) ([]byte, error) {
 	return proto.MarshalOptions{}.MarshalAppend(b, message)
 }
 
-// Decode implements [envelope.Codec].
+// Decode implements [wire.Codec].
 func (ProtoCodec[T, M]) Decode(data []byte) (M, error) {
 	message := M(new(T))
 	if err := proto.Unmarshal(data, message); err != nil {
@@ -31,11 +31,11 @@ func (ProtoCodec[T, M]) Decode(data []byte) (M, error) {
 	return message, nil
 }
 
-// NewProtoWire returns a wire for the generated struct T. M follows from T, so
+// NewProtoConfig returns a configuration for the generated struct T. M follows from T, so
 // that callers name the one alone.
-func NewProtoWire[T any, M interface {
+func NewProtoConfig[T any, M interface {
 	*T
 	proto.Message
-}]() envelope.Wire[M] {
-	return envelope.Wire[M]{Codec: ProtoCodec[T, M]{}, Counters: new(envelope.Counters)}
+}]() wire.Config[M] {
+	return wire.Config[M]{Codec: ProtoCodec[T, M]{}, Counters: new(wire.Counters)}
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/envelope/wire"
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 )
 
@@ -43,32 +44,32 @@ func traced(t *testing.T) envelope.Envelope[*guildpb.PublishRequest] {
 }
 
 func TestProtoCodec(t *testing.T) {
-	wire := NewProtoWire[guildpb.PublishRequest]()
+	requests := NewProtoConfig[guildpb.PublishRequest]()
 	bare, err := proto.Marshal(message())
 	require.NoError(t, err)
-	wrapped, err := wire.Append(nil, traced(t))
+	wrapped, err := requests.Append(nil, traced(t))
 	require.NoError(t, err)
 	assert.True(t, bytes.HasSuffix(wrapped, bare), "wrapped is bare with something in front")
 
 	for _, data := range [][]byte{bare, wrapped} {
-		e, err := wire.Decode(data)
+		e, err := requests.Decode(data)
 		require.NoError(t, err)
 		assert.True(t, proto.Equal(message(), e.Message()))
 		assert.Equal(t, &data[0] == &wrapped[0], e.Header().Sampled())
 
-		_, err = wire.Decode(data[:len(data)-1])
+		_, err = requests.Decode(data[:len(data)-1])
 		require.Error(t, err)
 	}
-	_, err = wire.Decode([]byte{0xff})
-	require.ErrorIs(t, err, envelope.ErrMessage)
-	_, err = wire.Append(nil, envelope.Bare(&guildpb.PublishRequest{Author: "\xff"})) // No UTF-8.
-	require.ErrorIs(t, err, envelope.ErrMessage)
+	_, err = requests.Decode([]byte{0xff})
+	require.ErrorIs(t, err, wire.ErrCodec)
+	_, err = requests.Append(nil, envelope.Bare(&guildpb.PublishRequest{Author: "\xff"})) // No UTF-8.
+	require.ErrorIs(t, err, wire.ErrCodec)
 }
 
 // An old reader, which knows nothing of envelopes, cannot take a wrapped message
 // for one of its own: no message of Protocol Buffers begins as one.
 func TestOldReadersRefuseWrappedMessages(t *testing.T) {
-	wrapped, err := NewProtoWire[guildpb.PublishRequest]().Append(nil, traced(t))
+	wrapped, err := NewProtoConfig[guildpb.PublishRequest]().Append(nil, traced(t))
 	require.NoError(t, err)
 	require.Error(t, proto.Unmarshal(wrapped, &guildpb.PublishRequest{}))
 }
@@ -86,13 +87,13 @@ func (jsonCodec) Decode(data []byte) (*guildpb.PublishRequest, error) {
 }
 
 func TestProtoJSONInTheJSONForm(t *testing.T) {
-	wire := envelope.Wire[*guildpb.PublishRequest]{Codec: jsonCodec{}, Form: envelope.FormJSON}
-	wrapped, err := wire.Append(nil, traced(t))
+	requests := wire.Config[*guildpb.PublishRequest]{Codec: jsonCodec{}, Form: wire.JSON}
+	wrapped, err := requests.Append(nil, traced(t))
 	require.NoError(t, err)
 	bare, err := protojson.Marshal(message())
 	require.NoError(t, err)
 	for _, data := range [][]byte{bare, wrapped} {
-		e, err := wire.Decode(data)
+		e, err := requests.Decode(data)
 		require.NoError(t, err)
 		assert.True(t, proto.Equal(message(), e.Message()))
 		assert.Equal(t, &data[0] == &wrapped[0], e.Header().Sampled())

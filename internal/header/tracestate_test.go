@@ -4,34 +4,13 @@
 package header_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/header"
-	"github.com/waybill-go/waybill/internal/tracestate"
 )
-
-// withTraceState returns ctx with a span context that has the flags and the
-// tracestate, of whose members some may be beside it.
-func withTraceState(t *testing.T, ctx context.Context, flags trace.TraceFlags, state string) context.Context {
-	t.Helper()
-	list, ok := tracestate.Read([]string{state})
-	require.True(t, ok)
-	sc := spanContext(flags)
-	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
-	return trace.ContextWithSpanContext(ctx, sc.WithTraceState(list.State))
-}
-
-// whole returns the tracestate that a propagator would send from ctx.
-func whole(ctx context.Context) string {
-	sc := trace.SpanContextFromContext(ctx)
-	state, _ := tracestate.Encode(sc.TraceState(), tracestate.FromContext(ctx).Of(sc.TraceID()))
-	return state
-}
 
 const mixedState = "a=1,foo@=2,b=3,4th=4"
 

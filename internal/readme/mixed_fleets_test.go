@@ -16,19 +16,20 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/envelope/wire"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 // What the page on mixed fleets shows.
 
-var counters envelope.Counters
+var counters wire.Counters
 
 func readOrder(
 	ctx context.Context, data []byte, ship func(context.Context, Order), keep func([]byte, error) error,
 ) error {
 	// mixed-fleets: reader
-	orders := envelope.Wire[Order]{Counters: &counters} // as encoding/json has them
+	orders := wire.Config[Order]{Counters: &counters} // as encoding/json has them
 
 	e, err := orders.Decode(data) // bare and wrapped alike
 	if err != nil {
@@ -44,7 +45,7 @@ func writeOrder(ctx context.Context, order Order, on bool) ([]byte, error) {
 	// mixed-fleets: writer
 	var wraps atomic.Bool
 
-	orders := envelope.Wire[Order]{Wrap: wraps.Load, Counters: &counters}
+	orders := wire.Config[Order]{Wrap: wraps.Load, Counters: &counters}
 
 	data, err := orders.Append(nil, envelope.Wrap(ctx, order))
 	// mixed-fleets: end
@@ -55,22 +56,22 @@ func writeOrder(ctx context.Context, order Order, on bool) ([]byte, error) {
 	return data, err
 }
 
-func controlledWriter(control *sampling.Control) envelope.Wire[Order] {
+func controlledWriter(control *sampling.Control) wire.Config[Order] {
 	// mixed-fleets: control
 	settings := control.Kind("orders")
 
-	orders := envelope.Wire[Order]{Wrap: func() bool { return settings.Load().Carry }}
+	orders := wire.Config[Order]{Wrap: func() bool { return settings.Load().Carry }}
 	// mixed-fleets: end
 	return orders
 }
 
-func strangersReader() envelope.Wire[Order] {
+func strangersReader() wire.Config[Order] {
 	// mixed-fleets: strangers
 	border := propagate.NewBorder(propagate.Link, propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{},
 		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
 	))
-	frames := envelope.Wire[Order]{Form: envelope.FormJSON, Boundary: border}
+	frames := wire.Config[Order]{Form: wire.JSON, Boundary: border}
 	// mixed-fleets: end
 	return frames
 }
@@ -121,7 +122,7 @@ func TestMixedFleetsWork(t *testing.T) {
 func TestMetricsOfMixedFleetsExist(t *testing.T) {
 	text, err := os.ReadFile("../../docs/mixed-fleets.md")
 	require.NoError(t, err)
-	source, err := os.ReadFile("../../envelope/metrics.go")
+	source, err := os.ReadFile("../../envelope/wire/metrics.go")
 	require.NoError(t, err)
 	names := regexp.MustCompile(`waybill\.envelope\.[a-z._]+`).FindAllString(string(text), -1)
 	require.NotEmpty(t, names)

@@ -40,6 +40,7 @@ var allowed = map[string]string{
 // it looked at nothing.
 var core = []string{
 	library + "/envelope",
+	library + "/envelope/wire",
 	library + "/mailbox",
 	library + "/propagate",
 	library + "/sampling",

@@ -1,0 +1,39 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/tracestate"
+)
+
+// admit gives to what a boundary lets in of a message: it reads trace and baggage
+// from headers, as they would have come by HTTP. All else that a message says is
+// about a sampled trace, and nobody asks for it where that is not let in.
+func (c *cargo) admit(to *header.Content, boundary propagation.TextMapPropagator) {
+	headers := propagation.MapCarrier{}
+	if !c.badTrace && c.traced() {
+		headers["traceparent"] = string(c.appendTraceParent(nil))
+		if !c.badState && c.traceState != "" {
+			headers["tracestate"] = c.traceState
+		}
+	}
+	if !c.badBaggage && c.baggage != "" {
+		headers["baggage"] = c.baggage
+	}
+	ctx := boundary.Extract(context.Background(), headers)
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		to.SpanContext = sc.WithRemote(true)
+		to.Beside = tracestate.FromContext(ctx).Of(sc.TraceID())
+	}
+	to.Baggage = baggage.FromContext(ctx)
+	to.Caller = caller.Of(ctx)
+}

@@ -1,0 +1,334 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// The JSON form is an object with two members, in any order:
+//
+//	{
+//	  "waybill:envelope": {
+//	    "version": 1,
+//	    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+//	    "tracestate": "vendor=value",
+//	    "baggage": "customer=acme",
+//	    "sent": "2026-01-02T03:04:05.000000006Z",
+//	    "hops": 1,
+//	    "age_ns": 0,
+//	    "choice": "chosen"
+//	  },
+//	  "message": ...
+//	}
+//
+// In the first, the marker, only the version must be there. traceparent is that
+// of W3C Trace Context, in its version 00; sent is a time as in RFC 3339;
+// choice is "chosen" or "linked".
+//
+// A message is wrapped if it is an object that has the marker among its own
+// members, and bare otherwise: what its values hold does not matter. The keys
+// must be spelt as they are here, with no character escaped.
+//
+// A reader skips members that it does not know, beside the marker and within,
+// but for one: "crit" within the marker is a list of names in it that a reader
+// must know, and refuses the message with [ErrVersion] if it does not, as in
+// RFC 7515. Any version but 1 is refused as well. The marker, and "version" in
+// it, stay where they are for ever.
+const (
+	jsonMarker  = `"waybill:envelope"`
+	jsonMessage = `"message"`
+	jsonVersion = 1
+)
+
+var (
+	errEnd    = errors.New("end of data")
+	errSyntax = errors.New("no valid JSON")
+)
+
+// appendJSON appends all that stands before a message. The header takes no more
+// than limit bytes; cut says whether something was left out for that.
+func (c *cargo) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
+	b = append(b, '{')
+	b = append(b, jsonMarker...)
+	b = append(b, ':')
+	start := len(b)
+	for {
+		b = c.appendJSONHeader(b[:start])
+		if int64(len(b)-start) <= limit || !c.cut() {
+			break
+		}
+		cut = true
+	}
+	b = append(b, ',')
+	b = append(b, jsonMessage...)
+	return append(b, ':'), cut
+}
+
+func (c *cargo) appendJSONHeader(b []byte) []byte {
+	b = append(b, `{"version":1`...)
+	if c.traced() {
+		b = append(b, `,"traceparent":"`...)
+		b = c.appendTraceParent(b)
+		b = append(b, '"')
+	}
+	b = appendJSONText(b, `,"tracestate":`, c.traceState)
+	b = appendJSONText(b, `,"baggage":`, c.baggage)
+	if c.sent > 0 {
+		b = append(b, `,"sent":"`...)
+		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As load bounds it.
+		b = append(b, '"')
+	}
+	if c.chained() {
+		b = append(b, `,"hops":`...)
+		b = strconv.AppendUint(b, uint64(c.hops), 10)
+		b = append(b, `,"age_ns":`...)
+		b = strconv.AppendUint(b, c.age, 10)
+	}
+	switch c.choice {
+	case choseIt:
+		b = append(b, `,"choice":"chosen"`...)
+	case choseLinked:
+		b = append(b, `,"choice":"linked"`...)
+	}
+	return append(b, '}')
+}
+
+// appendTraceParent appends the identifiers as in the header of W3C Trace Context.
+func (c *cargo) appendTraceParent(b []byte) []byte {
+	b = append(b, "00-"...)
+	b = appendHex(b, c.traceID[:])
+	b = append(b, '-')
+	b = appendHex(b, c.spanID[:])
+	b = append(b, '-')
+	return appendHex(b, []byte{byte(c.flags)})
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendHex(b, value []byte) []byte {
+	for _, v := range value {
+		b = append(b, hexDigits[v>>4], hexDigits[v&0xf])
+	}
+	return b
+}
+
+// appendJSONText appends a member whose value is text in ASCII, none if that is
+// empty.
+func appendJSONText(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	b = append(b, key...)
+	b = append(b, '"')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"', c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ', c > '~':
+			b = append(b, `\u00`...)
+			b = append(b, hexDigits[c>>4], hexDigits[c&0xf])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// openJSON finds the parts of a message in the JSON form. It allocates only for
+// an error. It does not look into the message, nor into the header but for what
+// its version says.
+func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err error) {
+	if !bytes.Contains(data, []byte(jsonMarker)) {
+		return nil, nil, false, nil
+	}
+	again, strange := false, false
+	o := object{rest: data}
+	for o.next() {
+		switch string(o.key) {
+		case jsonMarker:
+			again = again || wrapped
+			header, wrapped = o.value, true
+		case jsonMessage:
+			again = again || message != nil
+			message = o.value
+		default:
+			strange = strange || !json.Valid(o.value)
+		}
+	}
+	cause := o.err
+	switch {
+	case !wrapped && string(o.key) == jsonMarker: // It is there, and its value is not.
+		return nil, nil, true, broken(cause)
+	case !wrapped:
+		return nil, nil, false, nil
+	case int64(len(header)) > l.header:
+		return nil, nil, true, fmt.Errorf("%w: header of %d bytes", ErrOversized, len(header))
+	}
+	if err := versionOf(header); err != nil {
+		return nil, nil, true, err
+	}
+	switch {
+	case cause != nil:
+		return nil, nil, true, broken(cause)
+	case len(bytes.TrimLeft(o.rest, jsonSpace)) > 0, strange, again, message == nil:
+		return nil, nil, true, fmt.Errorf("%w: no envelope in JSON", ErrMalformed)
+	}
+	return header, message, true, l.check(int64(len(header)), int64(len(message)))
+}
+
+// broken says why a message cannot be opened.
+func broken(cause error) error {
+	if errors.Is(cause, errEnd) {
+		return fmt.Errorf("%w: %w", ErrTruncated, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrMalformed, cause)
+}
+
+// versionOf checks that the header is an object that this reader can read.
+func versionOf(header []byte) error {
+	if !json.Valid(header) {
+		return fmt.Errorf("%w: %w", ErrMalformed, errSyntax)
+	}
+	version := 0
+	found := false
+	var critical []string
+	o := object{rest: header}
+	for o.next() {
+		var err error
+		switch string(o.key) {
+		case `"version"`:
+			again := found
+			version, err = strconv.Atoi(string(o.value))
+			if found = true; again || err != nil {
+				return fmt.Errorf("%w: version %.20s", ErrMalformed, o.value)
+			}
+		case `"crit"`:
+			var names []string
+			if err = json.Unmarshal(o.value, &names); err != nil {
+				return fmt.Errorf("%w: crit: %w", ErrMalformed, err)
+			}
+			critical = append(critical, names...)
+		}
+	}
+	switch {
+	case o.err != nil || !found: // It is valid, but no object.
+		return fmt.Errorf("%w: no version", ErrMalformed)
+	case version != jsonVersion:
+		return fmt.Errorf("%w: %d", ErrVersion, version)
+	}
+	for _, name := range critical {
+		if !knownMember(name) {
+			return fmt.Errorf("%w: critical member %.100q", ErrVersion, name)
+		}
+	}
+	return nil
+}
+
+func knownMember(name string) bool {
+	switch name {
+	case "version", "crit", "traceparent", "tracestate", "baggage", "sent", "hops", "age_ns", "choice":
+		return true
+	}
+	return false
+}
+
+// readJSON reads a header that versionOf accepted. What a member says may be
+// anything.
+func readJSON(header []byte) (c cargo) {
+	var hops, age uint64
+	chained := false
+	o := object{rest: header}
+	for o.next() {
+		switch string(o.key) {
+		case `"traceparent"`:
+			text, ok := o.text()
+			if c.again(kindTrace) || !ok || !c.setTraceParent(text) {
+				c.badTrace = true
+			}
+		case `"tracestate"`:
+			text, ok := o.text()
+			c.badState = c.again(kindTraceState) || !ok
+			c.traceState = text
+		case `"baggage"`:
+			text, ok := o.text()
+			c.badBaggage = c.again(kindBaggage) || !ok
+			c.baggage = text
+		case `"sent"`:
+			text, ok := o.text()
+			c.badChain = c.again(kindSent) || !ok || c.badChain
+			c.setSentText(text)
+		case `"hops"`:
+			hops, c.badChain = o.number(), c.again(kindChain) || c.badChain
+			chained = true
+		case `"age_ns"`:
+			age, c.badChain = o.number(), c.again(kindAge) || c.badChain
+		case `"choice"`:
+			text, _ := o.text()
+			c.badChain = c.again(kindChoice) || c.badChain
+			c.setChoice(map[string]choice{"chosen": choseIt, "linked": choseLinked}[text])
+		}
+	}
+	if chained || age > 0 {
+		c.setChain(hops, age)
+	}
+	return c
+}
+
+// kindAge tells a repeated age from one that is not; in the binary form it has
+// no field of its own.
+const kindAge = kindChoice + 1
+
+// again reports whether a member or a field was there before.
+func (c *cargo) again(kind byte) bool {
+	before := c.seen&(1<<kind) != 0
+	c.seen |= 1 << kind
+	return before
+}
+
+// setTraceParent takes the identifiers over from a traceparent of version 00.
+func (c *cargo) setTraceParent(text string) bool {
+	const size = 2 + 1 + 32 + 1 + 16 + 1 + 2
+	if len(text) != size || text[:3] != "00-" || text[35] != '-' || text[52] != '-' {
+		return false
+	}
+	traceID, err := trace.TraceIDFromHex(text[3:35])
+	spanID, err2 := trace.SpanIDFromHex(text[36:52])
+	high, low := strings.IndexByte(hexDigits, text[53]), strings.IndexByte(hexDigits, text[54])
+	if err != nil || err2 != nil || high < 0 || low < 0 {
+		return false
+	}
+	c.setTrace(traceID, spanID, trace.TraceFlags(high<<4|low)) //nolint:gosec // Two digits are a byte.
+	return true
+}
+
+func (c *cargo) setSentText(text string) {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || !isRFC3339(text) || !representable(t) {
+		c.badChain = true
+		return
+	}
+	c.setSent(uint64(t.UnixNano()))
+}
+
+// isRFC3339 reports whether a text that [time.Parse] takes for a time is one as in
+// RFC 3339. It takes more: hours of one digit, a comma before the fraction of a
+// second, and zones a day or more away.
+func isRFC3339(text string) bool {
+	if !strings.HasSuffix(text, "Z") {
+		zone := text[len(text)-len("07:00"):]
+		if zone[:2] > "23" || zone[3:] > "59" {
+			return false
+		}
+	}
+	return text[len("2006-01-02T15")] == ':' && !strings.Contains(text, ",")
+}
