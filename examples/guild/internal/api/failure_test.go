@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/api"
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/propagate"
 )
@@ -63,6 +64,9 @@ func nowhere(t *testing.T) string {
 	return gone.Addr().String()
 }
 
+// token is what the guild service of these tests does not ask for.
+const token = guilds.Token("x")
+
 // service makes one that logs to log.
 func service(t *testing.T, db *store.Store, guilds string, log *lines) *api.Service {
 	t.Helper()
@@ -73,7 +77,7 @@ func tracedService(t *testing.T, db *store.Store, guilds string, log *lines, pro
 	t.Helper()
 	s, err := api.New(t.Context(), api.Config{
 		Store: db, Guilds: 1, GuildsAddr: guilds, Provider: provider, Propagator: propagate.NewSampledFirst(),
-		Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
+		Token: token, Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)

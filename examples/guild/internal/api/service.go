@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
@@ -42,8 +43,9 @@ type Service struct {
 // Config says where the service finds the others. All fields are needed.
 type Config struct {
 	Store      *store.Store
-	Guilds     int    // how many there are
-	GuildsAddr string // HOST:PORT of the guild service
+	Guilds     int                           // how many there are
+	GuildsAddr string                        // HOST:PORT of the guild service
+	Token      credentials.PerRPCCredentials // that it wants to be shown
 	Provider   trace.TracerProvider
 	Propagator propagation.TextMapPropagator // to the guild service; strangers' headers are not read by it
 	Control    http.Handler                  // of the tracing, at /tracing
@@ -58,6 +60,7 @@ type Config struct {
 func New(ctx context.Context, c Config) (*Service, error) {
 	conn, err := grpc.NewClient(c.GuildsAddr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // Loopback only.
+		grpc.WithPerRPCCredentials(c.Token),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{
 			BaseDelay: minRetry, Multiplier: 2, Jitter: 0.2, MaxDelay: maxRetry,
 		}, MinConnectTimeout: maxRetry}),

@@ -92,7 +92,10 @@ func (s *services) build(
 		mark, err := s.store.Mark(ctx, guild)
 		return mark.Delivered, err
 	}
-	if s.guilds, err = guilds.New(c.Guilds, last, provider, propagator, control); err != nil {
+	token := guilds.NewToken()
+	if s.guilds, err = guilds.New(guilds.Config{
+		Guilds: c.Guilds, Last: last, Provider: provider, Propagator: propagator, Control: control, Token: token,
+	}); err != nil {
 		return err
 	}
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
@@ -109,7 +112,7 @@ func (s *services) build(
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{
-		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Provider: provider, Propagator: propagator,
+		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Token: token, Provider: provider, Propagator: propagator,
 		Page:     web.Handler(web.Config{Guilds: c.Guilds, Recorder: tel.Recorder}),
 		Sessions: s.sessions,
 		Names:    c.names(),

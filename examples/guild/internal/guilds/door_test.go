@@ -45,7 +45,10 @@ func serve(t *testing.T) (s *guilds.Service, addr string) {
 	control, err := sampling.NewControl(sampling.DefaultConfiguration())
 	require.NoError(t, err)
 	none := func(int64) (int64, error) { return 0, nil }
-	s, err = guilds.New(1, none, noop.NewTracerProvider(), propagate.NewSampledFirst(), control)
+	s, err = guilds.New(guilds.Config{
+		Guilds: 1, Last: none, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
+		Control: control, Token: token,
+	})
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -60,9 +63,12 @@ func serve(t *testing.T) (s *guilds.Service, addr string) {
 	return s, listener.Addr().String()
 }
 
-func dial(t *testing.T, addr string) guildpb.GuildsClient {
+// token is what callers show.
+const token = guilds.Token("let me in")
+
+func dial(t *testing.T, addr string, opts ...grpc.DialOption) guildpb.GuildsClient {
 	t.Helper()
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(addr, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
 	return guildpb.NewGuildsClient(conn)
@@ -99,7 +105,7 @@ func listen(t *testing.T, s *guilds.Service) (next func() chat.MessageCreate) {
 func TestBadMessagesAreRefusedAtThisDoorToo(t *testing.T) {
 	s, addr := serve(t)
 	next := listen(t, s)
-	client := dial(t, addr)
+	client := dial(t, addr, grpc.WithPerRPCCredentials(token))
 	publish := func(m *guildpb.PublishRequest) error {
 		_, err := client.Publish(t.Context(), m)
 		return err
@@ -129,6 +135,23 @@ func TestBadMessagesAreRefusedAtThisDoorToo(t *testing.T) {
 	require.NoError(t, publish(&guildpb.PublishRequest{GuildId: 1, MessageId: 2, Seq: 2, Author: "ann", Content: "after"}))
 	assert.Equal(t, "before", next().Content)
 	assert.Equal(t, "after", next().Content)
+}
+
+// Nobody but the API can publish, and take the number of what it has stored.
+func TestStrangersAreRefused(t *testing.T) {
+	one, other := guilds.NewToken(), guilds.NewToken()
+	assert.NotEqual(t, one, other)
+	_, addr := serve(t)
+	post := func(opts ...grpc.DialOption) error {
+		_, err := dial(t, addr, opts...).Publish(t.Context(),
+			&guildpb.PublishRequest{GuildId: 1, MessageId: 1, Seq: 1, Author: "ann", Content: "forged"})
+		return err
+	}
+	require.Equal(t, codes.Unauthenticated, status.Code(post()))
+	for _, wrong := range []guilds.Token{"", "let me", "let me in ", "LET ME IN"} {
+		require.Equal(t, codes.Unauthenticated, status.Code(post(grpc.WithPerRPCCredentials(wrong))), wrong)
+	}
+	require.NoError(t, post(grpc.WithPerRPCCredentials(token)))
 }
 
 // Connections that only take up room do so up to a bound.

@@ -38,24 +38,33 @@ type Service struct {
 	server *grpc.Server
 }
 
-// New makes the service with guilds 1 to n, whose tracing follows control. last
-// gives the number of a guild's latest message that was published before.
-func New(
-	n int, last func(guild int64) (int64, error), provider trace.TracerProvider, propagator propagation.TextMapPropagator, control *sampling.Control,
-) (*Service, error) {
+// Config is what [New] needs to know. All fields are needed.
+type Config struct {
+	Guilds int // how many there are, numbered from 1
+	// Last gives the number of a guild's latest message that was published before.
+	Last       func(guild int64) (int64, error)
+	Provider   trace.TracerProvider
+	Propagator propagation.TextMapPropagator
+	Control    *sampling.Control // that the tracing follows
+	Token      Token             // that callers by gRPC show
+}
+
+// New makes the service.
+func New(c Config) (*Service, error) {
 	s := &Service{
-		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control)),
-		guilds: make(map[int64]mailbox.Ref[message], n),
-		server: grpc.NewServer(append(bounds(), grpc.StatsHandler(otelgrpc.NewServerHandler(
-			otelgrpc.WithTracerProvider(provider), otelgrpc.WithPropagators(propagator))))...),
+		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(c.Provider), mailbox.WithControl(c.Control)),
+		guilds: make(map[int64]mailbox.Ref[message], c.Guilds),
+		server: grpc.NewServer(append(bounds(), grpc.UnaryInterceptor(c.Token.ask),
+			grpc.StatsHandler(otelgrpc.NewServerHandler(
+				otelgrpc.WithTracerProvider(c.Provider), otelgrpc.WithPropagators(c.Propagator))))...),
 	}
 	kind, err := mailbox.NewKind[message](s.sys, "guild", mailbox.WithPanicPolicy(mailbox.Continue))
 	if err != nil {
 		return nil, err
 	}
-	for id := range int64(n) {
+	for id := range int64(c.Guilds) {
 		g := &guild{id: id + 1, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions")}
-		if g.seq, err = last(g.id); err != nil {
+		if g.seq, err = c.Last(g.id); err != nil {
 			return nil, err
 		}
 		if s.guilds[g.id], err = kind.Spawn(strconv.FormatInt(g.id, 10), g.handleMessage); err != nil {

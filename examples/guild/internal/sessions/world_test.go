@@ -50,7 +50,9 @@ func newWorld(t *testing.T, keep int64) *world {
 	control, err := sampling.NewControl(sampling.DefaultConfiguration())
 	require.NoError(t, err)
 	none := func(int64) (int64, error) { return 0, nil }
-	w.guilds, err = guilds.New(1, none, noop.NewTracerProvider(), propagate.NewSampledFirst(), control)
+	w.guilds, err = guilds.New(guilds.Config{
+		Guilds: 1, Last: none, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(), Control: control,
+	})
 	require.NoError(t, err)
 	w.Service, err = sessions.New(w.guilds, w.store, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
