@@ -126,7 +126,9 @@ func TestLinkedTracesAreOneTree(t *testing.T) {
 				return s.EndTime().Sub(s.StartTime()).Seconds(), s.Name() == "session event" || s.Name() == "sink event"
 			})
 			exactly(t, 2000, spans.Named("session event").Handled.Count())
-			exactly(t, 2000, spans.Named("sink event").Handled.Count())
+			sinks := spans.Named("sink event").Handled.Count()
+			assert.InDelta(t, 2000, sinks.Value, 1e-6)
+			assert.InDelta(t, 20/math.Sqrt2, sinks.StdErr, 0.2, "not every session need have sent to it")
 		})
 		return d, roots
 	}
@@ -136,7 +138,7 @@ func TestLinkedTracesAreOneTree(t *testing.T) {
 	require.Equal(t, 100, roots, "chains are cut")
 	both, _ := run(t, []mailbox.SystemOption{mailbox.WithChainLimit(1, 0)}, mailbox.WithLinkedRoots())
 	for name, d := range map[string]estimate.Deliveries{"linked": linked, "cut": cut, "both": both} {
-		exactly(t, 4000, d.Handled.Count())
+		assert.InDelta(t, 4000, d.Handled.Count().Value, 1e-6, name)
 		for _, of := range []func(*estimate.Sample) estimate.Estimate{(*estimate.Sample).Total, (*estimate.Sample).Mean} {
 			got, want := of(d.Handled), of(plain.Handled)
 			assert.InEpsilon(t, want.Value, got.Value, 0.25, name) // By chance, 100 times 1 ms or 2.
@@ -183,7 +185,8 @@ func TestSpansWithoutAWeight(t *testing.T) {
 		return d
 	}
 	d := run(t, sdktrace.ParentBased(sdktrace.AlwaysSample()))
-	exactly(t, 200_020, d.Handled.Count())
+	assert.InDelta(t, 200_020, d.Handled.Count().Value, 1e-6)
+	assert.Less(t, d.Handled.Count().StdErr, 1000.0, "nearly every session has one")
 	assert.Zero(t, d.Handled.Tally().Unweighted)
 
 	d = run(t, forgetful{sdktrace.ParentBased(sdktrace.AlwaysSample())})

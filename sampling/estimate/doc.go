@@ -65,8 +65,8 @@
 // values are skewed Hall's transformation (1992). Where few were chosen and values are
 // skewed no interval does, and a sample that missed the few that matter cannot know. So
 // totals and means that rest on fewer than 50 spans ([Estimate]) have none. With 50, 90 of
-// 100 hold the truth for log-normal values of σ = 1.5, 85 for σ = 2. Shares, as of Above, and
-// quantiles do not depend on how values are spread, and always have one, which may be
+// 100 hold the truth for log-normal values of σ = 1.5, 85 for σ = 2. Counts, Above and
+// quantiles do not depend on how values are spread: they have one, which may be
 // infinite on a side.
 //
 // To know a tail, count slow handlings as a stratum (sampling.Late.Stratum): then each of

@@ -38,19 +38,26 @@ func (e Estimate) String() string {
 }
 
 // Count estimates how many there were in all: Σw. Where the broadcasts tell it exactly,
-// because nobody refused them, its standard error is 0.
+// because it is about their recipients and nobody refused them, its standard error is 0.
+// Of other spans, those that were chosen may all have one, and others none: that is in the
+// standard error.
 func (s *Sample) Count() Estimate {
 	sort := plain
 	if s.isWhole() {
 		sort = alike
 	}
 	total, d := s.sum(func(observation) float64 { return 1 }, sort)
-	e := s.estimate(total, d, 0)
-	if d.variance == 0 && len(s.observations) > 0 && sort == alike {
-		total = math.Round(total) // Sums of weights are rounded otherwise.
-		e.Value, e.Low, e.High = total, total, total
+	if sort != alike {
+		b := s.blindness(func(observation) bool { return true })
+		d.widen(b.variance, b.number)
 	}
-	return e
+	if !s.tells(d) {
+		return s.unknown(total)
+	}
+	if d.variance == 0 && sort == alike {
+		total = math.Round(total) // Sums of weights are rounded otherwise.
+	}
+	return s.interval(total, d)
 }
 
 func (s *Sample) isWhole() bool {
