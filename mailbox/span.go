@@ -44,7 +44,7 @@ const (
 	// from the first span after a restart to the handling that had failed, those
 	// called chain from a trace to the one that it goes on from ([WithChainLimit]),
 	// those called fanout from a recipient's to the broadcast's ([WithLinkedRoots]).
-	// Package envelope has links called batch, and links called border, which package
+	// Package envelope has links called batch, and links called boundary, which package
 	// propagate has too, beside local.
 	LinkReasonKey = attribute.Key("waybill.link.reason")
 	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.

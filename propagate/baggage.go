@@ -22,7 +22,7 @@ const (
 // Baggage is a [propagation.TextMapPropagator] for W3C Baggage. Its zero value
 // is ready and stands where OTel's [propagation.Baggage] would: it takes and
 // writes every key within the limits of the standard. Its fields narrow that
-// where baggage crosses a border, in either direction: what may come in from a
+// where baggage crosses a boundary, in either direction: what may come in from a
 // stranger, and what may go out to one.
 //
 // A Baggage is a value that is not changed once it is in use, and then any

@@ -75,13 +75,13 @@
 // nothing arrives, or nothing that may pass, the context keeps what it had. So
 // extract each message on a context that has seen no other.
 //
-// # Borders
+// # Boundaries
 //
 // A traceparent is a claim of whoever sent it. A caller who is believed can
 // have every request of its recorded, at the expense of others, or none; can
 // hang its requests below any trace whose identifiers it knows; and can state,
 // in the member of the tracestate that sampling has for this, that one span
-// stands for thousands. So a [Border] decides for each listener, by a [Policy]:
+// stands for thousands. So a [Boundary] decides for each listener, by a [Policy]:
 // [Continue] the caller's trace, [Link] to it from a new one, or [Ignore] it.
 //
 // Behind a proxy that is open to the public, such as nginx, Envoy or the load
@@ -108,28 +108,28 @@
 //		propagate.TraceContext{},
 //		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
 //	)
-//	border := propagate.NewBorder(propagate.Link, headers)
-//	provider := border.TracerProvider(otel.GetTracerProvider())
+//	boundary := propagate.NewBoundary(propagate.Link, headers)
+//	provider := boundary.TracerProvider(otel.GetTracerProvider())
 //	handler = otelhttp.NewHandler(handler, "api",
-//		otelhttp.WithPropagators(border), otelhttp.WithTracerProvider(provider))
+//		otelhttp.WithPropagators(boundary), otelhttp.WithTracerProvider(provider))
 //
 // and with an empty Allow, or without Baggage, if nothing in there is for
 // strangers to set. At the internal listener, on a port or an address that the
 // public cannot reach, nothing is to be set: the global propagator continues.
 // One service may have both; trust belongs to the listener and never to
 // something in the request. Clients that call the services of others need a
-// border in the other direction: an Allow for the baggage that may leave, and,
+// boundary in the other direction: an Allow for the baggage that may leave, and,
 // if identifiers are not to leave either, no propagator of traces at all.
 //
-// A border stands at HTTP, gRPC and whatever else has headers by being the
+// A boundary stands at HTTP, gRPC and whatever else has headers by being the
 // propagator of a listener. Bytes that package envelope/wire reads have the trace inside
 // the message, beside claims that no header makes: hops and age of a chain, and when
-// the message was sent. There the same border is the Boundary of the wire.Config,
-// which then believes those as far as the border believes the trace:
+// the message was sent. There the same boundary is the Boundary of the wire.Config,
+// which then believes those as far as the boundary believes the trace:
 //
-//	frames := wire.Config[Event]{Form: wire.JSON, Boundary: border}
+//	frames := wire.Config[Event]{Form: wire.JSON, Boundary: boundary}
 //
-// A WebSocket has both: the border of the listener for the request that opens it,
+// A WebSocket has both: the boundary of the listener for the request that opens it,
 // and the Boundary of a wire.Config for each message.
 //
 // # Carriers
@@ -138,7 +138,7 @@
 // a carrier, made by a conversion and without importing anything:
 //
 //   - [HeaderCarrier] for http.Header and textproto.MIMEHeader,
-//   - [ListCarrier] for metadata.MD of gRPC and nats.Header,
+//   - [MetadataCarrier] for metadata.MD of gRPC and nats.Header,
 //   - [MapCarrier] for message.Metadata of Watermill,
 //   - [TableCarrier] for amqp.Table,
 //   - [NewPairs] for lists of key and value, such as []kgo.RecordHeader.
@@ -153,7 +153,7 @@
 // What is refused, left out, linked or ignored is counted: in [DefaultCounters]
 // by propagators that were not given [Counters] of their own, and by a
 // SampledFirst in itself. [Counters.Counts] and [SampledFirst.Counts] read the
-// figures; [Counters.Register] and [SampledFirst.Register] report them as
+// figures; [Counters.RegisterMetrics] and [SampledFirst.RegisterMetrics] report them as
 // OpenTelemetry metrics.
 //
 // # Errors

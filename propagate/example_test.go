@@ -89,10 +89,10 @@ func ExampleParseTraceparent() {
 	// true propagate: malformed traceparent: version 00 has 55 bytes, not 56
 }
 
-func ExampleCounters_Register() {
+func ExampleCounters_RegisterMetrics() {
 	reader := sdkmetric.NewManualReader() // A program has one that exports.
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
-	registration, err := propagate.DefaultCounters().Register(meter)
+	registration, err := propagate.DefaultCounters().RegisterMetrics(meter)
 	if err != nil {
 		panic(err)
 	}

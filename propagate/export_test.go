@@ -13,7 +13,7 @@ func Distinct(c *Counters) Counts {
 	c.baggageDropped.Store(15)
 	c.unsampledCarried.Store(16)
 	c.unsampledDropped.Store(17)
-	c.borderLinked.Store(18)
-	c.borderIgnored.Store(19)
+	c.boundaryLinked.Store(18)
+	c.boundaryIgnored.Store(19)
 	return c.Counts()
 }

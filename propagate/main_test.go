@@ -83,7 +83,7 @@ var carriers = map[string]func() propagation.TextMapCarrier{
 		return embedded{propagation.HeaderCarrier{}}
 	},
 	"own header": func() propagation.TextMapCarrier { return propagate.HeaderCarrier{} },
-	"own list":   func() propagation.TextMapCarrier { return propagate.ListCarrier{} },
+	"own list":   func() propagation.TextMapCarrier { return propagate.MetadataCarrier{} },
 	"own map":    func() propagation.TextMapCarrier { return propagate.MapCarrier{} },
 	"own table":  func() propagation.TextMapCarrier { return propagate.TableCarrier{} },
 	"own pairs":  func() propagation.TextMapCarrier { return kafkaPairs.Carrier(&[]kafkaHeader{}) },

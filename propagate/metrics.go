@@ -12,7 +12,7 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// figures are the metrics of [Counters.Register].
+// figures are the metrics of [Counters.RegisterMetrics].
 var figures = []observe.Counter[Counts]{
 	{
 		Name: "waybill.propagate.malformed", Unit: "{extraction}",
@@ -50,18 +50,18 @@ var figures = []observe.Counter[Counts]{
 		Value:       func(c Counts) uint64 { return c.UnsampledDropped },
 	},
 	{
-		Name: "waybill.propagate.border.linked", Unit: "{extraction}",
-		Description: "Extractions at a border that made a link of the caller's context.",
-		Value:       func(c Counts) uint64 { return c.BorderLinked },
+		Name: "waybill.propagate.boundary.linked", Unit: "{extraction}",
+		Description: "Extractions at a boundary that made a link of the caller's context.",
+		Value:       func(c Counts) uint64 { return c.BoundaryLinked },
 	},
 	{
-		Name: "waybill.propagate.border.ignored", Unit: "{extraction}",
-		Description: "Extractions at a border that ignored the caller's context.",
-		Value:       func(c Counts) uint64 { return c.BorderIgnored },
+		Name: "waybill.propagate.boundary.ignored", Unit: "{extraction}",
+		Description: "Extractions at a boundary that ignored the caller's context.",
+		Value:       func(c Counts) uint64 { return c.BoundaryIgnored },
 	},
 }
 
-// Register reports what c counts as OpenTelemetry metrics: an observable
+// RegisterMetrics reports what c counts as OpenTelemetry metrics: an observable
 // counter for each field of [Counts], under a name that begins with
 // waybill.propagate, read whenever something collects. Counting costs no more
 // than before.
@@ -72,7 +72,7 @@ var figures = []observe.Counter[Counts]{
 // then c is kept. An error comes from the meter, from there being none, or from c
 // being registered with it and the same attrs already, and then nothing is
 // registered.
-func (c *Counters) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	registration, err := observe.Counters(&c.or().metrics, meter, c.or().Counts, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("propagate: metrics: %w", err)
@@ -80,9 +80,9 @@ func (c *Counters) Register(meter metric.Meter, attrs ...attribute.KeyValue) (me
 	return registration, nil
 }
 
-// Register reports what p counts, as [Counters.Register] does. Where it stands
+// RegisterMetrics reports what p counts, as [Counters.RegisterMetrics] does. Where it stands
 // beside counters that are registered with the same meter, such as those of its
 // [Baggage] or the default ones, it needs attributes of its own.
-func (p *SampledFirst) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return p.counters.Register(meter, attrs...)
+func (p *SampledFirst) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	return p.counters.RegisterMetrics(meter, attrs...)
 }

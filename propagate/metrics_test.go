@@ -43,7 +43,7 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 	counts := propagate.Distinct(&counters)
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
-	registration, err := counters.Register(meter)
+	registration, err := counters.RegisterMetrics(meter)
 	require.NoError(t, err)
 
 	want := map[string]map[string]int64{}
@@ -55,8 +55,8 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 		"baggage.dropped":    counts.BaggageDropped,
 		"unsampled.carried":  counts.UnsampledCarried,
 		"unsampled.dropped":  counts.UnsampledDropped,
-		"border.linked":      counts.BorderLinked,
-		"border.ignored":     counts.BorderIgnored,
+		"boundary.linked":    counts.BoundaryLinked,
+		"boundary.ignored":   counts.BoundaryIgnored,
 	} {
 		want["waybill.propagate."+name] = map[string]int64{"": int64(figure)}
 	}
@@ -71,9 +71,9 @@ func TestRegisterTellsListenersApart(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	var public, internal propagate.Counters
-	_, err := public.Register(meter, attribute.String("listener", "public"))
+	_, err := public.RegisterMetrics(meter, attribute.String("listener", "public"))
 	require.NoError(t, err)
-	_, err = internal.Register(meter, attribute.String("listener", "internal"))
+	_, err = internal.RegisterMetrics(meter, attribute.String("listener", "internal"))
 	require.NoError(t, err)
 
 	propagate.Distinct(&public)
@@ -84,7 +84,7 @@ func TestRegisterTellsListenersApart(t *testing.T) {
 
 func TestRegisterWithoutAMeter(t *testing.T) {
 	var counters propagate.Counters
-	registration, err := counters.Register(nil)
+	registration, err := counters.RegisterMetrics(nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "propagate: metrics: no meter")
 }
@@ -94,7 +94,7 @@ func TestRegisterTheDefaultCounters(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	var none *propagate.Counters
-	_, err := none.Register(meter)
+	_, err := none.RegisterMetrics(meter)
 	require.NoError(t, err)
 	assert.Equal(t, int64(propagate.DefaultCounters().Counts().Malformed),
 		measured(t, reader)["waybill.propagate.malformed"][""])
@@ -104,7 +104,7 @@ func TestRegisterASampledFirst(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	p := propagate.NewSampledFirst()
-	registration, err := p.Register(meter, attribute.String("listener", "public"))
+	registration, err := p.RegisterMetrics(meter, attribute.String("listener", "public"))
 	require.NoError(t, err)
 
 	p.Extract(t.Context(), propagation.MapCarrier{"traceparent": unsampled})

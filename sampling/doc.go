@@ -42,14 +42,14 @@
 // itself: its budget is no way around a curve, a rate or a cap, and uses up no more of
 // them than messages of this program do. Its weight and depth change what spans say,
 // and no choice; do not read them from whom you do not trust (package propagate's
-// borders).
+// boundaries).
 //
 // Where nobody knows how many recipients there will be, a [Stream] chooses.
 //
 // # How the weight travels
 //
 // As a member of the tracestate ([Fanout]): there it is bound to its trace,
-// crosses borders, survives parent-based samplers, and ends where a new trace
+// crosses boundaries, survives parent-based samplers, and ends where a new trace
 // begins. OpenTelemetry's own statement of a sampling probability, the threshold
 // in its member, is taken out where it no longer holds ([Fanout.Put]), and made
 // right where a recipient begins a trace of its own ([Fanout.Root]).

@@ -43,13 +43,13 @@ func strangers() map[string]string {
 	}
 }
 
-// border returns one as at a public listener, and what it counts.
-func border(policy propagate.Policy) (*propagate.Border, *propagate.Counters) {
+// newBoundary returns one as at a public listener, and what it counts.
+func newBoundary(policy propagate.Policy) (*propagate.Boundary, *propagate.Counters) {
 	counters := new(propagate.Counters)
-	return propagate.NewBorder(policy, propagation.NewCompositeTextMapPropagator(
+	return propagate.NewBoundary(policy, propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{Counters: counters},
 		propagate.Baggage{Allow: []string{"customer"}, Counters: counters},
-	), propagate.WithBorderCounters(counters)), counters
+	), propagate.WithBoundaryCounters(counters)), counters
 }
 
 func decodeAt(t *testing.T, boundary propagation.TextMapPropagator, data string) envelope.Envelope[order] {
@@ -67,11 +67,11 @@ func decodeAt(t *testing.T, boundary propagation.TextMapPropagator, data string)
 func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 	for form, data := range strangers() {
 		for policy, want := range map[propagate.Policy]propagate.Counts{
-			propagate.Ignore:     {BorderIgnored: 1, BaggageDropped: 1},
-			propagate.Link:       {BorderLinked: 1, BaggageDropped: 1},
-			propagate.Policy(99): {BorderIgnored: 1, BaggageDropped: 1},
+			propagate.Ignore:     {BoundaryIgnored: 1, BaggageDropped: 1},
+			propagate.Link:       {BoundaryLinked: 1, BaggageDropped: 1},
+			propagate.Policy(99): {BoundaryIgnored: 1, BaggageDropped: 1},
 		} {
-			boundary, counters := border(policy)
+			boundary, counters := newBoundary(policy)
 			e := decodeAt(t, boundary, data)
 			assert.Equal(t, want, counters.Counts(), "%s, %s", form, policy)
 			h := inner(e.Header())
@@ -95,9 +95,9 @@ func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 // A stranger of whom nothing is let in sends untraced messages.
 func TestNothingIsLeftOfAStranger(t *testing.T) {
 	for form, data := range strangers() {
-		e := decodeAt(t, propagate.NewBorder(propagate.Ignore, propagate.TraceContext{}), data)
+		e := decodeAt(t, propagate.NewBoundary(propagate.Ignore, propagate.TraceContext{}), data)
 		assert.Nil(t, e.Header(), form)
-		e = decodeAt(t, propagate.NewBorder(propagate.Link, propagate.Baggage{Allow: []string{}}), data)
+		e = decodeAt(t, propagate.NewBoundary(propagate.Link, propagate.Baggage{Allow: []string{}}), data)
 		assert.Nil(t, e.Header(), form)
 	}
 }
@@ -107,7 +107,7 @@ func TestNothingIsLeftOfAStranger(t *testing.T) {
 func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 	for form, data := range strangers() {
 		want := inner(decodeAt(t, nil, data).Header())
-		boundary, counters := border(propagate.Continue)
+		boundary, counters := newBoundary(propagate.Continue)
 		got := inner(decodeAt(t, boundary, data).Header())
 		assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts(), form)
 		assert.Equal(t, want.SpanContext(), got.SpanContext(), form)
@@ -124,7 +124,7 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 // What OTel's type for a tracestate cannot hold travels on through a boundary that
 // continues, and nothing malformed reaches any boundary.
 func TestBoundariesReadAsOthersDo(t *testing.T) {
-	boundary, counters := border(propagate.Continue)
+	boundary, counters := newBoundary(propagate.Continue)
 	h := inner(decodeAt(t, boundary, frame(field(1, wireIDs+"\x01")+field(2, "1st=x,a=b"), `{"ID":7}`)).Header())
 	assert.Equal(t, "1st=x,a=b", whole(h.Context(t.Context())))
 	for data, want := range map[string]wire.Counts{
@@ -148,7 +148,7 @@ func TestBoundariesReadAsOthersDo(t *testing.T) {
 // handledAt receives a message in the ways that there are, with the provider of the
 // boundary or another, and returns the spans that are recorded for it, by the way.
 func handledAt(
-	t *testing.T, boundary *propagate.Border, own bool, data string, sampler sdktrace.Sampler,
+	t *testing.T, boundary *propagate.Boundary, own bool, data string, sampler sdktrace.Sampler,
 ) map[string]sdktrace.ReadOnlySpan {
 	t.Helper()
 	provider, recorder := newProvider(t, sdktrace.WithSampler(sampler))
@@ -188,10 +188,10 @@ func TestHandlingBehindABoundary(t *testing.T) {
 	never := sdktrace.ParentBased(sdktrace.NeverSample())
 	for _, own := range []bool{true, false} {
 		for form, data := range strangers() {
-			ignoring, _ := border(propagate.Ignore)
+			ignoring, _ := newBoundary(propagate.Ignore)
 			assert.Empty(t, handledAt(t, ignoring, own, data, always), "%s: as an untraced message", form)
 
-			linking, _ := border(propagate.Link)
+			linking, _ := newBoundary(propagate.Link)
 			assert.Empty(t, handledAt(t, linking, own, data, never), "%s: the sampler decides", form)
 			spans := handledAt(t, linking, own, data, always)
 			assert.Len(t, spans, 3, form)
@@ -199,7 +199,7 @@ func TestHandlingBehindABoundary(t *testing.T) {
 				assertLinked(t, s, form+", "+name)
 			}
 
-			continuing, _ := border(propagate.Continue)
+			continuing, _ := newBoundary(propagate.Continue)
 			spans = handledAt(t, continuing, own, data, never)
 			assert.Len(t, spans, 3, form)
 			for name, s := range spans {
@@ -221,7 +221,7 @@ func assertLinked(t *testing.T, s sdktrace.ReadOnlySpan, which string) {
 	link := s.Links()[0]
 	assert.Equal(t, wireIDs, string(traceIDOf(link.SpanContext))+string(spanIDOf(link.SpanContext)), which)
 	assert.Zero(t, link.SpanContext.TraceState().Len(), which)
-	assert.Equal(t, []attribute.KeyValue{attribute.String("waybill.link.reason", "border")}, link.Attributes, which)
+	assert.Equal(t, []attribute.KeyValue{attribute.String("waybill.link.reason", "boundary")}, link.Attributes, which)
 	for _, a := range s.Attributes() {
 		assert.Equal(t, attribute.Key("waybill.batch.size"), a.Key, "%s: no waiting time, no weight", which)
 	}
@@ -243,7 +243,7 @@ func attributeOf(s sdktrace.ReadOnlySpan, key attribute.Key) float64 {
 // Who opens a message himself finds the caller where a request would have left it.
 func TestOpeningBehindABoundary(t *testing.T) {
 	provider, recorder := newProvider(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
-	boundary, _ := border(propagate.Link)
+	boundary, _ := newBoundary(propagate.Link)
 	for form, data := range strangers() {
 		recorder.Reset()
 		e := decodeAt(t, boundary, data)
@@ -276,7 +276,7 @@ func TestOpeningBehindABoundary(t *testing.T) {
 
 // Of a batch from those who are trusted and from strangers, the trusted decide.
 func TestBatchesOfStrangersAndOthers(t *testing.T) {
-	boundary, _ := border(propagate.Link)
+	boundary, _ := newBoundary(propagate.Link)
 	stranger := decodeAt(t, boundary, strangers()["binary"])
 	other := spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{9})
 	trusted := envelope.Wrap(trace.ContextWithSpanContext(t.Context(), other), order{1})
@@ -302,7 +302,7 @@ func FuzzBoundary(f *testing.F) {
 	seedForms(f, wire.JSON)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, policy := range []propagate.Policy{propagate.Ignore, propagate.Link} {
-			boundary, counters := border(policy)
+			boundary, counters := newBoundary(policy)
 			w := wire.Config[string]{
 				Codec: wire.BytesCodec[string](), Form: wire.JSON, Boundary: boundary, Counters: new(wire.Counters),
 			}
@@ -316,7 +316,7 @@ func FuzzBoundary(f *testing.F) {
 				require.Equal(t, "customer", m.Key())
 			}
 			_, linked := propagate.CallerLink(h.Context(t.Context()))
-			require.Equal(t, counters.Counts().BorderLinked == 1, linked)
+			require.Equal(t, counters.Counts().BoundaryLinked == 1, linked)
 			w.Boundary = nil
 			plain, plainErr := w.Decode(data)
 			require.Equal(t, plainErr == nil, err == nil)

@@ -33,7 +33,7 @@
 //
 // What travels is a claim of whoever wrote the message. A Config that reads frames of
 // browsers, or anything else from those who are not trusted, needs a
-// [Config.Boundary]: a Border of package propagate, which continues, links or ignores
+// [Config.Boundary]: a Boundary of package propagate, which continues, links or ignores
 // their traces and lets in the baggage that is allowed. Between machines of one's
 // own, over a broker that nobody else can write to, it needs none.
 //

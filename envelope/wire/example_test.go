@@ -17,9 +17,9 @@ import (
 
 // A frame of a browser, read by a Config that links to the traces of strangers.
 func ExampleConfig_Decode() {
-	border := propagate.NewBorder(propagate.Link, propagation.NewCompositeTextMapPropagator(
+	boundary := propagate.NewBoundary(propagate.Link, propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}}))
-	frames := wire.Config[order]{Form: wire.JSON, Boundary: border}
+	frames := wire.Config[order]{Form: wire.JSON, Boundary: boundary}
 
 	e, err := frames.Decode([]byte(`{
 		"waybill:envelope": {

@@ -12,7 +12,7 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// figures are the metrics of [Counters.Register].
+// figures are the metrics of [Counters.RegisterMetrics].
 var figures = []observe.Counter[Counts]{
 	{
 		Name: "waybill.envelope.read.bare", Unit: "{message}",
@@ -91,7 +91,7 @@ var figures = []observe.Counter[Counts]{
 	},
 }
 
-// Register reports what c counts as OpenTelemetry metrics: an observable
+// RegisterMetrics reports what c counts as OpenTelemetry metrics: an observable
 // counter for each field of [Counts], under a name that begins with
 // waybill.envelope, read whenever something collects. Counting costs no more
 // than before.
@@ -101,7 +101,7 @@ var figures = []observe.Counter[Counts]{
 // reports call Unregister on the result; until then c is kept. An error comes
 // from the meter, from there being none, or from c being registered with it and the
 // same attrs already, and then nothing is registered.
-func (c *Counters) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	registration, err := observe.Counters(&c.or().metrics, meter, c.or().Counts, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("wire: metrics: %w", err)

@@ -54,7 +54,7 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
-	registration, err := counters.Register(meter, attribute.String("topic", "orders"))
+	registration, err := counters.RegisterMetrics(meter, attribute.String("topic", "orders"))
 	require.NoError(t, err)
 	found, attrs := gather(t, reader)
 	assert.Equal(t, want, found)
@@ -67,7 +67,7 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 
 func TestRegisterWithoutAMeter(t *testing.T) {
 	var counters wire.Counters
-	registration, err := counters.Register(nil)
+	registration, err := counters.RegisterMetrics(nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "wire: metrics: no meter")
 }
@@ -77,7 +77,7 @@ func TestRegisterTheDefaultCounters(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	var none *wire.Counters
-	_, err := none.Register(meter)
+	_, err := none.RegisterMetrics(meter)
 	require.NoError(t, err)
 	_, err = wire.Config[order]{}.Decode([]byte(`{}`))
 	require.NoError(t, err)

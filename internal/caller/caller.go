@@ -18,7 +18,7 @@ import (
 const LinkReason = attribute.Key("waybill.link.reason")
 
 var (
-	callerReason = []attribute.KeyValue{LinkReason.String("border")}
+	callerReason = []attribute.KeyValue{LinkReason.String("boundary")}
 	localReason  = []attribute.KeyValue{LinkReason.String("local")}
 )
 

@@ -67,11 +67,11 @@ func controlledWriter(control *sampling.Control) wire.Config[Order] {
 
 func strangersReader() wire.Config[Order] {
 	// mixed-fleets: strangers
-	border := propagate.NewBorder(propagate.Link, propagation.NewCompositeTextMapPropagator(
+	boundary := propagate.NewBoundary(propagate.Link, propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{},
 		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
 	))
-	frames := wire.Config[Order]{Form: wire.JSON, Boundary: border}
+	frames := wire.Config[Order]{Form: wire.JSON, Boundary: boundary}
 	// mixed-fleets: end
 	return frames
 }

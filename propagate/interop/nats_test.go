@@ -40,7 +40,7 @@ func connectNATS(t *testing.T) *nats.Conn {
 func openNATS(t *testing.T, s *site) wire {
 	conn := connectNATS(t)
 	_, err := conn.Subscribe(subject, func(m *nats.Msg) {
-		ctx := s.propagator.Extract(context.Background(), propagate.ListCarrier(m.Header))
+		ctx := s.propagator.Extract(context.Background(), propagate.MetadataCarrier(m.Header))
 		ctx, span := s.tracer().Start(ctx, "process "+subject, trace.WithSpanKind(trace.SpanKindConsumer))
 		defer span.End()
 		s.arrive(ctx, string(m.Data))
@@ -57,7 +57,7 @@ func openNATS(t *testing.T, s *site) wire {
 			}
 			ctx, span := s.tracer().Start(ctx, "send "+subject, trace.WithSpanKind(trace.SpanKindProducer))
 			defer span.End()
-			s.propagator.Inject(ctx, propagate.ListCarrier(m.Header))
+			s.propagator.Inject(ctx, propagate.MetadataCarrier(m.Header))
 			require.NoError(t, conn.PublishMsg(m))
 		},
 		sendRaw: func(body string, headers ...pair) {
@@ -87,7 +87,7 @@ func TestNATSClientsThatSpellAsNetHTTP(t *testing.T) {
 	}{
 		"theirs to ours": {
 			func(h nats.Header) propagation.TextMapCarrier { return propagation.HeaderCarrier(h) },
-			func(h nats.Header) propagation.TextMapCarrier { return propagate.ListCarrier(h) },
+			func(h nats.Header) propagation.TextMapCarrier { return propagate.MetadataCarrier(h) },
 		},
 		"ours to theirs": {
 			func(h nats.Header) propagation.TextMapCarrier { return propagate.HeaderCarrier(h) },

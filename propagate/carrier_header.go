@@ -45,22 +45,22 @@ func fieldOf(key string) field {
 // propagation.HeaderCarrier. Writing to a nil map panics.
 type HeaderCarrier map[string][]string
 
-// ListCarrier is a carrier for maps of lists that are spelled in lower case:
+// MetadataCarrier is a carrier for maps of lists that are spelled in lower case:
 // the metadata.MD of gRPC, and the Header of NATS, which tells keys apart by
 // their case. A conversion makes one, and costs nothing:
 //
-//	propagator.Inject(ctx, propagate.ListCarrier(message.Header))
+//	propagator.Inject(ctx, propagate.MetadataCarrier(message.Header))
 //
 // It reads keys that are spelled as net/http does, too, since many NATS clients
 // in Go write them so. Those that read no other spelling need a [HeaderCarrier].
 // Writing to a nil map panics.
-type ListCarrier map[string][]string
+type MetadataCarrier map[string][]string
 
 var (
 	_ ownCarrier               = HeaderCarrier{}
-	_ ownCarrier               = ListCarrier{}
+	_ ownCarrier               = MetadataCarrier{}
 	_ propagation.ValuesGetter = HeaderCarrier{}
-	_ propagation.ValuesGetter = ListCarrier{}
+	_ propagation.ValuesGetter = MetadataCarrier{}
 )
 
 // Get returns the first value under key, or an empty string.
@@ -90,30 +90,30 @@ func (c HeaderCarrier) Keys() []string { return keys(c) }
 func (HeaderCarrier) ours() {}
 
 // Get returns the first value under key, or an empty string.
-func (c ListCarrier) Get(key string) string { return first(c.Values(key)) }
+func (c MetadataCarrier) Get(key string) string { return first(c.Values(key)) }
 
 // Values returns all values under key, spelled as net/http does, or where that
 // has none, in lower case. The slice is the map's own.
-func (c ListCarrier) Values(key string) []string {
+func (c MetadataCarrier) Values(key string) []string {
 	return fieldOf(key).either(c)
 }
 
 // Set makes value the only one under key, however what was there is spelled,
 // and spells it in lower case. It leaves the former list of values as it is,
 // since another map may hold it too.
-func (c ListCarrier) Set(key, value string) {
+func (c MetadataCarrier) Set(key, value string) {
 	f := fieldOf(key)
 	removeSpellings(c, key, f.lower)
 	c[f.lower] = []string{value}
 }
 
 // Delete removes key in every spelling.
-func (c ListCarrier) Delete(key string) { removeSpellings(c, key, "") }
+func (c MetadataCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
-func (c ListCarrier) Keys() []string { return keys(c) }
+func (c MetadataCarrier) Keys() []string { return keys(c) }
 
-func (ListCarrier) ours() {}
+func (MetadataCarrier) ours() {}
 
 func first(values []string) string {
 	if len(values) == 0 {

@@ -18,21 +18,21 @@ import (
 )
 
 // A public listener and an internal one, each with instrumentation of its own.
-func ExampleNewBorder() {
+func ExampleNewBoundary() {
 	recorded := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
-	listen := func(border *propagate.Border) http.Handler {
-		tracer := border.TracerProvider(provider).Tracer("example")
+	listen := func(boundary *propagate.Boundary) http.Handler {
+		tracer := boundary.TracerProvider(provider).Tracer("example")
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			_, span := tracer.Start(border.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), "serve")
+			_, span := tracer.Start(boundary.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), "serve")
 			span.End()
 		})
 	}
 
 	headers := propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}})
-	public := listen(propagate.NewBorder(propagate.Link, headers))
-	internal := listen(propagate.NewBorder(propagate.Continue, headers))
+	public := listen(propagate.NewBoundary(propagate.Link, headers))
+	internal := listen(propagate.NewBoundary(propagate.Continue, headers))
 
 	request := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	request.Header.Set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -47,23 +47,23 @@ func ExampleNewBorder() {
 	}
 	// Output:
 	// parent: 0000000000000000
-	// link: 00f067aa0ba902b7 border
+	// link: 00f067aa0ba902b7 boundary
 	// parent: 00f067aa0ba902b7
 }
 
-func ExampleWithBorderCounters() {
+func ExampleWithBoundaryCounters() {
 	var public propagate.Counters
-	border := propagate.NewBorder(propagate.Ignore, propagate.TraceContext{}, propagate.WithBorderCounters(&public))
+	boundary := propagate.NewBoundary(propagate.Ignore, propagate.TraceContext{}, propagate.WithBoundaryCounters(&public))
 	carrier := propagation.MapCarrier{"traceparent": exampleParent}
 
-	ctx := border.Extract(context.Background(), carrier)
-	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), public.Counts().BorderIgnored)
+	ctx := boundary.Extract(context.Background(), carrier)
+	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), public.Counts().BoundaryIgnored)
 	// Output: false 1
 }
 
 func ExampleCallerLink() {
-	border := propagate.NewBorder(propagate.Link, propagate.TraceContext{})
-	ctx := border.Extract(context.Background(), propagation.MapCarrier{"traceparent": exampleParent})
+	boundary := propagate.NewBoundary(propagate.Link, propagate.TraceContext{})
+	ctx := boundary.Extract(context.Background(), propagation.MapCarrier{"traceparent": exampleParent})
 
 	var opts []trace.SpanStartOption
 	if link, ok := propagate.CallerLink(ctx); ok {

@@ -36,11 +36,11 @@ type Counts struct {
 	// UnsampledDropped is extractions and injections of an unsampled trace that
 	// passed on nothing.
 	UnsampledDropped uint64
-	// BorderLinked is extractions at a border that made a link of the caller's
+	// BoundaryLinked is extractions at a boundary that made a link of the caller's
 	// context instead of a parent.
-	BorderLinked uint64
-	// BorderIgnored is extractions at a border that ignored the caller's context.
-	BorderIgnored uint64
+	BoundaryLinked uint64
+	// BoundaryIgnored is extractions at a boundary that ignored the caller's context.
+	BoundaryIgnored uint64
 }
 
 // Counters counts for one or several propagators. Its zero value is ready, and
@@ -53,8 +53,8 @@ type Counters struct {
 	baggageDropped    atomic.Uint64
 	unsampledCarried  atomic.Uint64
 	unsampledDropped  atomic.Uint64
-	borderLinked      atomic.Uint64
-	borderIgnored     atomic.Uint64
+	boundaryLinked    atomic.Uint64
+	boundaryIgnored   atomic.Uint64
 
 	metrics observe.Registry
 }
@@ -84,7 +84,7 @@ func (c *Counters) Counts() Counts {
 		BaggageDropped:    c.baggageDropped.Load(),
 		UnsampledCarried:  c.unsampledCarried.Load(),
 		UnsampledDropped:  c.unsampledDropped.Load(),
-		BorderLinked:      c.borderLinked.Load(),
-		BorderIgnored:     c.borderIgnored.Load(),
+		BoundaryLinked:    c.boundaryLinked.Load(),
+		BoundaryIgnored:   c.boundaryIgnored.Load(),
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/caller"
 )
 
-// Policy is what a [Border] does with the trace of a caller. The zero value is
+// Policy is what a [Boundary] does with the trace of a caller. The zero value is
 // [Ignore], and so is every value without a name.
 type Policy uint8
 
@@ -43,7 +43,7 @@ func (p Policy) String() string {
 	}
 }
 
-// Border is a [propagation.TextMapPropagator] for a listener that callers reach
+// Boundary is a [propagation.TextMapPropagator] for a listener that callers reach
 // who may not be trusted. Give it to the instrumentation of that listener
 // alone, and let the others keep theirs.
 //
@@ -58,7 +58,7 @@ func (p Policy) String() string {
 //
 // With [Link] the caller's identifiers and flags, but not its tracestate, are
 // put aside in the context. Spans that are started there by a provider from
-// [Border.TracerProvider] are roots linked to the caller's span; with any other
+// [Boundary.TracerProvider] are roots linked to the caller's span; with any other
 // provider they are roots, and the link is for the application to add
 // ([CallerLink]).
 //
@@ -67,31 +67,31 @@ func (p Policy) String() string {
 // Ignore, as without a caller. With Link the new root does not go on with its
 // trace either, and has a link to it too.
 //
-// Any number of goroutines may use one Border at the same time.
-type Border struct {
+// Any number of goroutines may use one Boundary at the same time.
+type Boundary struct {
 	policy   Policy
 	inner    propagation.TextMapPropagator
 	counters *Counters
 }
 
-var _ propagation.TextMapPropagator = (*Border)(nil)
+var _ propagation.TextMapPropagator = (*Boundary)(nil)
 
-// BorderOption configures [NewBorder].
-type BorderOption interface {
-	applyBorder(*Border)
+// BoundaryOption configures [NewBoundary].
+type BoundaryOption interface {
+	applyBoundary(*Boundary)
 }
 
-type borderOption func(*Border)
+type boundaryOption func(*Boundary)
 
-func (o borderOption) applyBorder(b *Border) { o(b) }
+func (o boundaryOption) applyBoundary(b *Boundary) { o(b) }
 
-// WithBorderCounters makes a border count with c, of which each listener may
+// WithBoundaryCounters makes a boundary count with c, of which each listener may
 // have its own. The default is [DefaultCounters].
-func WithBorderCounters(c *Counters) BorderOption {
-	return borderOption(func(b *Border) { b.counters = c.or() })
+func WithBoundaryCounters(c *Counters) BoundaryOption {
+	return boundaryOption(func(b *Boundary) { b.counters = c.or() })
 }
 
-// NewBorder makes a border that reads and writes headers by means of inner. A
+// NewBoundary makes a boundary that reads and writes headers by means of inner. A
 // nil inner reads and writes nothing.
 //
 // With another policy than Continue, inner should be a composite of propagators
@@ -99,22 +99,22 @@ func WithBorderCounters(c *Counters) BorderOption {
 // the baggage of unsampled traces unread, and so a caller that it ignores would
 // still decide on that, by a flag; without unsampled contexts it also leaves
 // nothing to link to.
-func NewBorder(policy Policy, inner propagation.TextMapPropagator, opts ...BorderOption) *Border {
+func NewBoundary(policy Policy, inner propagation.TextMapPropagator, opts ...BoundaryOption) *Boundary {
 	if inner == nil {
 		inner = propagation.NewCompositeTextMapPropagator()
 	}
-	b := &Border{policy: policy, inner: inner, counters: DefaultCounters()}
+	b := &Boundary{policy: policy, inner: inner, counters: DefaultCounters()}
 	for _, o := range opts {
-		o.applyBorder(b)
+		o.applyBoundary(b)
 	}
 	return b
 }
 
 // Extract returns ctx with what carrier holds, as far as the policy lets it in.
 // That a valid context of a caller was linked or ignored is counted
-// ([Counts].BorderLinked, [Counts].BorderIgnored). Each extraction makes up its
+// ([Counts].BoundaryLinked, [Counts].BoundaryIgnored). Each extraction makes up its
 // own mind: it forgets the caller of an earlier one on the same context.
-func (b *Border) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+func (b *Boundary) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	if b.policy == Continue {
 		return caller.With(b.inner.Extract(ctx, carrier), nil)
 	}
@@ -133,19 +133,19 @@ func (b *Border) Extract(ctx context.Context, carrier propagation.TextMapCarrier
 	case !remote.IsValid():
 		return caller.With(ctx, nil)
 	case b.policy == Link:
-		b.counters.borderLinked.Add(1)
+		b.counters.boundaryLinked.Add(1)
 		return caller.With(ctx, caller.New(ctx, remote))
 	default:
-		b.counters.borderIgnored.Add(1)
+		b.counters.boundaryIgnored.Add(1)
 		return caller.With(ctx, nil)
 	}
 }
 
 // Inject writes what ctx holds to carrier, by the propagator inside. With Link
 // and Ignore that is never the caller's trace.
-func (b *Border) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
+func (b *Boundary) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
 	b.inner.Inject(ctx, carrier)
 }
 
 // Fields returns those of the propagator inside.
-func (b *Border) Fields() []string { return b.inner.Fields() }
+func (b *Boundary) Fields() []string { return b.inner.Fields() }

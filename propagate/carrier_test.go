@@ -49,7 +49,7 @@ type deleting interface {
 
 // spelled builds a carrier of each kind that holds one value under each key.
 func spelled(keys ...string) map[string]deleting {
-	header, list, plain, table := propagate.HeaderCarrier{}, propagate.ListCarrier{}, propagate.MapCarrier{}, propagate.TableCarrier{}
+	header, list, plain, table := propagate.HeaderCarrier{}, propagate.MetadataCarrier{}, propagate.MapCarrier{}, propagate.TableCarrier{}
 	var kafka []kafkaHeader
 	var pointers []*bytesHeader
 	for _, key := range keys {
@@ -145,8 +145,8 @@ func TestCarriersOfForeignTypes(t *testing.T) {
 	h, mime, nats, md := http.Header{}, textproto.MIMEHeader{}, natsHeader{}, grpcMD{}
 	meta, table := metadata{}, amqpTable{}
 	for _, c := range []propagation.TextMapCarrier{
-		propagate.HeaderCarrier(h), propagate.HeaderCarrier(mime), propagate.ListCarrier(nats),
-		propagate.ListCarrier(md), propagate.MapCarrier(meta), propagate.TableCarrier(table),
+		propagate.HeaderCarrier(h), propagate.HeaderCarrier(mime), propagate.MetadataCarrier(nats),
+		propagate.MetadataCarrier(md), propagate.MapCarrier(meta), propagate.TableCarrier(table),
 	} {
 		p.Inject(ctx, c)
 	}
@@ -185,9 +185,9 @@ func TestCarriersShowWhatIsRepeated(t *testing.T) {
 		kafka := list(parents...)
 		return []propagation.TextMapCarrier{
 			propagate.HeaderCarrier{"Traceparent": parents, "Tracestate": states},
-			propagate.ListCarrier{"traceparent": parents, "tracestate": states},
-			propagate.ListCarrier{"Traceparent": parents, "Tracestate": states},
-			propagate.ListCarrier{"traceparent": parents, "Tracestate": states, "tracestate": {"z=26"}},
+			propagate.MetadataCarrier{"traceparent": parents, "tracestate": states},
+			propagate.MetadataCarrier{"Traceparent": parents, "Tracestate": states},
+			propagate.MetadataCarrier{"traceparent": parents, "Tracestate": states, "tracestate": {"z=26"}},
 			kafkaPairs.Carrier(&kafka),
 		}
 	}
@@ -208,7 +208,7 @@ func TestPeekHeaderOfForeignTypes(t *testing.T) {
 	for _, key := range []string{"traceparent", "Traceparent"} {
 		nats, md := natsHeader{key: {sampled}}, grpcMD{key: {unsampled}}
 		assert.Equal(t, propagate.Sampled, propagate.PeekHeader(nats))
-		assert.Equal(t, sampled, propagate.ListCarrier(nats).Get("traceparent"))
+		assert.Equal(t, sampled, propagate.MetadataCarrier(nats).Get("traceparent"))
 		assert.Equal(t, propagate.Unsampled, propagate.PeekHeader(md))
 		assert.Equal(t, unsampled, propagate.HeaderCarrier(md).Get("traceparent"))
 	}
@@ -216,7 +216,7 @@ func TestPeekHeaderOfForeignTypes(t *testing.T) {
 
 func TestCarriersLeaveSharedValuesAlone(t *testing.T) {
 	shared := []string{stale}
-	for _, c := range []deleting{propagate.HeaderCarrier{"Traceparent": shared}, propagate.ListCarrier{"traceparent": shared}} {
+	for _, c := range []deleting{propagate.HeaderCarrier{"Traceparent": shared}, propagate.MetadataCarrier{"traceparent": shared}} {
 		c.Set("traceparent", sampled)
 		assert.Equal(t, sampled, c.Get("traceparent"))
 		assert.Equal(t, []string{stale}, shared)
@@ -320,17 +320,17 @@ func TestCarrierAllocations(t *testing.T) {
 		{"peek into a list", 0, func() { sinkDecision = propagate.PeekHeader(nats) }},
 		{"peek into a map", 0, func() { sinkDecision = propagate.Peek(propagate.MapCarrier(meta).Get("traceparent")) }},
 		{"values of a header", 0, func() { sink = propagate.HeaderCarrier(header).Values("traceparent") }},
-		{"values of a list", 0, func() { sink = propagate.ListCarrier(nats).Values("tracestate") }},
+		{"values of a list", 0, func() { sink = propagate.MetadataCarrier(nats).Values("tracestate") }},
 		// For the context, as with the carriers of package propagation.
 		{"extract from a header", 1, func() { _ = carry.Extract(background, propagate.HeaderCarrier(header)) }},
-		{"extract from a list", 1, func() { _ = carry.Extract(background, propagate.ListCarrier(nats)) }},
+		{"extract from a list", 1, func() { _ = carry.Extract(background, propagate.MetadataCarrier(nats)) }},
 		{"extract from a map", 1, func() { _ = carry.Extract(background, propagate.MapCarrier(meta)) }},
 		// And the carrier, and a string of the value's bytes.
 		{"extract from pairs", 3, func() { _ = carry.Extract(background, kafkaPairs.Carrier(&kafka)) }},
 		{"extract from pointers", 3, func() { _ = carry.Extract(background, pointerPairs.Carrier(&pointers)) }},
 		// The traceparent, and the slice that holds it.
 		{"inject into a header", 2, func() { carry.Inject(ctx, propagate.HeaderCarrier(out)) }},
-		{"inject into a list", 2, func() { carry.Inject(ctx, propagate.ListCarrier(outList)) }},
+		{"inject into a list", 2, func() { carry.Inject(ctx, propagate.MetadataCarrier(outList)) }},
 		{"inject into a map", 1, func() { carry.Inject(ctx, propagate.MapCarrier(outMap)) }},
 		// The traceparent, the carrier and the list.
 		{"inject into pairs", 3, func() {

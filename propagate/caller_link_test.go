@@ -21,8 +21,8 @@ import (
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
-func linkBorder() *propagate.Border {
-	return propagate.NewBorder(propagate.Link, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+func linkBoundary() *propagate.Boundary {
+	return propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 }
 
 var fromCaller = propagation.MapCarrier{"traceparent": sampled, "tracestate": forged}
@@ -30,19 +30,19 @@ var fromCaller = propagation.MapCarrier{"traceparent": sampled, "tracestate": fo
 func TestTracerProviderOfOtherPoliciesIsTheOneGiven(t *testing.T) {
 	provider, _ := recorder(t, sdktrace.AlwaysSample())
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Ignore} {
-		assert.Same(t, provider, propagate.NewBorder(policy, inside).TracerProvider(provider))
+		assert.Same(t, provider, propagate.NewBoundary(policy, inside).TracerProvider(provider))
 	}
 }
 
 // The spans are the SDK's own, with what their tracer was made with.
 func TestTracerProviderMakesRealSpans(t *testing.T) {
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
-	border := linkBorder()
-	tracer := border.TracerProvider(provider).Tracer("scope", trace.WithInstrumentationVersion("v1"))
+	boundary := linkBoundary()
+	tracer := boundary.TracerProvider(provider).Tracer("scope", trace.WithInstrumentationVersion("v1"))
 	opts := make([]trace.SpanStartOption, 1, 8)
 	opts[0] = trace.WithAttributes(attribute.String("k", "v"))
 	for range 2 { // The options of the caller stay as they are.
-		ctx, span := tracer.Start(border.Extract(t.Context(), fromCaller), "first", opts...)
+		ctx, span := tracer.Start(boundary.Extract(t.Context(), fromCaller), "first", opts...)
 		assert.Implements(t, (*sdktrace.ReadWriteSpan)(nil), span)
 		assert.Equal(t, span, trace.SpanFromContext(ctx))
 		assert.Same(t, provider, span.TracerProvider())
@@ -61,10 +61,10 @@ func TestTracerProviderMakesRealSpans(t *testing.T) {
 // Links of the application come beside the caller's.
 func TestTracerProviderKeepsOtherLinks(t *testing.T) {
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
-	border := linkBorder()
+	boundary := linkBoundary()
 	other := trace.Link{SpanContext: spanContext(t, 0, "").WithSpanID(trace.SpanID{1})}
-	_, span := border.TracerProvider(provider).Tracer("").Start(
-		border.Extract(t.Context(), fromCaller), "first", trace.WithLinks(other))
+	_, span := boundary.TracerProvider(provider).Tracer("").Start(
+		boundary.Extract(t.Context(), fromCaller), "first", trace.WithLinks(other))
 	span.End()
 	links := recorded.Ended()[0].Links()
 	require.Len(t, links, 2)
@@ -76,11 +76,11 @@ func TestTracerProviderKeepsOtherLinks(t *testing.T) {
 // marked as remote, before it starts its own.
 func TestTracerProviderBehindAContextMarkedAsRemote(t *testing.T) {
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
-	border := linkBorder()
-	tracer := border.TracerProvider(provider).Tracer("")
+	boundary := linkBoundary()
+	tracer := boundary.TracerProvider(provider).Tracer("")
 	local, base := provider.Tracer("").Start(t.Context(), "base")
 	for _, before := range []context.Context{t.Context(), local} {
-		ctx := border.Extract(before, fromCaller)
+		ctx := boundary.Extract(before, fromCaller)
 		_, span := tracer.Start(trace.ContextWithRemoteSpanContext(ctx, trace.SpanContextFromContext(ctx)), "first")
 		span.End()
 	}
@@ -91,18 +91,18 @@ func TestTracerProviderBehindAContextMarkedAsRemote(t *testing.T) {
 	}
 }
 
-// Every span that has no other parent is at the border, whichever is started
+// Every span that has no other parent is at the boundary, whichever is started
 // first; and a root that the application asks for further down is its own.
 func TestTracerProviderTellsWhoIsFirst(t *testing.T) {
 	provider, recorded := recorder(t, sdktrace.NeverSample())
 	everyone := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
-	border := linkBorder()
-	ctx := border.Extract(t.Context(), fromCaller)
-	tracer := border.TracerProvider(everyone).Tracer("")
+	boundary := linkBoundary()
+	ctx := boundary.Extract(t.Context(), fromCaller)
+	tracer := boundary.TracerProvider(everyone).Tracer("")
 	below, a := tracer.Start(ctx, "a")
 	_, b := tracer.Start(ctx, "b")
 	_, root := tracer.Start(below, "root", trace.WithNewRoot())
-	unlinked, dropped := border.TracerProvider(provider).Tracer("").Start(ctx, "dropped")
+	unlinked, dropped := boundary.TracerProvider(provider).Tracer("").Start(ctx, "dropped")
 	_, under := tracer.Start(unlinked, "under")
 	for _, span := range []trace.Span{a, b, root, dropped, under} {
 		span.End()
@@ -117,10 +117,10 @@ func TestTracerProviderTellsWhoIsFirst(t *testing.T) {
 // A span that somebody else has put between is the parent, whichever its trace.
 func TestTracerProviderBelowASpanOfTheServersTrace(t *testing.T) {
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
-	border := linkBorder()
+	boundary := linkBoundary()
 	base, local := provider.Tracer("").Start(t.Context(), "base")
-	between, span := provider.Tracer("").Start(border.Extract(base, fromCaller), "between")
-	_, below := border.TracerProvider(provider).Tracer("").Start(between, "below")
+	between, span := provider.Tracer("").Start(boundary.Extract(base, fromCaller), "between")
+	_, below := boundary.TracerProvider(provider).Tracer("").Start(between, "below")
 	below.End()
 	span.End()
 	local.End()
@@ -133,28 +133,28 @@ func TestTracerProviderBelowASpanOfTheServersTrace(t *testing.T) {
 // A request to force a span, which lies in the context, still reaches a
 // sampler.
 func TestTracerProviderLeavesForceAlone(t *testing.T) {
-	border := linkBorder()
+	boundary := linkBoundary()
 	_, recorded := recorder(t, sdktrace.AlwaysSample())
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded),
 		sdktrace.WithSampler(sampler.Wrap(sdktrace.NeverSample())))
-	_, span := border.TracerProvider(provider).Tracer("").Start(
-		sampling.Force(border.Extract(t.Context(), fromCaller)), "forced")
+	_, span := boundary.TracerProvider(provider).Tracer("").Start(
+		sampling.Force(boundary.Extract(t.Context(), fromCaller)), "forced")
 	span.End()
 	require.Len(t, recorded.Ended(), 1)
 	checkCallerLink(t, recorded.Ended()[0].Links(), true)
 }
 
 func TestCallerLink(t *testing.T) {
-	border := linkBorder()
+	boundary := linkBoundary()
 	_, ok := propagate.CallerLink(t.Context())
 	assert.False(t, ok)
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Ignore} {
-		other := propagate.NewBorder(policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+		other := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 		_, ok = propagate.CallerLink(other.Extract(t.Context(), fromCaller))
 		assert.False(t, ok)
 	}
 
-	ctx := border.Extract(t.Context(), fromCaller)
+	ctx := boundary.Extract(t.Context(), fromCaller)
 	assert.False(t, trace.SpanContextFromContext(ctx).IsValid())
 	link, ok := propagate.CallerLink(ctx)
 	require.True(t, ok)
@@ -176,9 +176,9 @@ func TestCallerLink(t *testing.T) {
 // What an earlier request said is forgotten, whatever the next one says.
 func TestCallerLinkIsOfTheLastExtraction(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		next := propagate.NewBorder(policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+		next := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 		for _, carrier := range []propagation.MapCarrier{{}, {"traceparent": "x"}, {"traceparent": stale}} {
-			ctx := next.Extract(linkBorder().Extract(t.Context(), fromCaller), carrier)
+			ctx := next.Extract(linkBoundary().Extract(t.Context(), fromCaller), carrier)
 			link, ok := propagate.CallerLink(ctx)
 			assert.Equal(t, policy == propagate.Link && carrier["traceparent"] == stale, ok, "%v %v", policy, carrier)
 			assert.NotEqual(t, traceID, link.SpanContext.TraceID().String())
@@ -187,12 +187,12 @@ func TestCallerLinkIsOfTheLastExtraction(t *testing.T) {
 }
 
 // Requests that are handled at the same time are linked each to its own caller.
-func TestBorderConcurrently(t *testing.T) {
+func TestBoundaryConcurrently(t *testing.T) {
 	const workers, rounds = 8, 100
 	var counters propagate.Counters
-	border := propagate.NewBorder(propagate.Link, inside, propagate.WithBorderCounters(&counters))
+	boundary := propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(&counters))
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
-	tracer := border.TracerProvider(provider).Tracer("")
+	tracer := boundary.TracerProvider(provider).Tracer("")
 	base, local := provider.Tracer("").Start(t.Context(), "base")
 	var wg sync.WaitGroup
 	for worker := range uint64(workers) {
@@ -201,7 +201,7 @@ func TestBorderConcurrently(t *testing.T) {
 				var id trace.SpanID
 				binary.BigEndian.PutUint64(id[:], worker*rounds+round+1)
 				c := propagation.MapCarrier{"traceparent": "00-" + traceID + "-" + id.String() + "-01"}
-				ctx, span := tracer.Start(border.Extract(base, c), id.String())
+				ctx, span := tracer.Start(boundary.Extract(base, c), id.String())
 				_, child := tracer.Start(ctx, "child")
 				child.End()
 				span.End()
@@ -210,7 +210,7 @@ func TestBorderConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	local.End()
-	assert.Equal(t, propagate.Counts{BorderLinked: workers * rounds}, counters.Counts())
+	assert.Equal(t, propagate.Counts{BoundaryLinked: workers * rounds}, counters.Counts())
 	firsts := 0
 	for _, span := range recorded.Ended() {
 		if span.Name() == "child" || span.Name() == "base" {

@@ -15,17 +15,17 @@ import (
 	"github.com/waybill-go/waybill/propagate"
 )
 
-// newBorderSite is a site whose receiver stands at a border, and lets in the
+// newBoundarySite is a site whose receiver stands at a boundary, and lets in the
 // user's name alone of all baggage.
-func newBorderSite(t *testing.T, policy propagate.Policy) (*site, *propagate.Counters) {
+func newBoundarySite(t *testing.T, policy propagate.Policy) (*site, *propagate.Counters) {
 	t.Helper()
 	counters := &propagate.Counters{}
-	border := propagate.NewBorder(policy, propagation.NewCompositeTextMapPropagator(
+	boundary := propagate.NewBoundary(policy, propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{Counters: counters},
 		propagate.Baggage{Allow: []string{"user"}, Counters: counters},
-	), propagate.WithBorderCounters(counters))
-	s := newSite(t, border)
-	s.provider = border.TracerProvider(s.provider)
+	), propagate.WithBoundaryCounters(counters))
+	s := newSite(t, boundary)
+	s.provider = boundary.TracerProvider(s.provider)
 	return s, counters
 }
 
@@ -34,11 +34,11 @@ var fromStranger = []pair{
 	{"traceparent", sampled}, {"tracestate", "waybill=w:1000,other=1"}, {"baggage", "user=alice,admin=true"},
 }
 
-func TestBorderPolicies(t *testing.T) {
+func TestBoundaryPolicies(t *testing.T) {
 	for name, open := range wires {
 		for _, policy := range []propagate.Policy{propagate.Ignore, propagate.Link, propagate.Continue} {
 			t.Run(name+"/"+policy.String(), func(t *testing.T) {
-				s, counters := newBorderSite(t, policy)
+				s, counters := newBoundarySite(t, policy)
 				w := open(t, s)
 				w.sendRaw("hello", fromStranger...)
 				got := s.next(t)
@@ -60,10 +60,10 @@ func TestBorderPolicies(t *testing.T) {
 					require.Len(t, got.links, 1)
 					assert.Equal(t, traceID, got.links[0].TraceID().String())
 					assert.Equal(t, spanID, got.links[0].SpanID().String())
-					want.BorderLinked = 1
+					want.BoundaryLinked = 1
 				} else {
 					assert.Empty(t, got.links)
-					want.BorderIgnored = 1
+					want.BoundaryIgnored = 1
 				}
 				assert.Equal(t, want, counters.Counts())
 
@@ -82,8 +82,8 @@ func TestBorderPolicies(t *testing.T) {
 func TestPublicAndInternalListeners(t *testing.T) {
 	for name, open := range map[string]func(*testing.T, *site) wire{"http": openHTTP, "grpc": openGRPC} {
 		t.Run(name, func(t *testing.T) {
-			public, counters := newBorderSite(t, propagate.Link)
-			internal, trusted := newBorderSite(t, propagate.Continue)
+			public, counters := newBoundarySite(t, propagate.Link)
+			internal, trusted := newBoundarySite(t, propagate.Continue)
 			within := open(t, internal)
 			public.handle = func(ctx context.Context) { within.send(ctx, "within") }
 			open(t, public).sendRaw("hello", fromStranger...)
@@ -94,13 +94,13 @@ func TestPublicAndInternalListeners(t *testing.T) {
 			assert.NotEqual(t, traceID, outer.span.TraceID().String())
 
 			assert.Equal(t, "within", inner.body)
-			assert.Equal(t, outer.span.TraceID(), inner.span.TraceID(), "one trace from the border on")
+			assert.Equal(t, outer.span.TraceID(), inner.span.TraceID(), "one trace from the boundary on")
 			assert.True(t, inner.parent.IsRemote())
 			assert.True(t, internal.isOurs(inner.parent.SpanID()), "the client's span")
 			assert.Empty(t, inner.links, "the link is the first span's alone")
 			assert.Equal(t, "user=alice", inner.bag)
 			assert.Equal(t, trace.FlagsSampled, inner.span.TraceFlags()&trace.FlagsSampled)
-			assert.EqualValues(t, 1, counters.Counts().BorderLinked)
+			assert.EqualValues(t, 1, counters.Counts().BoundaryLinked)
 			assert.Zero(t, trusted.Counts())
 		})
 	}

@@ -26,10 +26,10 @@ func ExampleHeaderCarrier() {
 	// Output: map[Traceparent:[00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00]]
 }
 
-func ExampleListCarrier() {
+func ExampleMetadataCarrier() {
 	type Header map[string][]string // As NATS has it, and gRPC its MD.
 	message := Header{}
-	propagate.NewSampledFirst().Inject(exampleContext(), propagate.ListCarrier(message))
+	propagate.NewSampledFirst().Inject(exampleContext(), propagate.MetadataCarrier(message))
 	fmt.Println(message)
 	fmt.Println(propagate.PeekHeader(message))
 	// Output:

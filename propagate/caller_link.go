@@ -11,14 +11,14 @@ import (
 	"github.com/waybill-go/waybill/internal/caller"
 )
 
-// CallerLink returns a link to the span of the caller that a [Border] has put
+// CallerLink returns a link to the span of the caller that a [Boundary] has put
 // aside by its policy [Link], for those who start the first span themselves, or
 // add the link to one that was started without. It reports false if there is no
 // such caller. The link has the attribute waybill.link.reason, which is
-// "border", and no tracestate.
+// "boundary", and no tracestate.
 //
 // A context keeps it for all that is derived from it, also below the first
-// span, until the next extraction at a border.
+// span, until the next extraction at a boundary.
 func CallerLink(ctx context.Context) (trace.Link, bool) {
 	if c := caller.Of(ctx); c != nil {
 		return c.Link(), true
@@ -27,8 +27,8 @@ func CallerLink(ctx context.Context) (trace.Link, bool) {
 }
 
 // TracerProvider returns a provider for the instrumentation of a listener with
-// this border, beside the border itself. Its spans are those of provider. What
-// it starts right below an extraction by a border with the policy [Link] is a
+// this boundary, beside the boundary itself. Its spans are those of provider. What
+// it starts right below an extraction by a boundary with the policy [Link] is a
 // root, and has a link to the caller's span as from [CallerLink]; and one to
 // the span that was in the context before, if there was one, with "local" as
 // its reason. What is started below such a span is started as ever. If the
@@ -36,7 +36,7 @@ func CallerLink(ctx context.Context) (trace.Link, bool) {
 //
 // Some instrumentation takes its provider from a span in the context if it was
 // given none: so give it this one, even if it is made of the global one.
-func (b *Border) TracerProvider(provider trace.TracerProvider) trace.TracerProvider {
+func (b *Boundary) TracerProvider(provider trace.TracerProvider) trace.TracerProvider {
 	if b.policy != Link {
 		return provider
 	}

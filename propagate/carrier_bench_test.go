@@ -59,7 +59,7 @@ func compared(header http.Header, list func() *[]kafkaHeader) []comparedCarrier 
 	return []comparedCarrier{
 		{"otel-header", func() propagation.TextMapCarrier { return propagation.HeaderCarrier(header) }},
 		{"header", func() propagation.TextMapCarrier { return propagate.HeaderCarrier(header) }},
-		{"list", func() propagation.TextMapCarrier { return propagate.ListCarrier(lower) }},
+		{"list", func() propagation.TextMapCarrier { return propagate.MetadataCarrier(lower) }},
 		{"pairs", func() propagation.TextMapCarrier { return kafkaPairs.Carrier(list()) }},
 	}
 }

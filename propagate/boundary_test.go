@@ -20,7 +20,7 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// inside is what a border at a public listener has inside.
+// inside is what a boundary at a public listener has inside.
 var inside = propagation.NewCompositeTextMapPropagator(
 	propagate.TraceContext{}, propagate.Baggage{Allow: []string{"user"}, Counters: new(propagate.Counters)})
 
@@ -40,11 +40,11 @@ func recorder(t *testing.T, root sdktrace.Sampler) (*sdktrace.TracerProvider, *t
 
 // listener serves requests as instrumentation does by hand: the first span, and
 // one below it.
-func listener(t *testing.T, base context.Context, border *propagate.Border, provider trace.TracerProvider) string {
+func listener(t *testing.T, base context.Context, boundary *propagate.Boundary, provider trace.TracerProvider) string {
 	t.Helper()
-	tracer := border.TracerProvider(provider).Tracer("test")
+	tracer := boundary.TracerProvider(provider).Tracer("test")
 	return serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		ctx := border.Extract(trace.ContextWithSpan(r.Context(), trace.SpanFromContext(base)),
+		ctx := boundary.Extract(trace.ContextWithSpan(r.Context(), trace.SpanFromContext(base)),
 			propagation.HeaderCarrier(r.Header))
 		ctx, server := tracer.Start(ctx, "serve", trace.WithSpanKind(trace.SpanKindServer))
 		defer server.End()
@@ -82,24 +82,24 @@ var policies = []struct {
 	{"continue, unsampled", unsampled, propagate.Continue, true, false, 0, propagate.Counts{}},
 	{"continue, malformed", sampled + "-x", propagate.Continue, false, false, 2, propagate.Counts{}},
 	{"continue, none", "", propagate.Continue, false, false, 2, propagate.Counts{}},
-	{"link, sampled", sampled, propagate.Link, false, true, 2, propagate.Counts{BorderLinked: 1}},
-	{"link, unsampled", unsampled, propagate.Link, false, true, 2, propagate.Counts{BorderLinked: 1}},
+	{"link, sampled", sampled, propagate.Link, false, true, 2, propagate.Counts{BoundaryLinked: 1}},
+	{"link, unsampled", unsampled, propagate.Link, false, true, 2, propagate.Counts{BoundaryLinked: 1}},
 	{"link, malformed", sampled + "-x", propagate.Link, false, false, 2, propagate.Counts{}},
 	{"link, none", "", propagate.Link, false, false, 2, propagate.Counts{}},
-	{"ignore, sampled", sampled, propagate.Ignore, false, false, 2, propagate.Counts{BorderIgnored: 1}},
-	{"ignore, unsampled", unsampled, propagate.Ignore, false, false, 2, propagate.Counts{BorderIgnored: 1}},
+	{"ignore, sampled", sampled, propagate.Ignore, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
+	{"ignore, unsampled", unsampled, propagate.Ignore, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
 	{"ignore, malformed", sampled + "-x", propagate.Ignore, false, false, 2, propagate.Counts{}},
 	{"ignore, none", "", propagate.Ignore, false, false, 2, propagate.Counts{}},
-	{"unknown, sampled", sampled, 77, false, false, 2, propagate.Counts{BorderIgnored: 1}},
+	{"unknown, sampled", sampled, 77, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
 }
 
-func TestBorderOverHTTP(t *testing.T) {
+func TestBoundaryOverHTTP(t *testing.T) {
 	for _, tt := range policies {
 		t.Run(tt.name, func(t *testing.T) {
 			var counters propagate.Counters
-			border := propagate.NewBorder(tt.policy, inside, propagate.WithBorderCounters(&counters))
+			boundary := propagate.NewBoundary(tt.policy, inside, propagate.WithBoundaryCounters(&counters))
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
-			request(t, listener(t, t.Context(), border, provider), tt.parent, forged, "user=alice,secret=x")
+			request(t, listener(t, t.Context(), boundary, provider), tt.parent, forged, "user=alice,secret=x")
 
 			assert.Equal(t, tt.counts, counters.Counts())
 			ended := recorded.Ended()
@@ -110,7 +110,7 @@ func TestBorderOverHTTP(t *testing.T) {
 			child, first := ended[0], ended[1]
 			assert.Equal(t, first.SpanContext().SpanID(), child.Parent().SpanID())
 			assert.Equal(t, first.SpanContext().TraceID(), child.SpanContext().TraceID())
-			assert.Empty(t, child.Links(), "only the first span is at the border")
+			assert.Empty(t, child.Links(), "only the first span is at the boundary")
 
 			assert.Equal(t, tt.parented, first.Parent().IsValid())
 			assert.Equal(t, tt.parented, first.SpanContext().TraceID().String() == traceID)
@@ -137,39 +137,39 @@ func checkCallerLink(t *testing.T, links []sdktrace.Link, isSampled bool) {
 	assert.Zero(t, sc.TraceState().Len(), "not the caller's tracestate")
 	require.Len(t, links[0].Attributes, 1)
 	assert.Equal(t, "waybill.link.reason", string(links[0].Attributes[0].Key))
-	assert.Equal(t, "border", links[0].Attributes[0].Value.AsString())
+	assert.Equal(t, "boundary", links[0].Attributes[0].Value.AsString())
 }
 
 // The sampler decides on a new root, whatever the caller's flag says.
-func TestBorderLeavesTheDecisionToTheSampler(t *testing.T) {
+func TestBoundaryLeavesTheDecisionToTheSampler(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Link, propagate.Ignore} {
 		for root, want := range map[sdktrace.Sampler]int{sdktrace.AlwaysSample(): 2, sdktrace.NeverSample(): 0} {
 			for _, parent := range []string{sampled, unsampled} {
-				border := propagate.NewBorder(policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+				boundary := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 				provider, recorded := recorder(t, root)
-				request(t, listener(t, t.Context(), border, provider), parent, "", "")
+				request(t, listener(t, t.Context(), boundary, provider), parent, "", "")
 				assert.Len(t, recorded.Ended(), want, "%v %v %v", policy, root.Description(), parent)
 			}
 		}
 	}
 }
 
-func TestBorderLetsInAllowedBaggageAlone(t *testing.T) {
+func TestBoundaryLetsInAllowedBaggageAlone(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
 		for name, parent := range map[string]string{"sampled": sampled, "unsampled": unsampled, "none": ""} {
 			t.Run(policy.String()+"/"+name, func(t *testing.T) {
-				border := propagate.NewBorder(policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+				boundary := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 				c := fill(propagation.MapCarrier{}, parent, "", "user=bob,secret=x")
 				before := contextWith(t, trace.SpanContext{}, "user=server")
-				assert.Equal(t, "user=bob", bagOf(border.Extract(before, c)))
-				assert.Equal(t, "user=server", bagOf(border.Extract(before, propagation.MapCarrier{})))
+				assert.Equal(t, "user=bob", bagOf(boundary.Extract(before, c)))
+				assert.Equal(t, "user=server", bagOf(boundary.Extract(before, propagation.MapCarrier{})))
 			})
 		}
 	}
 }
 
 // A span that is in the context already is the server's own.
-func TestBorderWithALocalSpan(t *testing.T) {
+func TestBoundaryWithALocalSpan(t *testing.T) {
 	for name, tt := range map[string]struct {
 		policy propagate.Policy
 		parent string
@@ -186,10 +186,10 @@ func TestBorderWithALocalSpan(t *testing.T) {
 		"link, unsampled": {propagate.Link, unsampled, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			border := propagate.NewBorder(tt.policy, inside, propagate.WithBorderCounters(new(propagate.Counters)))
+			boundary := propagate.NewBoundary(tt.policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
 			base, local := provider.Tracer("test").Start(t.Context(), "life of the server")
-			request(t, listener(t, base, border, provider), tt.parent, "", "")
+			request(t, listener(t, base, boundary, provider), tt.parent, "", "")
 			local.End()
 
 			ended := recorded.Ended()
@@ -209,20 +209,20 @@ func TestBorderWithALocalSpan(t *testing.T) {
 	}
 }
 
-func TestBorderInjectGoesInside(t *testing.T) {
+func TestBoundaryInjectGoesInside(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		border := propagate.NewBorder(policy, inside)
+		boundary := propagate.NewBoundary(policy, inside)
 		ctx := contextWith(t, spanContext(t, trace.FlagsSampled, "a=1"), "user=alice,secret=x")
 		want, got := propagation.MapCarrier{}, propagation.MapCarrier{}
 		inside.Inject(ctx, want)
-		border.Inject(ctx, got)
+		boundary.Inject(ctx, got)
 		assert.Equal(t, want, got)
 		assert.Equal(t, "user=alice", got["baggage"])
-		assert.ElementsMatch(t, inside.Fields(), border.Fields())
+		assert.ElementsMatch(t, inside.Fields(), boundary.Fields())
 
 		// What came from a caller does not go on behind its back.
 		got = propagation.MapCarrier{}
-		border.Inject(border.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled}), got)
+		boundary.Inject(boundary.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled}), got)
 		assert.Equal(t, policy == propagate.Continue, got["traceparent"] == sampled)
 	}
 }
@@ -237,10 +237,10 @@ func (s seen) Extract(ctx context.Context, c propagation.TextMapCarrier) context
 }
 
 // Of what a stranger sends, baggage goes on and nothing else.
-func TestBorderLetsInNothingElse(t *testing.T) {
+func TestBoundaryLetsInNothingElse(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		border := propagate.NewBorder(policy, seen{inside}, propagate.WithBorderCounters(new(propagate.Counters)))
-		ctx := border.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled, "baggage": "user=alice"})
+		boundary := propagate.NewBoundary(policy, seen{inside}, propagate.WithBoundaryCounters(new(propagate.Counters)))
+		ctx := boundary.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled, "baggage": "user=alice"})
 		assert.Equal(t, policy == propagate.Continue, ctx.Value(seenKey{}) != nil)
 		assert.Equal(t, policy == propagate.Continue, trace.SpanContextFromContext(ctx).IsValid())
 		assert.Equal(t, "user=alice", bagOf(ctx))
@@ -254,43 +254,43 @@ func (c clearing) Extract(ctx context.Context, _ propagation.TextMapCarrier) con
 	return baggage.ContextWithoutBaggage(ctx)
 }
 
-func TestBorderLetsBaggageBeTakenAway(t *testing.T) {
+func TestBoundaryLetsBaggageBeTakenAway(t *testing.T) {
 	before := contextWith(t, trace.SpanContext{}, "user=server")
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		border := propagate.NewBorder(policy, clearing{})
-		assert.Empty(t, bagOf(border.Extract(before, propagation.MapCarrier{})))
+		boundary := propagate.NewBoundary(policy, clearing{})
+		assert.Empty(t, bagOf(boundary.Extract(before, propagation.MapCarrier{})))
 	}
 }
 
-// As NewBorder says, which is why it asks for something else.
-func TestBorderWithSampledFirstInside(t *testing.T) {
+// As NewBoundary says, which is why it asks for something else.
+func TestBoundaryWithSampledFirstInside(t *testing.T) {
 	for parent, want := range map[string]string{sampled: "user=alice", unsampled: "", "": "user=alice"} {
-		border := propagate.NewBorder(propagate.Ignore, propagate.NewSampledFirst(),
-			propagate.WithBorderCounters(new(propagate.Counters)))
-		ctx := border.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent, "baggage": "user=alice"})
+		boundary := propagate.NewBoundary(propagate.Ignore, propagate.NewSampledFirst(),
+			propagate.WithBoundaryCounters(new(propagate.Counters)))
+		ctx := boundary.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent, "baggage": "user=alice"})
 		assert.Equal(t, want, bagOf(ctx), parent)
 		assert.False(t, trace.SpanContextFromContext(ctx).IsValid())
 	}
 }
 
-func TestBorderWithNothingInside(t *testing.T) {
-	border := propagate.NewBorder(propagate.Link, nil)
+func TestBoundaryWithNothingInside(t *testing.T) {
+	boundary := propagate.NewBoundary(propagate.Link, nil)
 	c := propagation.MapCarrier{"traceparent": sampled}
-	assert.Equal(t, t.Context(), border.Extract(t.Context(), c))
-	border.Inject(contextWith(t, spanContext(t, 0, ""), ""), c)
+	assert.Equal(t, t.Context(), boundary.Extract(t.Context(), c))
+	boundary.Inject(contextWith(t, spanContext(t, 0, ""), ""), c)
 	assert.Equal(t, propagation.MapCarrier{"traceparent": sampled}, c)
-	assert.Empty(t, border.Fields())
+	assert.Empty(t, boundary.Fields())
 }
 
-func TestBorderCountsByDefault(t *testing.T) {
+func TestBoundaryCountsByDefault(t *testing.T) {
 	c := propagation.MapCarrier{"traceparent": sampled}
-	for _, border := range []*propagate.Border{
-		propagate.NewBorder(propagate.Link, inside),
-		propagate.NewBorder(propagate.Link, inside, propagate.WithBorderCounters(nil)),
+	for _, boundary := range []*propagate.Boundary{
+		propagate.NewBoundary(propagate.Link, inside),
+		propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(nil)),
 	} {
-		before := propagate.DefaultCounters().Counts().BorderLinked
-		border.Extract(t.Context(), c)
-		assert.Equal(t, before+1, propagate.DefaultCounters().Counts().BorderLinked)
+		before := propagate.DefaultCounters().Counts().BoundaryLinked
+		boundary.Extract(t.Context(), c)
+		assert.Equal(t, before+1, propagate.DefaultCounters().Counts().BoundaryLinked)
 	}
 }
 
