@@ -24,7 +24,7 @@ import (
 
 const (
 	patience = time.Minute            // bounds every wait; none is expected to take it
-	short    = 200 * time.Millisecond // what the server under test has for everything
+	short    = 500 * time.Millisecond // what the server under test has for everything
 	never    = time.Hour
 )
 
@@ -84,8 +84,9 @@ func TestSlowClientsMakeRoom(t *testing.T) {
 		"idle":    "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, addr, _ := serve(t, readBody, short, never, conns)
-			for range 3 * conns {
+			for range 2 * conns {
 				conn, err := net.Dial("tcp", addr)
 				require.NoError(t, err)
 				t.Cleanup(func() { _ = conn.Close() })
@@ -183,15 +184,14 @@ func TestWebSocketsOutliveTheTimesOfRequests(t *testing.T) {
 			}
 		}
 	})
-	const times = 50 * time.Millisecond
-	_, addr, _ := serve(t, h, times, 0, 10)
+	_, addr, _ := serve(t, h, short, 0, 10)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	conn, _, err := websocket.Dial(ctx, "ws://"+addr, &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // Dial does.
 	require.NoError(t, err)
-	defer conn.CloseNow() //nolint:errcheck // It only ends.
-	for begun := time.Now(); time.Since(begun) < 5*times; time.Sleep(times) {
+	defer conn.CloseNow()                                                           //nolint:errcheck // It only ends.
+	for begun := time.Now(); time.Since(begun) < 5*short/2; time.Sleep(short / 4) { // An answer has twice as long.
 		require.NoError(t, conn.Write(ctx, websocket.MessageText, []byte("x")))
 		_, _, err = conn.Read(ctx)
 		require.NoError(t, err)
