@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/internal/report"
 	"github.com/waybill-go/waybill/mailbox"
@@ -44,7 +45,7 @@ func (c *counted) quantile(q float64) float64 {
 func TestLatencyIsWhatWasCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slowAfter = 500 * time.Millisecond // Nothing comes near to it.
-		sums := report.NewSums("session")
+		sums := report.NewSums("session", 1)
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sums))
 		settings := sampling.DefaultConfiguration()
 		settings.Default.Late = sampling.Late{Slow: slowAfter, Stratum: true, PerSecond: -1}
@@ -114,4 +115,22 @@ func TestLatencyIsWhatWasCounted(t *testing.T) {
 		// Negative control: the quantile of the deliveries to small groups is another.
 		assert.False(t, near(0.003, l.All.Quantile(0.5)))
 	})
+}
+
+// Of traces of which a share is kept, what is estimated is that of all.
+func TestLatencyOfTracesThatWereNotKept(t *testing.T) {
+	for _, head := range []float64{0, 1, 0.25} {
+		sums := report.NewSums("session", head)
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sums))
+		for range 8 {
+			_, span := provider.Tracer("test").Start(t.Context(), "session string",
+				trace.WithAttributes(mailbox.ProcessKindKey.String("session")))
+			span.End()
+		}
+		want := 8.0
+		if head > 0 {
+			want /= head
+		}
+		assert.InDelta(t, want, sums.Finish().Latency.All.Count().Value, 1e-9)
+	}
 }

@@ -83,7 +83,7 @@ func TestFanouts(t *testing.T) {
 	for range 19 {
 		spans = append(spans, tracetest.SpanStub{Name: "session MessageCreate", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000)}})
 	}
-	sums := report.NewSums("session")
+	sums := report.NewSums("session", 1)
 	for _, span := range spans.Snapshots() {
 		sums.OnEnd(span)
 	}

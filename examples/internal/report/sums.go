@@ -33,8 +33,14 @@ type Totals struct {
 
 var _ sdktrace.SpanProcessor = (*Sums)(nil)
 
-// NewSums begins to sum up. Latency is about messages to processes of that kind.
-func NewSums(kind string) *Sums { return &Sums{latencies: latencies{kind: kind}} }
+// NewSums begins to sum up. Latency is about messages to processes of that kind, in
+// traces that a sampler keeps with the probability head: of all, and of the traces that
+// were kept if it is 0 because nobody knows.
+func NewSums(kind string, head float64) *Sums {
+	s := &Sums{latencies: latencies{kind: kind}}
+	s.latencies.spans.AssumeHead(head)
+	return s
+}
 
 // OnStart implements sdktrace.SpanProcessor.
 func (*Sums) OnStart(context.Context, sdktrace.ReadWriteSpan) {}

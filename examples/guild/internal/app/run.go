@@ -79,8 +79,12 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.tryReport(); err != nil {
 		return err
 	}
+	head := r.c.Sample
+	if r.c.SampleEnv {
+		head = 0 // It may depend on anything.
+	}
 	r.tel = telemetry.New(ctx, telemetry.Config{
-		Recorder: record.New(keep), Sums: report.NewSums(sessions.Kind), Console: r.out, Warn: r.warn,
+		Recorder: record.New(keep), Sums: report.NewSums(sessions.Kind, head), Console: r.out, Warn: r.warn,
 	})
 	for _, line := range r.tel.Exporting() {
 		fmt.Fprintln(r.out, line)
@@ -165,7 +169,11 @@ func (r *run) showLatency(totals report.Totals) {
 	}
 	truth := &r.services.sessions.Latency
 	slow := l.Slow.Count()
-	fmt.Fprintf(r.out, "latency, estimated from %d spans of sessions, and counted:\n", l.Spans)
+	of := ""
+	if r.c.SampleEnv {
+		of = " of the posts that were traced"
+	}
+	fmt.Fprintf(r.out, "latency, estimated from %d spans of sessions%s, and counted:\n", l.Spans, of)
 	fmt.Fprintf(r.out, "          slow deliveries  %s   %d\n", figure(slow.Value, slow.StdErr, ""), truth.Slow())
 	for _, q := range []struct {
 		name string
