@@ -119,9 +119,9 @@ func ourSpawn(size int, how spawning, used bool) (*contender, error) {
 				id := strconv.Itoa(i)
 				p, err = kind.GetOrSpawn(id, func(
 					context.Context, mailbox.Ref[message],
-				) (mailbox.Incarnation[message], error) {
+				) (mailbox.Instance[message], error) {
 					runtime.KeepAlive(id)
-					return mailbox.Incarnation[message]{Handle: shared}, nil
+					return mailbox.Instance[message]{Handle: shared}, nil
 				})
 			} else {
 				p, err = kind.Spawn("", shared)

@@ -52,7 +52,7 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 		{"unsampled trace", trace.ContextWithSpanContext(context.Background(), unsampled), nil},
 		{"cancellable", cancellable, nil},
 		{"from a handler", nil, nil},
-		{"from a handler to an entry point", nil, []mailbox.KindOption{mailbox.WithRoots()}},
+		{"from a handler to an entry point", nil, []mailbox.KindOption{mailbox.WithRootSpans()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const runs = 500

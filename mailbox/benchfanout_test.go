@@ -45,7 +45,7 @@ func BenchmarkFanout(b *testing.B) {
 					if d.Delivered != n {
 						b.Fatalf("%+v", d)
 					}
-					traced += d.Traced
+					traced += d.Sampled
 					all.Wait()
 				}
 				b.StopTimer()

@@ -142,7 +142,7 @@ func TestWorkersAreGivenUpForGood(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // The system has one worker.
-				sys := newSystem(t, mailbox.WithHandlerWait(time.Second))
+				sys := newSystem(t, mailbox.WithHandlerSendTimeout(time.Second))
 				use := test.use(t, sys)
 				held, _, release := hold()
 				pass(t, spawn(t, sys, "other", do)) // Past what is blocked already.
@@ -167,7 +167,7 @@ func TestOwnGoroutinesWaitForNobody(t *testing.T) {
 		release := make(chan struct{})
 		elapsed := stopwatch()
 		for range 100 {
-			require.NoError(t, spawn(t, sys, "blocked", do, mailbox.WithOwnGoroutine()).Send(t.Context(),
+			require.NoError(t, spawn(t, sys, "blocked", do, mailbox.WithDedicatedGoroutine()).Send(t.Context(),
 				func(context.Context) error { <-release; return nil }))
 		}
 		pass(t, spawn(t, sys, "other", do))

@@ -21,10 +21,10 @@ import (
 type Delivery struct {
 	Size      int // members when the broadcast began
 	Delivered int // mailboxes that took the message
-	Rejected  int // mailboxes that refused it, for one of these reasons:
+	Refused   int // mailboxes that refused it, for one of these reasons:
 	Full      int // there was no room
 	Stopped   int // the process takes no more
-	Traced    int // recipients chosen to keep the trace, refused ones included
+	Sampled   int // recipients chosen to keep the trace, refused ones included
 }
 
 // Broadcast sends message to every member. It never waits: a full mailbox
@@ -203,7 +203,7 @@ func (d *delivery[M]) spread(members []*process[M], positions []int, skipped par
 	}
 	d.deliver(members[rest:], &skipped)
 	d.woken.flush()
-	d.Traced = len(positions)
+	d.Sampled = len(positions)
 }
 
 // deliverAll gives s to each of members, and returns when all that it wakes are
@@ -245,7 +245,7 @@ func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 }
 
 func (d *delivery[M]) reject(p *process[M], err error) {
-	d.Rejected++
+	d.Refused++
 	if err == ErrFull { //nolint:errorlint // Our own, never wrapped.
 		d.Full++
 	} else {
@@ -270,7 +270,7 @@ func aboveBroadcast(parent sampling.Fanout) []attribute.KeyValue {
 
 // attributes describes the broadcast itself on its span.
 func (d *Delivery) attributes(method string, shed bool) []attribute.KeyValue {
-	if d.Traced == d.Size {
+	if d.Sampled == d.Size {
 		method = "all"
 	}
 	attrs := make([]attribute.KeyValue, 0, 7)
@@ -279,9 +279,9 @@ func (d *Delivery) attributes(method string, shed bool) []attribute.KeyValue {
 	}
 	return append(attrs,
 		sampling.SizeKey.Int(d.Size),
-		FanoutSampledKey.Int(d.Traced),
+		FanoutSampledKey.Int(d.Sampled),
 		FanoutMethodKey.String(method),
 		FanoutDeliveredKey.Int(d.Delivered),
-		FanoutRefusedKey.Int(d.Rejected),
+		FanoutRefusedKey.Int(d.Refused),
 	)
 }

@@ -38,7 +38,7 @@ func TestBroadcastNeverWaits(t *testing.T) {
 			refused[member] = err
 		})
 		assert.Zero(t, elapsed())
-		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 2, Rejected: 2, Full: 1, Stopped: 1}, d)
+		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 2, Refused: 2, Full: 1, Stopped: 1}, d)
 		assert.Equal(t, map[mailbox.Ref[job]]error{full: mailbox.ErrFull, stopping: mailbox.ErrStopped}, refused)
 		s := sys.Stats()
 		assert.Equal(t, mailbox.Refused{Full: 1, Stopped: 1}, s.Refused)
@@ -68,7 +68,7 @@ func TestBroadcastFromAHandlerNeverWaits(t *testing.T) {
 			assert.Zero(t, elapsed())
 			return nil
 		}))
-		assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 1, Rejected: 1, Full: 1}, await(t, result))
+		assert.Equal(t, mailbox.Delivery{Size: 2, Delivered: 1, Refused: 1, Full: 1}, await(t, result))
 		release()
 		drain(t, sys)
 	})
@@ -181,10 +181,10 @@ func TestBroadcastWhileMembersComeAndGo(t *testing.T) {
 	delivered, rejected := 0, 0
 	for _, list := range all {
 		for _, s := range list {
-			require.Equal(t, s.delivery.Size, s.delivery.Delivered+s.delivery.Rejected)
+			require.Equal(t, s.delivery.Size, s.delivery.Delivered+s.delivery.Refused)
 			require.EqualValues(t, s.delivery.Delivered, s.handled.Load(), "handled as often as delivered")
 			delivered += s.delivery.Delivered
-			rejected += s.delivery.Rejected
+			rejected += s.delivery.Refused
 		}
 	}
 	s := sys.Stats()

@@ -77,7 +77,7 @@ func TestCallReturnsWhatTheHandlerMadeOfIt(t *testing.T) {
 		{"Goexit", func(context.Context, mailbox.Reply[int]) error {
 			runtime.Goexit()
 			return nil
-		}, 0, func(t *testing.T, err error) { t.Helper(); assert.ErrorIs(t, err, mailbox.ErrExit) }, 1},
+		}, 0, func(t *testing.T, err error) { t.Helper(); assert.ErrorIs(t, err, mailbox.ErrGoexit) }, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sys := newSystem(t)
@@ -183,13 +183,13 @@ func TestQueuedCallEndsWithItsProcess(t *testing.T) {
 		after error // of the message in hand
 		dead  mailbox.DeadLetters
 	}{
-		{"killed", func(ref mailbox.Ref[ask]) { ref.Kill() }, nil, mailbox.DeadLetters{Stopped: 1}},
+		{"killed", func(ref mailbox.Ref[ask]) { ref.Kill() }, nil, mailbox.DeadLetters{Killed: 1}},
 		{"failed", func(mailbox.Ref[ask]) {}, assert.AnError, mailbox.DeadLetters{Failed: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t)
-				ref := spawn(t, sys, "oracle", answerAsk, mailbox.WithErrorPolicy(mailbox.Stop))
+				ref := spawn(t, sys, "oracle", answerAsk, mailbox.WithErrorPolicy(mailbox.Terminate))
 				entered, open := make(chan struct{}), make(chan struct{})
 				require.NoError(t, ref.Send(t.Context(), ask{do: func(ctx context.Context, r mailbox.Reply[int]) error {
 					_ = block(entered, open)(ctx, r)

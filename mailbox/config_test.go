@@ -81,5 +81,5 @@ func TestStatsOfAnEmptySystem(t *testing.T) {
 
 func TestTotalsAddUpAllReasons(t *testing.T) {
 	assert.EqualValues(t, 7, mailbox.Refused{Full: 1, Stopped: 2, Cancelled: 4}.Total())
-	assert.EqualValues(t, 15, mailbox.DeadLetters{Stopped: 1, Failed: 2, Dropped: 4, Expired: 8}.Total())
+	assert.EqualValues(t, 15, mailbox.DeadLetters{Killed: 1, Failed: 2, Dropped: 4, Expired: 8}.Total())
 }

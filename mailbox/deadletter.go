@@ -9,7 +9,7 @@ import "errors"
 type deadReason string
 
 const (
-	deadStopped deadReason = "dead_letter_stopped"
+	deadKilled  deadReason = "dead_letter_killed"
 	deadFailed  deadReason = "dead_letter_failed"
 	deadDropped deadReason = "dead_letter_dropped"
 	deadExpired deadReason = "dead_letter_expired"
@@ -17,8 +17,8 @@ const (
 
 func (r deadReason) count(n *DeadLetters) {
 	switch r {
-	case deadStopped:
-		n.Stopped++
+	case deadKilled:
+		n.Killed++
 	case deadFailed:
 		n.Failed++
 	case deadDropped:

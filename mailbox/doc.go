@@ -22,7 +22,7 @@
 // processors (GOMAXPROCS) when the system was made. A handler may block for as
 // long as it likes: a [Call] or a waiting Send gives up its worker at once, and
 // where other handlers block while processes wait, more workers are let in, within
-// a millisecond or two if a processor is free; [WithOwnGoroutine] is for kinds that
+// a millisecond or two if a processor is free; [WithDedicatedGoroutine] is for kinds that
 // always block. A process that is never out of messages lets others have their turn
 // every 64.
 //
@@ -34,7 +34,7 @@
 //
 // # Traces
 //
-// Processes continue traces and start none (but see [WithRoots]). The handling
+// Processes continue traces and start none (but see [WithRootSpans]). The handling
 // of a message whose trace is sampled is a span named "<kind> <message type>",
 // a child of the sender's, which says how long the message waited; spans that
 // the handler starts with its context nest below it. The handler of any other
@@ -70,17 +70,17 @@
 // has it start afresh, as configured ([FailurePolicy]). The reply of a failed call
 // is that failure.
 //
-// A process that is spawned with a [Start] has its state made for it: for the first
-// message, and again after a failure ([Restart]) or after it was put away for
-// being idle ([WithPutAway]). All that time it is the same process, with the same
+// A process that is spawned with a [Factory] has its state made for it: for the first
+// message, and again after a failure ([Restart]) or after it was passivated for
+// being idle ([WithPassivation]). All that time it is the same process, with the same
 // mailbox, and no message is lost. [Kind.GetOrSpawn] finds such processes by their
 // IDs:
 //
 //	carts, err := mailbox.NewKind[CartMsg](sys, "cart",
-//		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPutAway(10*time.Minute))
-//	cart, err := carts.GetOrSpawn(userID, func(ctx context.Context, self mailbox.Ref[CartMsg]) (mailbox.Incarnation[CartMsg], error) {
+//		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPassivation(10*time.Minute))
+//	cart, err := carts.GetOrSpawn(userID, func(ctx context.Context, self mailbox.Ref[CartMsg]) (mailbox.Instance[CartMsg], error) {
 //		state, err := load(ctx, self.ID())
-//		return mailbox.Incarnation[CartMsg]{Handle: state.handle, Save: state.save}, err
+//		return mailbox.Instance[CartMsg]{Handle: state.handle, Save: state.save}, err
 //	})
 //
 // What goes wrong is heard: [WithEventHook] and [WithLogger] tell of failed handlers,

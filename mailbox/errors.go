@@ -20,12 +20,12 @@ var (
 	// ErrSelfCall means that a handler called its own process, which could
 	// never answer.
 	ErrSelfCall = errors.New("mailbox: a process cannot call itself")
-	// ErrExit means that a handler ended its goroutine with runtime.Goexit.
-	ErrExit = errors.New("mailbox: handler called runtime.Goexit")
+	// ErrGoexit means that a handler ended its goroutine with runtime.Goexit.
+	ErrGoexit = errors.New("mailbox: handler called runtime.Goexit")
 	// ErrKilled means that the process was killed.
 	ErrKilled = errors.New("mailbox: killed")
-	// ErrGivenUp means that the process failed too often to be restarted again.
-	ErrGivenUp = errors.New("mailbox: failed too often")
+	// ErrTooManyRestarts means that the process failed too often to be restarted again.
+	ErrTooManyRestarts = errors.New("mailbox: failed too often")
 	// ErrLinked means that the process ended because one that it was linked to did.
 	ErrLinked = errors.New("mailbox: ended with a linked process")
 	// ErrConfig means that an option's value makes no sense.

@@ -17,7 +17,7 @@ import (
 type EventType int
 
 const (
-	// HandlerFailed tells of a handler, or of the [Start] before it, that returned an
+	// HandlerFailed tells of a handler, or of the [Factory] before it, that returned an
 	// error, panicked or called runtime.Goexit.
 	HandlerFailed EventType = iota + 1
 	// MessageRefused tells of a message that a process did not take in.
@@ -27,9 +27,9 @@ const (
 	// ProcessEnded tells of a process that ended because of a failure, its own or that
 	// of one it was linked to, or because it was killed.
 	ProcessEnded
-	// SaveFailed tells of an [Incarnation] whose Save failed.
+	// SaveFailed tells of an [Instance] whose Save failed.
 	SaveFailed
-	// CloseFailed tells of an [Incarnation] whose Close failed.
+	// CloseFailed tells of an [Instance] whose Close failed.
 	CloseFailed
 )
 

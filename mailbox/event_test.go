@@ -84,7 +84,7 @@ func TestEventsOfHandlers(t *testing.T) {
 		assert.False(t, e.SpanContext.IsValid(), "it has no trace")
 
 		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { runtime.Goexit(); return nil }))
-		require.ErrorIs(t, heard.one(t).Err, mailbox.ErrExit)
+		require.ErrorIs(t, heard.one(t).Err, mailbox.ErrGoexit)
 
 		require.NoError(t, ref.Send(t.Context(), nothing))
 		assert.Empty(t, heard.heard())
@@ -119,13 +119,13 @@ func TestEventsOfMessagesAndEnds(t *testing.T) {
 		events := heard.heard()
 		require.Len(t, events, 2)
 		assert.Equal(t, mailbox.MessageDead, events[0].Type)
-		assert.Equal(t, "dead_letter_stopped", events[0].Reason)
+		assert.Equal(t, "dead_letter_killed", events[0].Reason)
 		assert.Equal(t, mailbox.ProcessEnded, events[1].Type)
 		require.ErrorIs(t, events[1].Err, mailbox.ErrKilled)
 		require.ErrorIs(t, full.Send(t.Context(), nothing), mailbox.ErrStopped)
 		assert.Equal(t, "refused_stopped", heard.one(t).Reason)
 
-		fragile := spawn(t, sys, "fragile", do, mailbox.WithErrorPolicy(mailbox.Stop))
+		fragile := spawn(t, sys, "fragile", do, mailbox.WithErrorPolicy(mailbox.Terminate))
 		require.NoError(t, fragile.Send(t.Context(), func(context.Context) error { return errBroken }))
 		events = heard.heard()
 		require.Len(t, events, 2)

@@ -17,14 +17,14 @@ import (
 )
 
 // A counter that is found by its ID, starts afresh when it panics, and saves its
-// state when it is put away.
+// state when it is passivated.
 func ExampleKind_GetOrSpawn() {
 	ctx := context.Background()
 	saved := make(map[string]int) // A database, for real.
-	start := func(_ context.Context, self mailbox.Ref[int]) (mailbox.Incarnation[int], error) {
+	start := func(_ context.Context, self mailbox.Ref[int]) (mailbox.Instance[int], error) {
 		total := saved[self.ID()]
 		fmt.Println(self.ID(), "begins with", total)
-		return mailbox.Incarnation[int]{
+		return mailbox.Instance[int]{
 			Handle: func(_ context.Context, n int) error {
 				if n < 0 {
 					panic("a negative number")
@@ -42,7 +42,7 @@ func ExampleKind_GetOrSpawn() {
 	sys := mailbox.NewSystem()
 	counters, err := mailbox.NewKind[int](sys, "counter",
 		mailbox.WithPanicPolicy(mailbox.Restart),
-		mailbox.WithRestarts(mailbox.Restarts{MinBackoff: time.Millisecond}))
+		mailbox.WithRestartPolicy(mailbox.RestartPolicy{MinBackoff: time.Millisecond}))
 	if err != nil {
 		panic(err)
 	}
@@ -56,8 +56,8 @@ func ExampleKind_GetOrSpawn() {
 		}
 	}
 	counter, _ := counters.Lookup("visits")
-	counter.PutAway() // When it has nothing to do. Or by itself: see WithPutAway.
-	for sys.Stats().PutAway == 0 {
+	counter.Passivate() // When it has nothing to do. Or by itself: see WithPassivation.
+	for sys.Stats().Passivated == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println("saved", saved["visits"])
@@ -78,7 +78,7 @@ func ExampleKind_GetOrSpawn() {
 func ExampleWatch() {
 	ctx := context.Background()
 	sys := mailbox.NewSystem()
-	supervisor, err := mailbox.Spawn(sys, "supervisor", func(_ context.Context, e mailbox.Ended) error {
+	supervisor, err := mailbox.Spawn(sys, "supervisor", func(_ context.Context, e mailbox.Termination) error {
 		fmt.Println(e.Kind, "ended:", e.Err)
 		return nil
 	})
@@ -87,11 +87,11 @@ func ExampleWatch() {
 	}
 	worker, err := mailbox.Spawn(sys, "worker", func(context.Context, string) error {
 		return errors.New("out of paper")
-	}, mailbox.WithErrorPolicy(mailbox.Stop))
+	}, mailbox.WithErrorPolicy(mailbox.Terminate))
 	if err != nil {
 		panic(err)
 	}
-	mailbox.Watch(supervisor, worker, func(e mailbox.Ended) mailbox.Ended { return e })
+	mailbox.Watch(supervisor, worker, func(e mailbox.Termination) mailbox.Termination { return e })
 	if err := worker.Send(ctx, "print"); err != nil {
 		panic(err)
 	}
@@ -122,11 +122,11 @@ func ExampleLink() {
 	// mailbox: ended with a linked process: guild: mailbox: killed
 }
 
-func ExampleSystem_Register() {
+func ExampleSystem_RegisterMetrics() {
 	sys := mailbox.NewSystem()
 	reader := sdkmetric.NewManualReader() // A program has one that exports.
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
-	registration, err := sys.Register(meter)
+	registration, err := sys.RegisterMetrics(meter)
 	if err != nil {
 		panic(err)
 	}

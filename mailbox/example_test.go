@@ -175,6 +175,6 @@ func ExampleNewGroup() {
 	}
 	fmt.Println(names, sys.Stats().Handled, "handled")
 	// Output:
-	// {Size:10000 Delivered:10000 Rejected:0 Full:0 Stopped:0 Traced:10}
+	// {Size:10000 Delivered:10000 Refused:0 Full:0 Stopped:0 Sampled:10}
 	// map[broadcast sessions:1 post:1 session string:10] 10000 handled
 }

@@ -39,7 +39,7 @@ func TestFailurePolicies(t *testing.T) {
 	is := func(want error) func(t *testing.T, err error) {
 		return func(t *testing.T, err error) { t.Helper(); require.ErrorIs(t, err, want) }
 	}
-	errorStops := mailbox.WithErrorPolicy(mailbox.Stop)
+	errorStops := mailbox.WithErrorPolicy(mailbox.Terminate)
 	panicStays := mailbox.WithPanicPolicy(mailbox.Continue)
 	for _, test := range []struct {
 		name  string
@@ -52,13 +52,13 @@ func TestFailurePolicies(t *testing.T) {
 		{"error to stop", []mailbox.KindOption{errorStops}, fails, is(errSpilt)},
 		{"error to stop, panic to continue", []mailbox.KindOption{errorStops, panicStays}, fails, is(errSpilt)},
 		{"panic by default", nil, panics, isPanic},
-		{"panic to stop", []mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Stop)}, panics, isPanic},
+		{"panic to stop", []mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Terminate)}, panics, isPanic},
 		{"panic to continue", []mailbox.KindOption{panicStays}, panics, nil},
 		{"panic to continue, error to stop", []mailbox.KindOption{errorStops, panicStays}, panics, nil},
 		{"runtime error", nil, overruns, isPanic},
-		{"Goexit by default", nil, exits, is(mailbox.ErrExit)},
+		{"Goexit by default", nil, exits, is(mailbox.ErrGoexit)},
 		{"Goexit to continue", []mailbox.KindOption{panicStays}, exits, nil},
-		{"Goexit in a panic", nil, exitsPanicking, is(mailbox.ErrExit)},
+		{"Goexit in a panic", nil, exitsPanicking, is(mailbox.ErrGoexit)},
 		{"Goexit in a panic to continue", []mailbox.KindOption{panicStays}, exitsPanicking, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -150,9 +150,9 @@ func TestAnothersPanicIsAnError(t *testing.T) {
 			ends bool
 		}{
 			{"default", nil, false},
-			{"panic stops", []mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Stop)}, false},
+			{"panic stops", []mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Terminate)}, false},
 			{"error stops", []mailbox.KindOption{
-				mailbox.WithErrorPolicy(mailbox.Stop), mailbox.WithPanicPolicy(mailbox.Continue),
+				mailbox.WithErrorPolicy(mailbox.Terminate), mailbox.WithPanicPolicy(mailbox.Continue),
 			}, true},
 		} {
 			t.Run(fault.name+", "+policies.name, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestKilledProcessDidNotFail(t *testing.T) {
 	// A handler that returns its context's error when it is killed does what it
 	// should: the kill ended the process, not the error.
 	sys := newSystem(t)
-	ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Stop))
+	ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Terminate))
 	entered := make(chan struct{})
 	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
 		close(entered)
@@ -229,14 +229,14 @@ func TestKilledProcessDidNotFail(t *testing.T) {
 	require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 	s := sys.Stats()
 	assert.EqualValues(t, 1, s.Failed)
-	assert.Equal(t, mailbox.DeadLetters{Stopped: 1}, s.DeadLetters)
+	assert.Equal(t, mailbox.DeadLetters{Killed: 1}, s.DeadLetters)
 }
 
 func TestFailureWinsOverWhatComesAfterIt(t *testing.T) {
 	// Once the failure is counted, no kill that comes then may take its place.
 	for range 3000 {
 		sys := newSystem(t)
-		ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Stop))
+		ref := spawn(t, sys, "worker", do, mailbox.WithErrorPolicy(mailbox.Terminate))
 		require.NoError(t, ref.Send(t.Context(), fails))
 		for sys.Stats().Failed == 0 {
 			runtime.Gosched()

@@ -57,7 +57,7 @@ func TestLateSpanOfASkippedRecipientIsForced(t *testing.T) {
 		state, err := trace.ParseTraceState("ot=th:8;rv:6e6d1a75832a2f,vendor=1")
 		require.NoError(t, err)
 		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)
-		require.Zero(t, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), fails).Traced)
+		require.Zero(t, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), fails).Sampled)
 		settle()
 		if spans := rec.all("worker job"); forced && assert.Len(t, spans, 1) {
 			requireChild(t, rec.one("broadcast workers").SpanContext, spans[0])
@@ -118,7 +118,7 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 		state, err := trace.ParseTraceState("ot=th:8;rv:9e6d1a75832a2f,vendor=1")
 		require.NoError(t, err)
 		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)
-		require.Equal(t, 10, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), nothing).Traced)
+		require.Equal(t, 10, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), nothing).Sampled)
 		settle()
 		for _, span := range rec.all("worker job") {
 			p, ok := sampling.TraceProbability(span.SpanContext.TraceState())

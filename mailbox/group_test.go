@@ -139,7 +139,7 @@ func TestMembershipUnderConcurrentChange(t *testing.T) {
 	}
 	d := group.Broadcast(t.Context(), nothing)
 	assert.Equal(t, processes/2, d.Size)
-	assert.Equal(t, d.Size, d.Delivered+d.Rejected)
+	assert.Equal(t, d.Size, d.Delivered+d.Refused)
 	drain(t, sys)
 	assert.Zero(t, group.Len())
 }

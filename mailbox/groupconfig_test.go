@@ -44,7 +44,7 @@ func TestSamplingThatMakesNoSenseIsLeftOut(t *testing.T) {
 				group := crowd(t, sys, "session", 100, config)
 				ctx, root := rec.start()
 				defer root.End()
-				return group.Broadcast(ctx, nothing).Traced
+				return group.Broadcast(ctx, nothing).Sampled
 			}
 			assert.Equal(t, 100, broadcast(everyone), "as it says")
 			require.Empty(t, *errs)

@@ -46,9 +46,9 @@ func TestHandlerWaitsForBoundedTime(t *testing.T) {
 		want time.Duration
 	}{
 		{"default", nil, time.Second},
-		{"set", []mailbox.SystemOption{mailbox.WithHandlerWait(250 * time.Millisecond)}, 250 * time.Millisecond},
-		{"zero", []mailbox.SystemOption{mailbox.WithHandlerWait(0)}, 0},
-		{"negative", []mailbox.SystemOption{mailbox.WithHandlerWait(-time.Hour)}, 0},
+		{"set", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(250 * time.Millisecond)}, 250 * time.Millisecond},
+		{"zero", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(0)}, 0},
+		{"negative", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(-time.Hour)}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestHandlerGetsInWhenThereIsRoomInTime(t *testing.T) {
 
 func TestSenderOutsideWaitsForAnyTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t, mailbox.WithHandlerWait(time.Millisecond))
+		sys := newSystem(t, mailbox.WithHandlerSendTimeout(time.Millisecond))
 		full, release := fill(t, sys, 1)
 		sent := later(func() error { return full.Send(t.Context(), nothing) })
 		time.Sleep(24 * time.Hour)
@@ -116,7 +116,7 @@ type echo struct {
 func TestProcessesAnsweringThroughFullBoxesComeFree(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const rounds = 50
-		sys := newSystem(t, mailbox.WithHandlerWait(time.Millisecond))
+		sys := newSystem(t, mailbox.WithHandlerSendTimeout(time.Millisecond))
 		refused := make(chan error, 1_000_000)
 		// Each message is answered by two, so the boxes are soon full on both sides.
 		handle := func(ctx context.Context, m *echo) error {

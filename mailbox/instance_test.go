@@ -16,7 +16,7 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// diary is what happens to the incarnations of a process, in order.
+// diary is what happens to the instances of a process, in order.
 type diary struct {
 	entries []string
 	opened  int
@@ -25,12 +25,12 @@ type diary struct {
 	onClose job
 }
 
-func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
 	d.opened++
 	n := d.opened
 	note := func(what string) { d.entries = append(d.entries, fmt.Sprint(what, " ", n)) }
 	note("open")
-	i := mailbox.Incarnation[job]{
+	i := mailbox.Instance[job]{
 		Handle: do,
 		Save: func(ctx context.Context) error {
 			note("save")
@@ -42,7 +42,7 @@ func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[jo
 		},
 	}
 	if d.onStart != nil {
-		return mailbox.Incarnation[job]{Close: i.Close}, d.onStart()
+		return mailbox.Instance[job]{Close: i.Close}, d.onStart()
 	}
 	return i, nil
 }
@@ -69,7 +69,7 @@ func TestInstancesAreSavedAndClosed(t *testing.T) {
 		{"failure", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
 			t.Helper()
 			sendAll(t, ref, fails)
-		}, []string{"open 1", "close 1"}, []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Stop)}},
+		}, []string{"open 1", "close 1"}, []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)}},
 		{"panic", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
 			t.Helper()
 			sendAll(t, ref, panics)
@@ -79,16 +79,16 @@ func TestInstancesAreSavedAndClosed(t *testing.T) {
 			sendAll(t, ref, fails, nothing)
 			time.Sleep(time.Minute)
 			require.NoError(t, ref.Stop(t.Context()))
-		}, []string{"open 1", "close 1", "open 2", "save 2", "close 2"}, restarting(mailbox.Restarts{})},
-		{"put away", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+		}, []string{"open 1", "close 1", "open 2", "save 2", "close 2"}, restarting(mailbox.RestartPolicy{})},
+		{"passivated", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
 			t.Helper()
-			putAway(t, ref)
+			passivate(t, ref)
 			sendAll(t, ref, nothing)
 			require.NoError(t, ref.Stop(t.Context()))
 		}, []string{"open 1", "save 1", "close 1", "open 2", "save 2", "close 2"}, nil},
-		{"put away, and no more", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
+		{"passivated, and no more", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
 			t.Helper()
-			putAway(t, ref)
+			passivate(t, ref)
 			require.NoError(t, ref.Stop(t.Context()))
 		}, []string{"open 1", "save 1", "close 1"}, nil},
 	} {
@@ -141,8 +141,8 @@ func TestFailuresOfSaveAndClose(t *testing.T) {
 				require.NoError(t, ref.Err(), "it was stopped")
 				assert.Equal(t, []string{"open 1", "save 1", "close 1"}, d.entries)
 				s := sys.Stats()
-				assert.EqualValues(t, 1, s.NotSaved)
-				assert.EqualValues(t, 1, s.NotClosed)
+				assert.EqualValues(t, 1, s.SaveFailures)
+				assert.EqualValues(t, 1, s.CloseFailures)
 				events := heard.heard()
 				require.Len(t, events, 2)
 				assert.Equal(t, mailbox.SaveFailed, events[0].Type)
@@ -188,8 +188,8 @@ func TestKillDuringSaveAndClose(t *testing.T) {
 		close(release)
 		require.NoError(t, <-stopped)
 		require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
-		assert.EqualValues(t, 1, sys.Stats().NotSaved)
-		assert.Zero(t, sys.Stats().NotClosed, "its context has not ended")
+		assert.EqualValues(t, 1, sys.Stats().SaveFailures)
+		assert.Zero(t, sys.Stats().CloseFailures, "its context has not ended")
 	})
 }
 

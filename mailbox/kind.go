@@ -64,13 +64,13 @@ func (k *Kind[M]) Name() string { return k.name }
 // Spawn starts a process. Its ID is for spans and logs, need not be unique, and
 // may be empty. The error wraps [ErrStopped] after the system's shutdown began,
 // and [ErrConfig] without a handler, or if the kind is to [Restart] processes:
-// use [Kind.SpawnFrom] for that.
+// use [Kind.SpawnInstance] for that.
 func (k *Kind[M]) Spawn(id string, handler Handler[M]) (Ref[M], error) {
 	if handler == nil {
 		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a handler", ErrConfig, k.name)
 	}
 	if k.onError == Restart || k.onPanic == Restart {
-		return Ref[M]{}, fmt.Errorf("%w: kind %q restarts, but has a handler and no Start to do it with", ErrConfig, k.name)
+		return Ref[M]{}, fmt.Errorf("%w: kind %q restarts, but has a handler and no Factory to do it with", ErrConfig, k.name)
 	}
 	return k.spawn(&process[M]{kind: k, id: id, handler: handler})
 }

@@ -42,7 +42,7 @@ func skip(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job]
 	group := mailbox.NewGroup[job](sys, "workers", rarely)
 	require.NoError(t, group.Join(ref))
 	ctx, root := rec.start()
-	assert.Zero(t, group.Broadcast(ctx, j).Traced)
+	assert.Zero(t, group.Broadcast(ctx, j).Sampled)
 	root.End()
 	group.Leave(ref)
 }
@@ -116,7 +116,7 @@ func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
 		{"never handled", func(ref mailbox.Ref[job], release func()) {
 			ref.Kill()
 			release()
-		}, "dead_letter_stopped"},
+		}, "dead_letter_killed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -29,7 +29,7 @@ func TestKindsNamedAfterUsersAreCountedTogether(t *testing.T) {
 	defer otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	sys := newSystem(t)
 	reader := sdkmetric.NewManualReader()
-	_, err := sys.Register(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+	_, err := sys.RegisterMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
 	require.NoError(t, err)
 	const kinds = 1000 + 300
 	for i := range kinds {

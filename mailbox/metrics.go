@@ -13,11 +13,11 @@ import (
 )
 
 // ReasonKey is on the metrics of messages that were refused (full, stopped or
-// cancelled), and of those that were accepted and never handled (stopped, failed,
+// cancelled), and of those that were accepted and never handled (killed, failed,
 // dropped or expired); a string.
 const ReasonKey = attribute.Key("waybill.mailbox.reason")
 
-// figures are the metrics of [System.Register].
+// figures are the metrics of [System.RegisterMetrics].
 var figures = []observe.Sum[Stats]{
 	now("processes", "{process}", "Processes now alive.",
 		func(s Stats) uint64 { return uint64(s.Processes) }),
@@ -34,7 +34,7 @@ var figures = []observe.Sum[Stats]{
 		func(s Stats) uint64 { return s.Handled }),
 	count("failed", "{message}", "Messages whose handler failed.",
 		func(s Stats) uint64 { return s.Failed }),
-	deadLetters("stopped", func(d DeadLetters) uint64 { return d.Stopped }),
+	deadLetters("killed", func(d DeadLetters) uint64 { return d.Killed }),
 	deadLetters("failed", func(d DeadLetters) uint64 { return d.Failed }),
 	deadLetters("dropped", func(d DeadLetters) uint64 { return d.Dropped }),
 	deadLetters("expired", func(d DeadLetters) uint64 { return d.Expired }),
@@ -42,12 +42,12 @@ var figures = []observe.Sum[Stats]{
 		func(s Stats) uint64 { return s.LateReplies }),
 	count("restarts", "{restart}", "Restarts of processes after a failure.",
 		func(s Stats) uint64 { return s.Restarts }),
-	count("put_away", "{process}", "Processes put away while idle.",
-		func(s Stats) uint64 { return s.PutAway }),
-	count("not_saved", "{failure}", "Failures to save the state of a process.",
-		func(s Stats) uint64 { return s.NotSaved }),
-	count("not_closed", "{failure}", "Failures to close the state of a process.",
-		func(s Stats) uint64 { return s.NotClosed }),
+	count("passivated", "{process}", "Processes passivated while idle.",
+		func(s Stats) uint64 { return s.Passivated }),
+	count("save_failures", "{failure}", "Failures to save the state of a process.",
+		func(s Stats) uint64 { return s.SaveFailures }),
+	count("close_failures", "{failure}", "Failures to close the state of a process.",
+		func(s Stats) uint64 { return s.CloseFailures }),
 	count("late.shed", "{span}", "Late spans that were beyond their bound.",
 		func(s Stats) uint64 { return s.LateShed }),
 	count("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
@@ -81,7 +81,7 @@ func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stat
 		func(s Stats) uint64 { return value(s.DeadLetters) }))
 }
 
-// Register reports [System.KindStats] as OpenTelemetry metrics: observable sums
+// RegisterMetrics reports [System.KindStats] as OpenTelemetry metrics: observable sums
 // under names that begin with waybill.mailbox, by the kind of the processes
 // ([ProcessKindKey]) and the reason ([ReasonKey]), read whenever something
 // collects. In between it costs nothing.
@@ -95,7 +95,7 @@ func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stat
 // Unregister on the result; until then s is kept. An error comes from the meter,
 // from there being none, or from s being registered with it and the same attrs
 // already, and then nothing is registered.
-func (s *System) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+func (s *System) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	read := func(each func(Stats, ...attribute.KeyValue)) {
 		for kind, stats := range s.KindStats() {
 			each(stats, ProcessKindKey.String(kind))

@@ -51,7 +51,7 @@ func TestMetricsAreTheCountsOfKinds(t *testing.T) {
 		sys := newSystem(t, mailbox.WithControl(control))
 		reader := sdkmetric.NewManualReader()
 		meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
-		registration, err := sys.Register(meter, attribute.String("system", "main"))
+		registration, err := sys.RegisterMetrics(meter, attribute.String("system", "main"))
 		require.NoError(t, err)
 		points, _ := measured(t, reader)
 		assert.Empty(t, points, "no kinds, no figures")
@@ -101,17 +101,17 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 		"waybill.mailbox.processes": 1, "waybill.mailbox.accepted": 2,
 		"waybill.mailbox.refused full": 3, "waybill.mailbox.refused stopped": 4, "waybill.mailbox.refused cancelled": 5,
 		"waybill.mailbox.waiting": 6, "waybill.mailbox.queued": 7, "waybill.mailbox.handled": 8, "waybill.mailbox.failed": 9,
-		"waybill.mailbox.dead_letters stopped": 10, "waybill.mailbox.dead_letters failed": 11,
+		"waybill.mailbox.dead_letters killed": 10, "waybill.mailbox.dead_letters failed": 11,
 		"waybill.mailbox.dead_letters dropped": 12, "waybill.mailbox.dead_letters expired": 13,
-		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.put_away": 16,
-		"waybill.mailbox.not_saved": 17, "waybill.mailbox.not_closed": 18, "waybill.mailbox.late.shed": 19, "waybill.mailbox.events.lost": 20,
+		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.passivated": 16,
+		"waybill.mailbox.save_failures": 17, "waybill.mailbox.close_failures": 18, "waybill.mailbox.late.shed": 19, "waybill.mailbox.events.lost": 20,
 	} {
 		assert.Equal(t, want, metrics[name], name)
 	}
 }
 
 func TestRegisterWithoutAMeter(t *testing.T) {
-	registration, err := newSystem(t).Register(nil)
+	registration, err := newSystem(t).RegisterMetrics(nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "mailbox: metrics: no meter")
 }

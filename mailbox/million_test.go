@@ -52,8 +52,8 @@ func TestAMillionIdleProcesses(t *testing.T) {
 		}},
 		{"registered", func(kind *mailbox.Kind[int], id int) (mailbox.Ref[int], error) {
 			return kind.GetOrSpawn(strconv.Itoa(id),
-				func(context.Context, mailbox.Ref[int]) (mailbox.Incarnation[int], error) {
-					return mailbox.Incarnation[int]{Handle: handlerOf(id)}, nil
+				func(context.Context, mailbox.Ref[int]) (mailbox.Instance[int], error) {
+					return mailbox.Instance[int]{Handle: handlerOf(id)}, nil
 				})
 		}},
 	} {

@@ -27,7 +27,7 @@ type memo struct {
 // noticeID is that of all messages about an end. They can come in any order.
 const noticeID = -1
 
-// plan is what a handler, a Start or a Save does.
+// plan is what a handler, a Factory or a Save does.
 type plan struct {
 	gate gate
 	deed deed
@@ -51,7 +51,7 @@ const (
 	deedPanic deed = "panic"
 	deedExit  deed = "Goexit"
 	deedSelf  deed = "send to itself"
-	deedEmpty deed = "no handler" // from a Start
+	deedEmpty deed = "no handler" // from a Factory
 )
 
 // fault says which failure the deed is, if any.
@@ -75,12 +75,12 @@ var outcomes = []struct {
 	name string
 }{
 	{mailbox.ErrLinked, "linked"},
-	{mailbox.ErrGivenUp, "given up"},
+	{mailbox.ErrTooManyRestarts, "given up"},
 	{mailbox.ErrFull, "full"},
 	{mailbox.ErrStopped, "stopped"},
 	{mailbox.ErrDropped, "dropped"},
 	{mailbox.ErrKilled, "killed"},
-	{mailbox.ErrExit, "exit"},
+	{mailbox.ErrGoexit, "exit"},
 	{mailbox.ErrConfig, "config"},
 	{errSpilt, "spilt"},
 	{context.Canceled, "canceled"},
@@ -117,11 +117,11 @@ func cutShort(busy, letters int) string {
 
 // modelSettings are what a process of the model is spawned with.
 type modelSettings struct {
-	Start, Own, PutAway bool
-	Capacity            int
-	Overflow            mailbox.Overflow
-	OnError, OnPanic    mailbox.FailurePolicy
-	Limit               float64
+	Start, Own, Passivate bool
+	Capacity              int
+	Overflow              mailbox.Overflow
+	OnError, OnPanic      mailbox.FailurePolicy
+	Limit                 float64
 }
 
 // The times of the model are so far apart that it does not matter how long a
@@ -140,15 +140,15 @@ func (s modelSettings) options() []mailbox.KindOption {
 	opts := []mailbox.KindOption{
 		mailbox.WithCapacity(s.Capacity), mailbox.WithOverflow(s.Overflow),
 		mailbox.WithErrorPolicy(s.OnError), mailbox.WithPanicPolicy(s.OnPanic),
-		mailbox.WithRestarts(mailbox.Restarts{
-			Limit: s.Limit, Decay: modelDecay, MinBackoff: modelMinBackoff, MaxBackoff: modelMaxBackoff,
+		mailbox.WithRestartPolicy(mailbox.RestartPolicy{
+			MaxFailures: s.Limit, Decay: modelDecay, MinBackoff: modelMinBackoff, MaxBackoff: modelMaxBackoff,
 		}),
 	}
 	if s.Own {
-		opts = append(opts, mailbox.WithOwnGoroutine())
+		opts = append(opts, mailbox.WithDedicatedGoroutine())
 	}
-	if s.PutAway {
-		opts = append(opts, mailbox.WithPutAway(modelIdle))
+	if s.Passivate {
+		opts = append(opts, mailbox.WithPassivation(modelIdle))
 	}
 	return opts
 }
@@ -219,8 +219,8 @@ func (d deed) do(ctx context.Context) error {
 	}
 }
 
-// incarnate is the actor's Start.
-func (a *actor) incarnate(ctx context.Context, self mailbox.Ref[memo]) (mailbox.Incarnation[memo], error) {
+// makeInstance is the actor's Start.
+func (a *actor) makeInstance(ctx context.Context, self mailbox.Ref[memo]) (mailbox.Instance[memo], error) {
 	a.shared.looked.Load()
 	p := a.start
 	a.start = plan{}
@@ -228,11 +228,11 @@ func (a *actor) incarnate(ctx context.Context, self mailbox.Ref[memo]) (mailbox.
 		a.note("somebody else's start")
 	}
 	if err := a.carryOut(ctx, p); err != nil || p.deed == deedEmpty {
-		return mailbox.Incarnation[memo]{}, err
+		return mailbox.Instance[memo]{}, err
 	}
 	a.starts++
 	number := a.starts
-	return mailbox.Incarnation[memo]{
+	return mailbox.Instance[memo]{
 		Handle: func(ctx context.Context, m memo) error { return a.handle(ctx, number, m) },
 		Save: func(ctx context.Context) error {
 			a.shared.looked.Load()
@@ -243,9 +243,9 @@ func (a *actor) incarnate(ctx context.Context, self mailbox.Ref[memo]) (mailbox.
 	}, nil
 }
 
-func (a *actor) handle(ctx context.Context, incarnation int, m memo) error {
+func (a *actor) handle(ctx context.Context, instance int, m memo) error {
 	a.shared.looked.Load()
-	a.note("%d by %d", m.id, incarnation)
+	a.note("%d by %d", m.id, instance)
 	if err := a.wait(ctx, m.gate); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestModelFindsWhatIsWrong(t *testing.T) {
 		"one comes twice":         seen(func(_ *modelState, log []string) { log[1] = log[0] }),
 		"one is not counted":      seen(func(s *modelState, _ []string) { s.Stats.Handled-- }),
 		"one is counted wrongly": seen(func(s *modelState, _ []string) {
-			s.Stats.DeadLetters.Stopped--
+			s.Stats.DeadLetters.Killed--
 			s.Stats.DeadLetters.Failed++
 		}),
 	} {

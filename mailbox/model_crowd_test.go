@@ -74,7 +74,7 @@ const (
 	crowdStop      crowdAct = "stop"
 	crowdKill      crowdAct = "kill"
 	crowdSpawn     crowdAct = "spawn"
-	crowdPutAway   crowdAct = "put away"
+	crowdPassivate crowdAct = "passivated"
 	crowdWatch     crowdAct = "watch"
 	crowdLink      crowdAct = "link"
 	crowdPause     crowdAct = "pause"
@@ -94,7 +94,7 @@ func drawCrowd(rt *rapid.T) (p crowdProgram) {
 	}
 	p.calls = rapid.Bool().Draw(rt, "calls")
 	sends := []crowdAct{crowdSend, crowdTry, crowdBroadcast, crowdNamed}
-	others := []crowdAct{crowdPause, crowdPutAway, crowdJoin, crowdLeave, crowdSpawn, crowdSpawn, crowdStop, crowdKill}
+	others := []crowdAct{crowdPause, crowdPassivate, crowdJoin, crowdLeave, crowdSpawn, crowdSpawn, crowdStop, crowdKill}
 	if p.calls {
 		sends = append(sends, crowdCall, crowdCall)
 		others = append(others, crowdWatch, crowdLink)
@@ -136,14 +136,14 @@ type modelCrowd struct {
 }
 
 func newModelCrowd(t require.TestingT, program crowdProgram) *modelCrowd {
-	c := &modelCrowd{program: program, sys: mailbox.NewSystem(mailbox.WithHandlerWait(crowdShort))}
+	c := &modelCrowd{program: program, sys: mailbox.NewSystem(mailbox.WithHandlerSendTimeout(crowdShort))}
 	c.group = mailbox.NewGroup[crowdMessage](c.sys, "crowd")
 	for i, s := range program.settings {
-		opts := append(s.options(), mailbox.WithRestarts(mailbox.Restarts{
-			Limit: s.Limit, MinBackoff: crowdShort / 10, MaxBackoff: crowdShort,
+		opts := append(s.options(), mailbox.WithRestartPolicy(mailbox.RestartPolicy{
+			MaxFailures: s.Limit, MinBackoff: crowdShort / 10, MaxBackoff: crowdShort,
 		}))
-		if s.PutAway {
-			opts = append(opts, mailbox.WithPutAway(crowdShort))
+		if s.Passivate {
+			opts = append(opts, mailbox.WithPassivation(crowdShort))
 		}
 		var err error
 		c.kinds[i], err = mailbox.NewKind[crowdMessage](c.sys, "crowd", opts...)
@@ -200,7 +200,7 @@ func (c *modelCrowd) spawn(slot int) {
 	var ref mailbox.Ref[crowdMessage]
 	var err error
 	if c.program.settings[slot].Start {
-		ref, err = c.kinds[slot].SpawnFrom("", a.incarnate)
+		ref, err = c.kinds[slot].SpawnInstance("", a.makeInstance)
 	} else {
 		ref, err = c.kinds[slot].Spawn("", a.handle)
 	}
@@ -229,7 +229,7 @@ func (c *modelCrowd) perform(ctx context.Context, s *crowdSender, step crowdStep
 		m := c.message(s, step)
 		s.note(m.id, to.TrySend(ctx, m))
 	case crowdNamed:
-		if ref, err := c.kinds[crowdSlots].GetOrSpawn(crowdName, c.named.incarnate); err == nil {
+		if ref, err := c.kinds[crowdSlots].GetOrSpawn(crowdName, c.named.makeInstance); err == nil {
 			m := c.message(s, step)
 			s.note(m.id, ref.Send(ctx, m))
 		}
@@ -248,10 +248,10 @@ func (c *modelCrowd) perform(ctx context.Context, s *crowdSender, step crowdStep
 		to.Kill()
 	case crowdSpawn:
 		c.spawn(step.To)
-	case crowdPutAway:
-		to.PutAway()
+	case crowdPassivate:
+		to.Passivate()
 	case crowdWatch:
-		mailbox.Watch(to, on, func(mailbox.Ended) crowdMessage {
+		mailbox.Watch(to, on, func(mailbox.Termination) crowdMessage {
 			c.notices.Add(1)
 			return crowdMessage{id: noticeID}
 		})

@@ -57,7 +57,7 @@ func (s *crowdSender) noteCall(id int, err error) {
 	case err == nil:
 		s.answered++
 		s.note(id, nil)
-	case errors.Is(err, errSpilt), errors.Is(err, mailbox.ErrExit), errors.Is(err, mailbox.ErrDropped), panicked:
+	case errors.Is(err, errSpilt), errors.Is(err, mailbox.ErrGoexit), errors.Is(err, mailbox.ErrDropped), panicked:
 		s.note(id, nil)
 	default: // Refused, or accepted and not answered.
 		s.unclear++
@@ -71,33 +71,33 @@ func (s *crowdSender) noteCall(id int, err error) {
 type crowdActor struct {
 	*crowdSender
 
-	crowd            *modelCrowd
-	inside, overlaps atomic.Int32
-	log              []crowdMessage
-	handled, failed  uint64
-	tried, started   uint64
-	saved, notSaved  uint64
+	crowd               *modelCrowd
+	inside, overlaps    atomic.Int32
+	log                 []crowdMessage
+	handled, failed     uint64
+	tried, started      uint64
+	saved, saveFailures uint64
 }
 
-// incarnate is the actor's Start. Every fourth fails.
-func (a *crowdActor) incarnate(context.Context, mailbox.Ref[crowdMessage]) (mailbox.Incarnation[crowdMessage], error) {
+// makeInstance is the actor's Start. Every fourth fails.
+func (a *crowdActor) makeInstance(context.Context, mailbox.Ref[crowdMessage]) (mailbox.Instance[crowdMessage], error) {
 	a.tried++
 	switch a.tried % 8 {
 	case 3:
 		a.failed++
-		return mailbox.Incarnation[crowdMessage]{}, errSpilt
+		return mailbox.Instance[crowdMessage]{}, errSpilt
 	case 7:
 		a.failed++
 		panic(errSpilt)
 	}
 	a.started++
-	return mailbox.Incarnation[crowdMessage]{Handle: a.handle, Save: a.save}, nil
+	return mailbox.Instance[crowdMessage]{Handle: a.handle, Save: a.save}, nil
 }
 
 // save fails every third time, beginning with the first.
 func (a *crowdActor) save(ctx context.Context) error {
-	if n := int(a.saved + a.notSaved); n%3 == 0 {
-		a.notSaved++
+	if n := int(a.saved + a.saveFailures); n%3 == 0 {
+		a.saveFailures++
 		return []deed{deedError, deedPanic, deedExit}[(n+a.sender)%3].do(ctx)
 	}
 	a.saved++
@@ -173,16 +173,16 @@ func (c *modelCrowd) complaints(s mailbox.Stats) (list []string) {
 		handlers.failed += a.failed
 		handlers.started += a.started
 		handlers.saved += a.saved
-		handlers.notSaved += a.notSaved
+		handlers.saveFailures += a.saveFailures
 		exactly("two messages at a time", uint64(a.overlaps.Load()), 0)
 	}
 	exactly("handled", s.Handled, handlers.handled)
 	exactly("failed", s.Failed, handlers.failed)
 	exactly("dead letters", s.DeadLetters.Total(), s.Accepted-handlers.handled-handlers.failed)
-	check("put away", s.PutAway, 0, handlers.saved) // The others were saved before their end.
-	exactly("not saved", s.NotSaved, handlers.notSaved)
+	check("passivated", s.Passivated, 0, handlers.saved) // The others were saved before their end.
+	exactly("not saved", s.SaveFailures, handlers.saveFailures)
 	check("restarts", s.Restarts, 0, handlers.failed)
-	check("starts", handlers.started, 0, uint64(len(c.actors))+uint64(len(c.named.log))+s.Restarts+s.PutAway)
+	check("starts", handlers.started, 0, uint64(len(c.actors))+uint64(len(c.named.log))+s.Restarts+s.Passivated)
 	exactly("answers", c.heard.Load(), all.answered)
 	check("late replies", s.LateReplies, 0, c.unheard.Load())
 	exactly("left over", uint64(s.Processes+c.group.Len())+s.Waiting+s.Queued, 0)

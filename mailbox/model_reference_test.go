@@ -45,14 +45,14 @@ type refProcess struct {
 	polite      bool // what blocks ends with the context
 	closed      bool
 	killed      bool
-	rest        bool // to be put away when there is nothing to do
+	rest        bool // to be passivated when there is nothing to do
 	last        bool // it saves before its end
 	tied        bool // to another one, once
 	linked      bool // and so ends with it
 	hasTied     bool // another one, once
 	member      bool // of a group, once
 	starts      int
-	incarnation int  // 0 for none
+	instance    int  // 0 for none
 	start, save plan // for the next time
 	doing       plan // of the Start or Save that is going on
 	current     *item
@@ -261,9 +261,9 @@ func (m *reference) end(p *refProcess) {
 	switch {
 	case p.reason != nil:
 	case p.killed:
-		p.reason, p.err = &m.stats.DeadLetters.Stopped, "killed"
+		p.reason, p.err = &m.stats.DeadLetters.Killed, "killed"
 	default:
-		p.reason, p.err = &m.stats.DeadLetters.Stopped, "ok"
+		p.reason, p.err = &m.stats.DeadLetters.Killed, "ok"
 	}
 	for _, it := range append(p.hand, p.box...) {
 		*p.reason++
@@ -315,7 +315,7 @@ func (m *reference) act(t *refTie) {
 		m.close(p, false)
 	default:
 		if !p.killed {
-			p.reason, p.err = &m.stats.DeadLetters.Stopped, "linked, "+strings.TrimPrefix(t.other.err, "linked, ")
+			p.reason, p.err = &m.stats.DeadLetters.Killed, "linked, "+strings.TrimPrefix(t.other.err, "linked, ")
 		}
 		m.close(p, true)
 	}

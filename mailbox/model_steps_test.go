@@ -25,20 +25,20 @@ func often[T ~string](rt *rapid.T, label string, none T, others ...T) T {
 }
 
 func drawSettings(rt *rapid.T, start bool) modelSettings {
-	last := mailbox.Stop
+	last := mailbox.Terminate
 	if start {
 		last = mailbox.Restart
 	}
 	policy := rapid.IntRange(int(mailbox.Continue), int(last))
 	return modelSettings{
-		Start:    start,
-		Own:      rapid.Bool().Draw(rt, "own goroutine"),
-		PutAway:  start && rapid.Bool().Draw(rt, "put away when idle"),
-		Capacity: rapid.IntRange(1, 4).Draw(rt, "capacity"),
-		Overflow: mailbox.Overflow(rapid.IntRange(int(mailbox.Wait), int(mailbox.DropOldest)).Draw(rt, "overflow")),
-		OnError:  mailbox.FailurePolicy(policy.Draw(rt, "on error")),
-		OnPanic:  mailbox.FailurePolicy(policy.Draw(rt, "on panic")),
-		Limit:    rapid.SampledFrom([]float64{0.5, 1, 2.5, 4.5}).Draw(rt, "limit"),
+		Start:     start,
+		Own:       rapid.Bool().Draw(rt, "own goroutine"),
+		Passivate: start && rapid.Bool().Draw(rt, "passivated when idle"),
+		Capacity:  rapid.IntRange(1, 4).Draw(rt, "capacity"),
+		Overflow:  mailbox.Overflow(rapid.IntRange(int(mailbox.Wait), int(mailbox.DropOldest)).Draw(rt, "overflow")),
+		OnError:   mailbox.FailurePolicy(policy.Draw(rt, "on error")),
+		OnPanic:   mailbox.FailurePolicy(policy.Draw(rt, "on panic")),
+		Limit:     rapid.SampledFrom([]float64{0.5, 1, 2.5, 4.5}).Draw(rt, "limit"),
 	}
 }
 
@@ -67,7 +67,7 @@ func (r *modelRun) spawn(rt *rapid.T) {
 	require.NoError(rt, err)
 	id := fmt.Sprint(len(r.actors))
 	if s.Start {
-		a.ref, err = kind.SpawnFrom(id, a.incarnate)
+		a.ref, err = kind.SpawnInstance(id, a.makeInstance)
 	} else {
 		a.ref, err = kind.Spawn(id, func(ctx context.Context, m memo) error { return a.handle(ctx, 0, m) })
 	}
@@ -92,7 +92,7 @@ func (r *modelRun) getOrSpawn(rt *rapid.T) {
 	name := rapid.SampledFrom(modelNames).Draw(rt, "name")
 	a := r.newActor()
 	var err error
-	a.ref, err = r.kind.GetOrSpawn(name, a.incarnate)
+	a.ref, err = r.kind.GetOrSpawn(name, a.makeInstance)
 	require.NoError(rt, err)
 	if p, ok := r.ref.registry[name]; ok {
 		r.returned(p.index, r.indexOf(a.ref))
@@ -159,7 +159,7 @@ func (r *modelRun) broadcast(rt *rapid.T) {
 			wantRefused[p.index] = result
 		}
 	}
-	want.Rejected = want.Full + want.Stopped
+	want.Refused = want.Full + want.Stopped
 	r.returned(want, got)
 	r.returned(wantRefused, refused)
 	for _, p := range members {
@@ -239,10 +239,10 @@ func (r *modelRun) answer(rt *rapid.T) {
 	}
 }
 
-func (r *modelRun) putAway(rt *rapid.T) {
+func (r *modelRun) passivate(rt *rapid.T) {
 	p, a := r.pick(rt, "process")
 	can := p.Start && !p.closed
-	r.returned(can, a.ref.PutAway())
+	r.returned(can, a.ref.Passivate())
 	if can {
 		p.rest = true
 		if p.phase == idle {
@@ -252,7 +252,7 @@ func (r *modelRun) putAway(rt *rapid.T) {
 	}
 }
 
-// spoil has the next Start or Save fail or block.
+// spoil has the next Factory or Save fail or block.
 func (r *modelRun) spoil(rt *rapid.T) {
 	i := drawSome(rt, len(r.actors), "process", func(i int) bool { return r.ref.processes[i].Start })
 	p, a := r.ref.processes[i], r.actors[i]
@@ -284,7 +284,7 @@ func (r *modelRun) drawTie(rt *rapid.T, link bool) (i, j int) {
 
 func (r *modelRun) watch(rt *rapid.T) {
 	i, j := r.drawTie(rt, false)
-	undo := mailbox.Watch(r.actors[i].ref, r.actors[j].ref, func(e mailbox.Ended) memo {
+	undo := mailbox.Watch(r.actors[i].ref, r.actors[j].ref, func(e mailbox.Termination) memo {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.told = append(r.told, fmt.Sprintf("%d hears of %d: %s", i, j, outcome(e.Err)))

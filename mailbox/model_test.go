@@ -95,7 +95,7 @@ func (r *modelRun) play(rt *rapid.T, check func()) {
 	steps := map[string]func(*rapid.T){
 		"spawn": r.spawn, "get or spawn": r.getOrSpawn, "send": r.send, "send more": r.send, "try to send": r.trySend, "call": r.call,
 		"broadcast": r.broadcast, "join": r.join, "leave": r.leave, "end": r.end,
-		"release": r.release, "cancel": r.cancel, "answer": r.answer, "put away": r.putAway, "spoil": r.spoil,
+		"release": r.release, "cancel": r.cancel, "answer": r.answer, "passivated": r.passivate, "spoil": r.spoil,
 		"watch": r.watch, "link": r.link, "untie": r.untie, "pass": r.pass,
 	}
 	for name, step := range steps {

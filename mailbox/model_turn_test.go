@@ -21,13 +21,13 @@ func (m *reference) run(p *refProcess) {
 			m.handle(p)
 		case len(p.box) > 0:
 			m.takeBatch(p)
-		case p.closed && p.incarnation > 0:
+		case p.closed && p.instance > 0:
 			p.last = true
 			m.save(p)
 		case p.closed:
 			m.end(p)
 		case p.rest:
-			m.putAway(p)
+			m.passivate(p)
 		default:
 			p.phase = idle
 		}
@@ -50,7 +50,7 @@ func (m *reference) handle(p *refProcess) {
 		m.done(p)
 		return
 	}
-	if !p.Start || p.incarnation > 0 {
+	if !p.Start || p.instance > 0 {
 		m.begin(p)
 		return
 	}
@@ -79,12 +79,12 @@ func (m *reference) started(p *refProcess) {
 		return
 	}
 	p.starts++
-	p.incarnation = p.starts
+	p.instance = p.starts
 	m.begin(p)
 }
 
 func (m *reference) begin(p *refProcess) {
-	p.note("%d by %d", p.current.id, p.incarnation)
+	p.note("%d by %d", p.current.id, p.instance)
 	if !m.blocks(p, handling, p.current.gate) {
 		m.perform(p)
 	}
@@ -127,7 +127,7 @@ func (m *reference) fail(p *refProcess, what string, panicked bool) {
 	}
 	switch {
 	case p.killed:
-	case policy == mailbox.Stop:
+	case policy == mailbox.Terminate:
 		m.failed(p, what)
 	case policy == mailbox.Restart:
 		m.restart(p, what)
@@ -143,7 +143,7 @@ func (m *reference) failed(p *refProcess, what string) {
 }
 
 func (m *reference) restart(p *refProcess, what string) {
-	p.incarnation = 0
+	p.instance = 0
 	p.failures++
 	if float64(p.failures) > p.Limit {
 		m.failed(p, "given up, "+what)
@@ -159,15 +159,15 @@ func (m *reference) restart(p *refProcess, what string) {
 	}
 }
 
-func (m *reference) putAway(p *refProcess) {
+func (m *reference) passivate(p *refProcess) {
 	p.rest = false
-	if p.incarnation == 0 || len(p.open) > 0 {
+	if p.instance == 0 || len(p.open) > 0 {
 		return
 	}
 	m.save(p)
 }
 
-// save saves the incarnation before it is over.
+// save saves the instance before it is over.
 func (m *reference) save(p *refProcess) {
 	p.doing, p.save = p.save, plan{}
 	if !m.blocks(p, saving, p.doing.gate) {
@@ -178,14 +178,14 @@ func (m *reference) save(p *refProcess) {
 func (m *reference) saved(p *refProcess) {
 	what, _ := p.doing.deed.fault()
 	if what != "" {
-		m.stats.NotSaved++
+		m.stats.SaveFailures++
 	}
 	switch {
 	case p.last:
-		p.incarnation = 0
+		p.instance = 0
 	case what == "":
-		m.stats.PutAway++
-		p.incarnation = 0
+		m.stats.Passivated++
+		p.instance = 0
 	}
 }
 
@@ -212,9 +212,9 @@ func (m *reference) interrupt(p *refProcess) {
 	case starting, handling:
 		m.fail(p, "canceled", false)
 	case saving:
-		m.stats.NotSaved++
+		m.stats.SaveFailures++
 		if p.last {
-			p.incarnation = 0
+			p.instance = 0
 		}
 	}
 	m.run(p)
@@ -226,7 +226,7 @@ func (p *refProcess) blocked() bool {
 }
 
 // pass lets so much time go by that pauses are over, failures are forgotten and
-// idle processes are put away.
+// idle processes are passivated.
 func (m *reference) pass() {
 	for again := true; again; {
 		again = false
@@ -240,7 +240,7 @@ func (m *reference) pass() {
 	}
 	for _, p := range m.processes {
 		p.failures = 0
-		for p.PutAway && p.phase == idle && p.incarnation > 0 && len(p.open) == 0 {
+		for p.Passivate && p.phase == idle && p.instance > 0 && len(p.open) == 0 {
 			p.rest = true
 			p.phase = ready
 			m.run(p)

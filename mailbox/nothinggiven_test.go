@@ -26,7 +26,7 @@ func TestNothingGivenIsRefusedWhenGiven(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	kind, err := mailbox.NewKind[job](sys, "kind")
 	require.NoError(t, err)
-	_, err = kind.SpawnFrom("", nil)
+	_, err = kind.SpawnInstance("", nil)
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	_, err = kind.GetOrSpawn("id", nil)
 	require.ErrorIs(t, err, mailbox.ErrConfig)

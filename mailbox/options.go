@@ -19,7 +19,7 @@ type Overflow int
 
 const (
 	// Wait makes the sender wait until there is room or its context ends. A
-	// sender that is itself a handler waits for a bounded time ([WithHandlerWait]),
+	// sender that is itself a handler waits for a bounded time ([WithHandlerSendTimeout]),
 	// and not at all for its own process: it is known by its context, so it must
 	// pass that on. A broadcast never waits: it is refused.
 	Wait Overflow = iota
@@ -36,13 +36,13 @@ type FailurePolicy int
 const (
 	// Continue goes on with the next message.
 	Continue FailurePolicy = iota
-	// Stop ends the process; what was waiting becomes dead letters.
-	Stop
+	// Terminate ends the process; what was waiting becomes dead letters.
+	Terminate
 	// Restart drops the process's state and goes on with a fresh one, after a
-	// while ([WithRestarts]); if it has failed too often, it ends with
-	// [ErrGivenUp]. Calls that it left to be answered later fail, and timers that
+	// while ([WithRestartPolicy]); if it has failed too often, it ends with
+	// [ErrTooManyRestarts]. Calls that it left to be answered later fail, and timers that
 	// it had set for itself stop; what waits in the mailbox stays there. It is for
-	// processes that were spawned with a [Start].
+	// processes that were spawned with a [Factory].
 	Restart
 )
 
@@ -65,11 +65,11 @@ func WithCarry(carry envelope.Carry) SystemOption {
 	return systemOption(func(s *System) { s.carry = header.Carry(carry) })
 }
 
-// WithHandlerWait bounds how long a handler that sends to another process waits
+// WithHandlerSendTimeout bounds how long a handler that sends to another process waits
 // for room there, 1 s by default; then the message is refused with [ErrFull].
 // Without a bound, two processes that answer each other through full mailboxes
 // would wait for ever. Zero or less means not at all.
-func WithHandlerWait(d time.Duration) SystemOption {
+func WithHandlerSendTimeout(d time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.handlerWait = max(d, 0) })
 }
 
@@ -104,14 +104,14 @@ type settings struct {
 	overflow Overflow
 	onError  FailurePolicy
 	onPanic  FailurePolicy
-	restarts Restarts
-	idle     time.Duration // after which a process is put away
+	restarts RestartPolicy
+	idle     time.Duration // after which a process is passivated
 	roots    bool
 	own      bool
 }
 
 func newSettings(opts []KindOption) (settings, error) {
-	s := settings{capacity: 1024, onPanic: Stop}
+	s := settings{capacity: 1024, onPanic: Terminate}
 	for _, o := range opts {
 		o.applyKind(&s)
 	}
@@ -152,32 +152,32 @@ func WithPanicPolicy(policy FailurePolicy) KindOption {
 	return kindOption(func(s *settings) { s.onPanic = policy })
 }
 
-// WithRestarts sets how often and when processes are restarted, where a policy
+// WithRestartPolicy sets how often and when processes are restarted, where a policy
 // says [Restart].
-func WithRestarts(restarts Restarts) KindOption {
+func WithRestartPolicy(restarts RestartPolicy) KindOption {
 	return kindOption(func(s *settings) { s.restarts = restarts })
 }
 
-// WithPutAway has processes put away, as [Ref.PutAway] does, when their last
+// WithPassivation has processes passivated, as [Ref.Passivate] does, when their last
 // message was sent longer ago than that and they are idle: at the latest half as
-// long again after that. It concerns those that were spawned with a [Start].
-func WithPutAway(idle time.Duration) KindOption {
+// long again after that. It concerns those that were spawned with a [Factory].
+func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(s *settings) { s.idle = idle })
 }
 
-// WithRoots makes a message without a trace start one, if the sampler agrees.
+// WithRootSpans makes a message without a trace start one, if the sampler agrees.
 // It is for the entry points of a service, whose senders are not traced. It
 // starts none where somebody decided against one: for a sender whose trace is
 // not sampled, for the recipients that a fan-out skipped, and for a message
 // from a handler that has no trace itself.
-func WithRoots() KindOption {
+func WithRootSpans() KindOption {
 	return kindOption(func(s *settings) { s.roots = true })
 }
 
-// WithOwnGoroutine gives every busy process of the kind a goroutine of its own,
+// WithDedicatedGoroutine gives every busy process of the kind a goroutine of its own,
 // instead of a worker of the system's. It is for handlers that block most of the
 // time: others then need not wait until that is noticed, about a millisecond.
-func WithOwnGoroutine() KindOption {
+func WithDedicatedGoroutine() KindOption {
 	return kindOption(func(s *settings) { s.own = true })
 }
 

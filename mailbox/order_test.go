@@ -55,7 +55,7 @@ func TestOrderOfEachSenderHolds(t *testing.T) {
 			name := fmt.Sprintf("overflow %d capacity %d", overflow, capacity)
 			t.Run(name, func(t *testing.T) { orderHolds(t, senders, each, capacity > senders*each, opts...) })
 			t.Run(name+" own goroutine", func(t *testing.T) {
-				orderHolds(t, senders, each, capacity > senders*each, append(opts, mailbox.WithOwnGoroutine())...)
+				orderHolds(t, senders, each, capacity > senders*each, append(opts, mailbox.WithDedicatedGoroutine())...)
 			})
 		}
 	}

@@ -56,7 +56,7 @@ func TestTreeAsACollectorReceivesIt(t *testing.T) {
 		})
 		assert.NoError(t, err)
 		assert.Equal(t, 42, n)
-		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 3, Rejected: 1, Full: 1, Traced: 4}, sessions.Broadcast(ctx, nothing))
+		assert.Equal(t, mailbox.Delivery{Size: 4, Delivered: 3, Refused: 1, Full: 1, Sampled: 4}, sessions.Broadcast(ctx, nothing))
 		return errSpilt
 	})
 	require.NoError(t, err)

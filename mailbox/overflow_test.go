@@ -261,7 +261,7 @@ func TestWaitingSendersAreRefusedAtTheEnd(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t)
-				ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(1), mailbox.WithErrorPolicy(mailbox.Stop))
+				ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(1), mailbox.WithErrorPolicy(mailbox.Terminate))
 				open, entered := make(chan struct{}), make(chan struct{})
 				require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
 					close(entered)

@@ -130,18 +130,18 @@ func TestCallsSurviveWhatIsPluggedIn(t *testing.T) {
 // The process that ends goes on ending, and others who watch it are told.
 func TestWatchersThatPanicHarmNobody(t *testing.T) {
 	sys := newSystem(t)
-	told := make(chan mailbox.Ended, 2)
-	watcher := spawn(t, sys, "watcher", func(_ context.Context, e mailbox.Ended) error {
+	told := make(chan mailbox.Termination, 2)
+	watcher := spawn(t, sys, "watcher", func(_ context.Context, e mailbox.Termination) error {
 		told <- e
 		return nil
 	})
 	other := spawn(t, sys, "other", do)
-	panics := func(mailbox.Ended) mailbox.Ended { panic("build") }
+	panics := func(mailbox.Termination) mailbox.Termination { panic("build") }
 	before := guard.Recovered()
 	for range 3 {
 		mailbox.Watch(watcher, other, panics)
 	}
-	mailbox.Watch(watcher, other, func(e mailbox.Ended) mailbox.Ended { return e })
+	mailbox.Watch(watcher, other, func(e mailbox.Termination) mailbox.Termination { return e })
 	require.NoError(t, other.Stop(context.Background()))
 	await(t, other.Done())
 	assert.Equal(t, "other", await(t, told).Kind)
@@ -164,17 +164,17 @@ func TestSaveThatFailsIsReported(t *testing.T) {
 				l := &lives{save: save}
 				ref := spawnFrom(t, sys, l.start)
 				pass(t, ref)
-				require.True(t, ref.PutAway())
+				require.True(t, ref.Passivate())
 				e := heard.one(t)
 				assert.Equal(t, mailbox.SaveFailed, e.Type)
 				assert.Equal(t, "seven", e.ID)
 				assert.Equal(t, name == "panic", e.Panicked())
 				if name == "exit" {
-					require.ErrorIs(t, e.Err, mailbox.ErrExit)
+					require.ErrorIs(t, e.Err, mailbox.ErrGoexit)
 				} else {
 					require.ErrorIs(t, e.Err, errBroken)
 				}
-				assert.EqualValues(t, 1, sys.Stats().NotSaved)
+				assert.EqualValues(t, 1, sys.Stats().SaveFailures)
 				pass(t, ref)
 				assert.Equal(t, 1, l.starts, "it goes on with the state it has")
 				drain(t, sys)

@@ -22,14 +22,14 @@ type process[M any] struct {
 	kind     *Kind[M]
 	state    state
 	slot     slot[M]                 // of whoever made the process busy, then of its worker
-	handler  Handler[M]              // nil without an incarnation; the worker's
+	handler  Handler[M]              // nil without an instance; the worker's
 	cold     atomic.Pointer[cold[M]] // set once
 	audience atomic.Pointer[audience]
 
-	incarnation *Incarnation[M] // nil without one; the worker's
-	start       Start[M]        // nil if it was spawned with its handler
-	id          string
-	neighbours  memberLinks // guarded by the system's mu
+	instance   *Instance[M] // nil without one; the worker's
+	factory    Factory[M]   // nil if it was spawned with its handler
+	id         string
+	neighbours memberLinks // guarded by the system's mu
 }
 
 // cold is the part of a process that most do without.
@@ -196,7 +196,7 @@ func (p *process[M]) end() {
 	p.leave()
 	c := p.lock()
 	left := p.takeAllLocked(c)
-	reason := deadStopped
+	reason := deadKilled
 	switch c.err = c.fatal; {
 	case c.err != nil:
 		reason = c.reason

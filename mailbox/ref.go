@@ -108,7 +108,7 @@ func (r Ref[M]) Done() <-chan struct{} {
 }
 
 // Err returns what ended the process: the handler's error, a [*PanicError], or
-// [ErrExit]; [ErrGivenUp] with one of those; [ErrKilled], also if the handler then
+// [ErrGoexit]; [ErrTooManyRestarts] with one of those; [ErrKilled], also if the handler then
 // failed; or [ErrLinked] with the cause. It is nil while the process lives and
 // after it was stopped gracefully.
 func (r Ref[M]) Err() error {

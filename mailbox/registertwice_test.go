@@ -18,9 +18,9 @@ func TestSystemIsRegisteredOnce(t *testing.T) {
 	sys := newSystem(t)
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
-	_, err := sys.Register(provider.Meter("test"))
+	_, err := sys.RegisterMetrics(provider.Meter("test"))
 	require.NoError(t, err)
-	_, err = sys.Register(provider.Meter("test"))
+	_, err = sys.RegisterMetrics(provider.Meter("test"))
 	require.ErrorContains(t, err, "already")
 
 	worker := spawn(t, sys, "worker", do)

@@ -15,16 +15,16 @@ type registry[M any] struct {
 }
 
 // GetOrSpawn returns the kind's registered process of that ID, and starts one
-// with [Kind.SpawnFrom] if there is none: one, whoever asks at the same time.
+// with [Kind.SpawnInstance] if there is none: one, whoever asks at the same time.
 // Processes that were spawned otherwise are not registered. A process is
 // registered until it has ended; one that is just being stopped refuses
 // messages, and there is a new one to be had once it is Done.
-func (k *Kind[M]) GetOrSpawn(id string, start Start[M]) (Ref[M], error) {
+func (k *Kind[M]) GetOrSpawn(id string, factory Factory[M]) (Ref[M], error) {
 	if ref, ok := k.Lookup(id); ok {
 		return ref, nil
 	}
-	if start == nil {
-		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Start", ErrConfig, k.name)
+	if factory == nil {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Factory", ErrConfig, k.name)
 	}
 	r := &k.registry
 	r.mu.Lock()
@@ -32,7 +32,7 @@ func (k *Kind[M]) GetOrSpawn(id string, start Start[M]) (Ref[M], error) {
 	if p := r.byID.get(id); p != nil {
 		return Ref[M]{p}, nil
 	}
-	p := &process[M]{kind: k, id: id, start: start}
+	p := &process[M]{kind: k, id: id, factory: factory}
 	p.state.Store(flagNamed)
 	ref, err := k.spawn(p)
 	if err != nil {

@@ -112,7 +112,7 @@ func TestLookup(t *testing.T) {
 	none, ok := kind.Lookup("x")
 	assert.False(t, ok)
 	assert.Zero(t, none)
-	_, err := kind.SpawnFrom("x", l.start)
+	_, err := kind.SpawnInstance("x", l.start)
 	require.NoError(t, err)
 	_, err = kind.Spawn("x", do)
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestLookup(t *testing.T) {
 		assert.Equal(t, id, ref.ID())
 		assert.Equal(t, "worker", ref.Kind())
 		again, err := kind.GetOrSpawn(id, nil)
-		require.NoError(t, err, "no Start is needed")
+		require.NoError(t, err, "no Factory is needed")
 		found, ok := kind.Lookup(id)
 		assert.True(t, ok)
 		assert.Equal(t, []mailbox.Ref[job]{ref, ref}, []mailbox.Ref[job]{again, found})
@@ -179,12 +179,12 @@ func TestRegisteredUntilItHasEnded(t *testing.T) {
 	}
 }
 
-// One that fails, is put away or restarts is still the same; one that is given
+// One that fails, is passivated or restarts is still the same; one that is given
 // up is gone.
-func TestRegisteredThroughItsIncarnations(t *testing.T) {
+func TestRegisteredThroughItsInstances(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		kind := newKind[job](t, sys, restarting(mailbox.Restarts{Limit: 1.5})...)
+		kind := newKind[job](t, sys, restarting(mailbox.RestartPolicy{MaxFailures: 1.5})...)
 		var l lives
 		ref, err := kind.GetOrSpawn("x", l.start)
 		require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestRegisteredThroughItsIncarnations(t *testing.T) {
 		for range 3 {
 			sendAll(t, ref, nothing)
 			settle()
-			putAway(t, ref)
+			passivate(t, ref)
 			assert.True(t, same())
 		}
 		sendAll(t, ref, fails)
@@ -203,7 +203,7 @@ func TestRegisteredThroughItsIncarnations(t *testing.T) {
 		assert.True(t, same())
 		sendAll(t, ref, fails)
 		await(t, ref.Done())
-		require.ErrorIs(t, ref.Err(), mailbox.ErrGivenUp)
+		require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
 		assert.False(t, same())
 		_, err = kind.GetOrSpawn("x", l.start)
 		require.NoError(t, err)
@@ -215,7 +215,7 @@ func TestRegisteredThroughItsIncarnations(t *testing.T) {
 // its kind looks for idle processes only now and then.
 func TestRegisteredProcessesThatEndedAreCollectable(t *testing.T) {
 	sys := newSystem(t)
-	kind := newKind[job](t, sys, mailbox.WithPutAway(time.Hour))
+	kind := newKind[job](t, sys, mailbox.WithPassivation(time.Hour))
 	end := map[string]func(ref mailbox.Ref[job]){
 		"stopped": func(ref mailbox.Ref[job]) { assert.NoError(t, ref.Stop(context.Background())) },
 		"killed":  mailbox.Ref[job].Kill,
@@ -254,16 +254,16 @@ type house struct {
 	saved  map[int]int // the number of the last message by sender; unlocked
 }
 
-// start begins an incarnation that checks that it is alone, and that messages
+// start begins an instance that checks that it is alone, and that messages
 // come in order.
-func (w *town) start(t *testing.T, h *house) mailbox.Start[numbered] {
+func (w *town) start(t *testing.T, h *house) mailbox.Factory[numbered] {
 	t.Helper()
-	return func(context.Context, mailbox.Ref[numbered]) (mailbox.Incarnation[numbered], error) {
+	return func(context.Context, mailbox.Ref[numbered]) (mailbox.Instance[numbered], error) {
 		last := h.saved
 		if last == nil {
 			last = make(map[int]int)
 		}
-		return mailbox.Incarnation[numbered]{
+		return mailbox.Instance[numbered]{
 			Handle: func(_ context.Context, m numbered) error {
 				assert.EqualValues(t, 1, h.inside.Add(1), "two at once")
 				defer h.inside.Add(-1)
@@ -324,20 +324,20 @@ func (w *town) crowded(t *testing.T, senders, each int, then func(ref mailbox.Re
 	return yes.Load(), no.Load()
 }
 
-// While they are put away and come back all the time, processes lose nothing.
-func TestPutAwayKeepsOrderAndAccounts(t *testing.T) {
+// While they are passivated and come back all the time, processes lose nothing.
+func TestPassivatedKeepsOrderAndAccounts(t *testing.T) {
 	sys := newSystem(t)
-	w := &town{kind: newKind[numbered](t, sys, mailbox.WithPutAway(1), mailbox.WithCapacity(16)),
+	w := &town{kind: newKind[numbered](t, sys, mailbox.WithPassivation(1), mailbox.WithCapacity(16)),
 		random: func() int { return 2 }}
-	taken, refused := w.crowded(t, 4, 5000, func(ref mailbox.Ref[numbered]) { ref.PutAway() })
+	taken, refused := w.crowded(t, 4, 5000, func(ref mailbox.Ref[numbered]) { ref.Passivate() })
 	drain(t, sys)
 	s := sys.Stats()
 	assert.EqualValues(t, 20_000, taken)
 	assert.Zero(t, refused)
 	assert.Equal(t, taken, w.handled.Load())
 	assert.EqualValues(t, taken, s.Handled)
-	assert.Greater(t, s.PutAway, uint64(100))
-	assert.NotZero(t, s.NotSaved)
+	assert.Greater(t, s.Passivated, uint64(100))
+	assert.NotZero(t, s.SaveFailures)
 	requireAtRest(t, s)
 }
 
@@ -345,10 +345,10 @@ func TestPutAwayKeepsOrderAndAccounts(t *testing.T) {
 // that is not accounted for.
 func TestRegistryInTurmoil(t *testing.T) {
 	for _, own := range []bool{false, true} {
-		opts := restarting(mailbox.Restarts{Limit: 2, MinBackoff: 10 * time.Microsecond, MaxBackoff: time.Millisecond},
-			mailbox.WithPutAway(time.Millisecond))
+		opts := restarting(mailbox.RestartPolicy{MaxFailures: 2, MinBackoff: 10 * time.Microsecond, MaxBackoff: time.Millisecond},
+			mailbox.WithPassivation(time.Millisecond))
 		if own {
-			opts = append(opts, mailbox.WithOwnGoroutine())
+			opts = append(opts, mailbox.WithDedicatedGoroutine())
 		}
 		sys := newSystem(t)
 		w := &town{kind: newKind[numbered](t, sys, opts...), random: func() int { return rand.IntN(50) }}
@@ -359,7 +359,7 @@ func TestRegistryInTurmoil(t *testing.T) {
 			case n < 6:
 				_ = ref.Stop(context.Background())
 			case n < 20:
-				ref.PutAway()
+				ref.Passivate()
 			}
 		})
 		drain(t, sys)
@@ -368,7 +368,7 @@ func TestRegistryInTurmoil(t *testing.T) {
 		assert.EqualValues(t, refused, s.Refused.Total())
 		assert.EqualValues(t, w.handled.Load(), s.Handled)
 		for name, n := range map[string]uint64{
-			"failed": s.Failed, "dead": s.DeadLetters.Total(), "restarts": s.Restarts, "put away": s.PutAway,
+			"failed": s.Failed, "dead": s.DeadLetters.Total(), "restarts": s.Restarts, "passivated": s.Passivated,
 		} {
 			assert.NotZero(t, n, name)
 		}

@@ -66,7 +66,7 @@ func TestRelaysShareOneBudget(t *testing.T) {
 			require.Contains(t, []int64{13, 14}, budget)
 			sessions := rec.all("session job")
 			require.Len(t, sessions, int(budget), "all of it is spent, and no more")
-			require.Len(t, rec.all("relay job"), d.Traced)
+			require.Len(t, rec.all("relay job"), d.Sampled)
 			for _, span := range sessions {
 				weights += weightOf(t, span)
 				require.EqualValues(t, 2, attributes(t, span)[sampling.DepthKey])
@@ -119,7 +119,7 @@ func TestLinkedRoots(t *testing.T) {
 			_, span := rec.tracer.Start(ctx, "user")
 			span.End()
 			return nil
-		}).Traced)
+		}).Sampled)
 		root.End()
 		settle()
 		broadcast := rec.one("broadcast workers").SpanContext
@@ -278,7 +278,7 @@ func TestLastResortOfAKind(t *testing.T) {
 			root.End()
 			settle()
 			shed = attributes(t, rec.one("broadcast crowd"))[sampling.ShedKey] == true
-			assert.Equal(t, shed, d.Traced == 0)
+			assert.Equal(t, shed, d.Sampled == 0)
 			return shed
 		}
 		crowd := func(kind string) *mailbox.Group[job] {
@@ -332,11 +332,11 @@ func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 			attrs := attributes(t, rec.one("broadcast workers"))
 			if attrs[sampling.ShedKey] == true {
 				shed++
-				assert.Zero(t, d.Traced)
+				assert.Zero(t, d.Sampled)
 				assert.Empty(t, rec.all("worker job"))
 			} else {
 				assert.NotContains(t, attrs, sampling.ShedKey)
-				assert.Equal(t, 10, d.Traced)
+				assert.Equal(t, 10, d.Sampled)
 			}
 		}
 		fanouts, spans := control.Rate("workers").Shed()

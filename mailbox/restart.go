@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Restarts says how a process is restarted that fails ([Restart]). The zero
+// RestartPolicy says how a process is restarted that fails ([Restart]). The zero
 // value of a field means its default.
 //
 // Failures are counted with a decay, as the supervisors of thejerf/suture do:
@@ -22,19 +22,19 @@ import (
 // MinBackoff and up to MaxBackoff, and each time between a half and one and a
 // half of that, by chance, so that processes that failed together do not come
 // back together.
-type Restarts struct {
-	Limit      float64       // 5
-	Decay      time.Duration // 30 s
-	MinBackoff time.Duration // 100 ms
-	MaxBackoff time.Duration // 15 s
+type RestartPolicy struct {
+	MaxFailures float64       // 5
+	Decay       time.Duration // 30 s
+	MinBackoff  time.Duration // 100 ms
+	MaxBackoff  time.Duration // 15 s
 }
 
-func (r Restarts) withDefaults() (Restarts, error) {
-	if r.Limit < 0 || math.IsNaN(r.Limit) || r.Decay < 0 || r.MinBackoff < 0 || r.MaxBackoff < 0 {
+func (r RestartPolicy) withDefaults() (RestartPolicy, error) {
+	if r.MaxFailures < 0 || math.IsNaN(r.MaxFailures) || r.Decay < 0 || r.MinBackoff < 0 || r.MaxBackoff < 0 {
 		return r, fmt.Errorf("%w: restarts with a negative value: %+v", ErrConfig, r)
 	}
-	if r.Limit == 0 {
-		r.Limit = 5
+	if r.MaxFailures == 0 {
+		r.MaxFailures = 5
 	}
 	if r.Decay == 0 {
 		r.Decay = 30 * time.Second
@@ -60,20 +60,20 @@ type mishaps struct {
 
 // add counts one more failure, and returns how long to wait now, or that it was
 // one too many.
-func (m *mishaps) add(now time.Time, r Restarts) (backoff time.Duration, tooMany bool) {
+func (m *mishaps) add(now time.Time, r RestartPolicy) (backoff time.Duration, tooMany bool) {
 	m.count = m.count*math.Exp(-now.Sub(m.last).Seconds()/r.Decay.Seconds()) + 1
 	m.last = now
-	if m.count > r.Limit {
+	if m.count > r.MaxFailures {
 		return 0, true
 	}
 	longest := math.Min(float64(r.MinBackoff)*math.Exp2(m.count-1), float64(r.MaxBackoff))
 	return time.Duration(longest * (0.5 + rand.Float64())), false
 }
 
-// restart ends the incarnation that failed with h and has the next one wait. It
+// restart ends the instance that failed with h and has the next one wait. It
 // returns an error if the process is to be given up instead.
 func (p *process[M]) restart(h *handling) error {
-	p.disincarnate()
+	p.dropInstance()
 	c := p.behind()
 	if c.mishaps == nil {
 		c.mishaps = new(mishaps)
@@ -84,7 +84,7 @@ func (p *process[M]) restart(h *handling) error {
 	}
 	backoff, tooMany := c.mishaps.add(time.Now(), p.kind.restarts)
 	if tooMany {
-		return fmt.Errorf("%w: %w", ErrGivenUp, h.err)
+		return fmt.Errorf("%w: %w", ErrTooManyRestarts, h.err)
 	}
 	c.pause = backoff
 	p.kind.totals.restarts.Add(1)

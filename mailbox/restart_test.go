@@ -27,7 +27,7 @@ func TestRestartBeginsAnewAndLosesNothing(t *testing.T) {
 			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 				sys := newSystem(t)
 				var l lives
-				ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{}, opts...)...)
+				ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 				var order []int
 				var at []time.Duration
 				elapsed := stopwatch()
@@ -72,8 +72,8 @@ func TestBackoff(t *testing.T) {
 		nominal := []float64{0.1, 0.2, 0.4, 0.8, 1, 1} // s
 		least, most := slices.Repeat([]float64{2}, len(nominal)), make([]float64, len(nominal))
 		for range 300 { // Alike, each with its own luck.
-			ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.Restarts{
-				Limit: 1000, Decay: math.MaxInt64, MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Second,
+			ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.RestartPolicy{
+				MaxFailures: 1000, Decay: math.MaxInt64, MinBackoff: 100 * time.Millisecond, MaxBackoff: time.Second,
 			})...)
 			elapsed := stopwatch()
 			for i := range nominal {
@@ -100,7 +100,7 @@ func TestRareFailuresAreNeverTooMany(t *testing.T) {
 		t.Run(test.every.String(), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t)
-				ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.Restarts{Limit: 1.5})...)
+				ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.RestartPolicy{MaxFailures: 1.5})...)
 				for range 1000 {
 					if ref.Send(t.Context(), fails) != nil {
 						break
@@ -109,7 +109,7 @@ func TestRareFailuresAreNeverTooMany(t *testing.T) {
 				}
 				settle()
 				if test.ends {
-					require.ErrorIs(t, ref.Err(), mailbox.ErrGivenUp)
+					require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
 					assert.EqualValues(t, 2, sys.Stats().Failed)
 					return
 				}
@@ -130,12 +130,12 @@ func TestGivenUp(t *testing.T) {
 			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 				sys := newSystem(t)
 				var l lives
-				ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{Limit: 2.5}, opts...)...)
+				ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MaxFailures: 2.5}, opts...)...)
 				sendAll(t, ref, slices.Concat(slices.Repeat([]job{fault}, 3), many(1))...)
 				_, err := mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job { return nothing })
 				require.ErrorIs(t, err, mailbox.ErrStopped)
 				await(t, ref.Done())
-				require.ErrorIs(t, ref.Err(), mailbox.ErrGivenUp)
+				require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
 				require.ErrorIs(t, ref.Err(), errSpilt, "and why")
 				assert.Equal(t, 3, l.starts)
 				s := sys.Stats()
@@ -151,7 +151,7 @@ func TestGivenUp(t *testing.T) {
 // inBackoff returns a process that waits out a long back-off, with five messages.
 func inBackoff(t *testing.T, sys *mailbox.System, l *lives, opts ...mailbox.KindOption) mailbox.Ref[job] {
 	t.Helper()
-	ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{MinBackoff: 24 * time.Hour}, opts...)...)
+	ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MinBackoff: 24 * time.Hour}, opts...)...)
 	sendAll(t, ref, fails)
 	sendAll(t, ref, many(4)...)
 	time.Sleep(time.Minute)
@@ -185,7 +185,7 @@ func TestBackoffEndsWithTheProcess(t *testing.T) {
 				s := sys.Stats()
 				if test.killed {
 					require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
-					assert.Equal(t, mailbox.DeadLetters{Stopped: 5}, s.DeadLetters)
+					assert.Equal(t, mailbox.DeadLetters{Killed: 5}, s.DeadLetters)
 				} else {
 					require.NoError(t, ref.Err())
 					assert.EqualValues(t, 5, s.Handled)
@@ -224,7 +224,7 @@ func TestStoppingProcessFailsWithoutBackoff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		var l lives
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{MinBackoff: time.Hour})...)
+		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MinBackoff: time.Hour})...)
 		sendAll(t, ref, fails, exits, nothing)
 		settle()
 		elapsed := stopwatch()
@@ -251,11 +251,11 @@ func TestMailboxIsBoundedDuringABackoff(t *testing.T) {
 	})
 }
 
-func TestCallsLeftByAFailedIncarnationFail(t *testing.T) {
+func TestCallsLeftByAFailedInstanceFail(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var l lives
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{}, opts...)...)
+		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 		var kept mailbox.Reply[int]
 		leave := func(r mailbox.Reply[int]) job {
 			return func(context.Context) error { kept = r; return nil }
@@ -280,7 +280,7 @@ func TestCallsLeftByAFailedIncarnationFail(t *testing.T) {
 	})
 }
 
-func TestTimersOfAFailedIncarnationStop(t *testing.T) {
+func TestTimersOfAFailedInstanceStop(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var own, others int
@@ -289,7 +289,7 @@ func TestTimersOfAFailedIncarnationStop(t *testing.T) {
 			self.SendEvery(ctx, time.Minute, count(&own))
 			return nil
 		}}
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{}, opts...)...)
+		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 		other := spawn(t, sys, "other", do)
 		sendAll(t, other, func(ctx context.Context) error { // In a handler, but not in its own.
 			ref.SendEvery(ctx, time.Minute, count(&others))
@@ -302,7 +302,7 @@ func TestTimersOfAFailedIncarnationStop(t *testing.T) {
 			return nil
 		}, fails)
 		settle()
-		assert.False(t, once.Stop(), "it stopped with its incarnation")
+		assert.False(t, once.Stop(), "it stopped with its instance")
 		time.Sleep(10*time.Minute + time.Second)
 		settle()
 		assert.Equal(t, 11, others)
@@ -313,15 +313,15 @@ func TestTimersOfAFailedIncarnationStop(t *testing.T) {
 
 func TestRestartsThatMakeNoSense(t *testing.T) {
 	sys := newSystem(t)
-	for _, r := range []mailbox.Restarts{
-		{Limit: -1}, {Limit: math.NaN()}, {Decay: -1}, {MinBackoff: -1}, {MaxBackoff: -1},
+	for _, r := range []mailbox.RestartPolicy{
+		{MaxFailures: -1}, {MaxFailures: math.NaN()}, {Decay: -1}, {MinBackoff: -1}, {MaxBackoff: -1},
 		{MinBackoff: 2, MaxBackoff: 1},
 	} {
-		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestarts(r))
+		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestartPolicy(r))
 		assert.ErrorIs(t, err, mailbox.ErrConfig, "%+v", r)
 	}
-	for _, r := range []mailbox.Restarts{{}, {Limit: math.Inf(1)}, {MinBackoff: time.Hour}, {MaxBackoff: 1}} {
-		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestarts(r))
+	for _, r := range []mailbox.RestartPolicy{{}, {MaxFailures: math.Inf(1)}, {MinBackoff: time.Hour}, {MaxBackoff: 1}} {
+		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestartPolicy(r))
 		assert.NoError(t, err, "%+v", r)
 	}
 }
@@ -331,7 +331,7 @@ func TestRestartLink(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.Restarts{Limit: 100})...)
+		ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.RestartPolicy{MaxFailures: 100})...)
 		ctx, root := rec.start()
 		none := t.Context()
 		for _, step := range []struct {
@@ -370,8 +370,8 @@ func TestRestartLink(t *testing.T) {
 // Whatever fails and whenever, each sender's messages come once and in order.
 func TestRestartsKeepOrderAndAccounts(t *testing.T) {
 	sys := newSystem(t)
-	w := &town{random: func() int { return rand.IntN(40) }, kind: newKind[numbered](t, sys, restarting(mailbox.Restarts{
-		Limit: math.Inf(1), MinBackoff: 10 * time.Microsecond, MaxBackoff: 100 * time.Microsecond,
+	w := &town{random: func() int { return rand.IntN(40) }, kind: newKind[numbered](t, sys, restarting(mailbox.RestartPolicy{
+		MaxFailures: math.Inf(1), MinBackoff: 10 * time.Microsecond, MaxBackoff: 100 * time.Microsecond,
 	}, mailbox.WithCapacity(20))...)}
 	taken, refused := w.crowded(t, 4, 3000, func(mailbox.Ref[numbered]) {})
 	drain(t, sys)

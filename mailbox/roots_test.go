@@ -21,7 +21,7 @@ import (
 func TestRootsAreStartedWhereAllowed(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
 	next := spawn(t, sys, "next", do)
 	own := func(ctx context.Context) error {
 		_, span := rec.tracer.Start(ctx, "own work")
@@ -52,7 +52,7 @@ func TestRootsAreStartedWhereAllowed(t *testing.T) {
 func TestRootsAreSubjectToTheSampler(t *testing.T) {
 	rec := record(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
 	sys := rec.system()
-	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
 	require.NoError(t, entry.Send(context.Background(), func(ctx context.Context) error {
 		sc := trace.SpanContextFromContext(ctx)
 		assert.True(t, sc.IsValid())
@@ -68,7 +68,7 @@ func TestRootsAreSubjectToTheSampler(t *testing.T) {
 func TestRootOfACall(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRoots())
+	entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRootSpans())
 	_, err := call(context.Background(), entry, func(_ context.Context, r mailbox.Reply[int]) error {
 		r.Answer(1)
 		return nil
@@ -84,7 +84,7 @@ func TestRootOfACall(t *testing.T) {
 func TestRootKeepsTheBaggage(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	entry := spawn(t, sys, "entry", do, mailbox.WithRoots())
+	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
 	var seen baggage.Baggage
 	require.NoError(t, entry.Send(withBaggage(t, context.Background(), "tenant", "blue"), func(ctx context.Context) error {
 		seen = baggage.FromContext(ctx)
@@ -112,7 +112,7 @@ func TestNoRootsForWhatWasNotSampled(t *testing.T) {
 					if bag {
 						ctx = withBaggage(t, ctx, "tenant", "blue")
 					}
-					entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRoots())
+					entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRootSpans())
 					group := mailbox.NewGroup[ask](sys, "entries")
 					require.NoError(t, group.Join(entry))
 					silence := func(ctx context.Context, r mailbox.Reply[int]) error {
@@ -137,12 +137,12 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
 		group := crowd(t, sys, "entry", 100,
-			sampling.Config{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRoots())
+			sampling.Config{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRootSpans())
 		ctx, root := rec.start()
 		if bag {
 			ctx = withBaggage(t, ctx, "tenant", "blue")
 		}
-		assert.Equal(t, 2, group.Broadcast(ctx, nothing).Traced)
+		assert.Equal(t, 2, group.Broadcast(ctx, nothing).Sampled)
 		root.End()
 		drain(t, sys)
 		assert.Len(t, rec.all("entry job"), 2)
@@ -152,7 +152,7 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 func TestUntracedBroadcastStartsRootsWhereAllowed(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := crowd(t, sys, "entry", 3, sampling.Config{}, mailbox.WithRoots())
+	group := crowd(t, sys, "entry", 3, sampling.Config{}, mailbox.WithRootSpans())
 	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 3}, group.Broadcast(context.Background(), nothing))
 	drain(t, sys)
 	assert.Len(t, rec.all("entry job"), 3)

@@ -92,7 +92,7 @@ func TestShutdownCutShortTellsWhatWasLeft(t *testing.T) {
 		idle := spawn(t, sys, "idle", do)
 		a, releaseA := fill(t, sys, 3)
 		b, releaseB := fill(t, sys, 4)
-		gone := spawn(t, sys, "gone", do, mailbox.WithErrorPolicy(mailbox.Stop)) // Dead letters of an earlier time.
+		gone := spawn(t, sys, "gone", do, mailbox.WithErrorPolicy(mailbox.Terminate)) // Dead letters of an earlier time.
 		held, entered, release := hold()
 		require.NoError(t, gone.Send(t.Context(), held))
 		await(t, entered)
@@ -120,7 +120,7 @@ func TestShutdownCutShortTellsWhatWasLeft(t *testing.T) {
 		await(t, a.Done())
 		await(t, b.Done())
 		s := sys.Stats()
-		assert.Equal(t, mailbox.DeadLetters{Stopped: 7, Failed: 4}, s.DeadLetters, "as was foretold")
+		assert.Equal(t, mailbox.DeadLetters{Killed: 7, Failed: 4}, s.DeadLetters, "as was foretold")
 		requireAtRest(t, s)
 		require.NoError(t, sys.Shutdown(t.Context()))
 	})

@@ -31,7 +31,7 @@ const (
 )
 
 // soak is a service that never rests: sessions come and go, are restarted and
-// put away, call each other and are broadcast to.
+// passivated, call each other and are broadcast to.
 type soak struct {
 	sys      *mailbox.System
 	sessions *mailbox.Kind[job]
@@ -43,21 +43,21 @@ type soak struct {
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	s := &soak{tracer: sdktrace.NewTracerProvider()}
-	s.sys = newSystem(t, mailbox.WithTracerProvider(s.tracer), mailbox.WithHandlerWait(time.Millisecond))
+	s.sys = newSystem(t, mailbox.WithTracerProvider(s.tracer), mailbox.WithHandlerSendTimeout(time.Millisecond))
 	var err error
 	s.sessions, err = mailbox.NewKind[job](s.sys, "session",
 		mailbox.WithCapacity(64),
 		mailbox.WithPanicPolicy(mailbox.Restart),
-		mailbox.WithRestarts(mailbox.Restarts{MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}),
-		mailbox.WithPutAway(20*time.Millisecond))
+		mailbox.WithRestartPolicy(mailbox.RestartPolicy{MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}),
+		mailbox.WithPassivation(20*time.Millisecond))
 	require.NoError(t, err)
 	s.group = mailbox.NewGroup[job](s.sys, "sessions")
 	return s
 }
 
-func (s *soak) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+func (s *soak) start(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
 	state := make([]byte, 1<<10)
-	return mailbox.Incarnation[job]{
+	return mailbox.Instance[job]{
 		Handle: func(ctx context.Context, j job) error {
 			state[0]++
 			s.handled.Add(1)
@@ -110,11 +110,11 @@ func (s *soak) act(t *testing.T, random *rand.Rand) {
 	case n < 880:
 		_ = ref.Send(ctx, panics)
 	case n < 900:
-		mailbox.Watch(session(), ref, func(mailbox.Ended) job { return nothing })
+		mailbox.Watch(session(), ref, func(mailbox.Termination) job { return nothing })
 	case n < 910:
 		mailbox.Link(session(), ref)
 	case n < 960:
-		ref.PutAway()
+		ref.Passivate()
 	case n < 980:
 		ref.Kill()
 	default:

@@ -31,7 +31,7 @@ const (
 	// its handling, or its end without one; a double, in seconds.
 	QueueDurationKey = attribute.Key("waybill.queue.duration")
 	// LateReasonKey is why there is a span although its message was never handled:
-	// refused_full, refused_stopped, refused_cancelled, dead_letter_stopped,
+	// refused_full, refused_stopped, refused_cancelled, dead_letter_killed,
 	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; although its
 	// handling was not to be traced: error, panic, slow or waited; or, on a span
 	// that stands for an answer, late_reply. A string.

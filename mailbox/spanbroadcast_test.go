@@ -55,7 +55,7 @@ func TestBroadcastIsASpan(t *testing.T) {
 			d := group.Broadcast(ctx, nothing)
 			root.End()
 			drain(t, sys)
-			assert.Equal(t, mailbox.Delivery{Size: test.size, Delivered: test.size, Traced: test.traced}, d)
+			assert.Equal(t, mailbox.Delivery{Size: test.size, Delivered: test.size, Sampled: test.traced}, d)
 			assert.EqualValues(t, test.size, sys.Stats().Handled)
 
 			span := rec.one("broadcast sessions")
@@ -112,7 +112,7 @@ func TestBroadcastSpanCountsRefusals(t *testing.T) {
 	d := group.Broadcast(ctx, nothing)
 	root.End()
 	pass(t, free)
-	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Rejected: 2, Full: 2, Traced: 3}, d)
+	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Refused: 2, Full: 2, Sampled: 3}, d)
 	span := rec.one("broadcast workers")
 	a := attributes(t, span)
 	assert.EqualValues(t, 1, a[mailbox.FanoutDeliveredKey])
@@ -303,7 +303,7 @@ func TestBroadcastChoosesEveryoneInTurn(t *testing.T) {
 	}
 	ctx, root := rec.start()
 	for range rounds {
-		require.Equal(t, 1, group.Broadcast(ctx, nothing).Traced)
+		require.Equal(t, 1, group.Broadcast(ctx, nothing).Sampled)
 	}
 	root.End()
 	drain(t, sys)

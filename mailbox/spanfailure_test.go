@@ -65,8 +65,8 @@ func TestSpanOfAPanicHasTheWholeStack(t *testing.T) {
 func TestSpanOfAnExit(t *testing.T) {
 	span := handled(t, exits)
 	assert.Equal(t, codes.Error, span.Status.Code)
-	assert.Equal(t, mailbox.ErrExit.Error(), span.Status.Description)
-	assert.Equal(t, mailbox.ErrExit.Error(), exception(t, span)["exception.message"])
+	assert.Equal(t, mailbox.ErrGoexit.Error(), span.Status.Description)
+	assert.Equal(t, mailbox.ErrGoexit.Error(), exception(t, span)["exception.message"])
 	assert.False(t, span.EndTime.IsZero())
 }
 

@@ -52,14 +52,14 @@ func TestMessageNeverHandledLeavesASpan(t *testing.T) {
 				defer cancel()
 				require.ErrorIs(t, ref.Send(ctx, nothing), context.DeadlineExceeded)
 			}, wait},
-		{"dead_letter_stopped", nil, false,
+		{"dead_letter_killed", nil, false,
 			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
 				t.Helper()
 				require.NoError(t, ref.Send(ctx, nothing))
 				time.Sleep(wait)
 				ref.Kill()
 			}, wait},
-		{"dead_letter_failed", []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Stop)}, false,
+		{"dead_letter_failed", []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)}, false,
 			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], release func()) {
 				t.Helper()
 				require.NoError(t, ref.Send(context.Background(), func(context.Context) error {

@@ -9,7 +9,7 @@ import "sync/atomic"
 // that it is done with, but for those from the batch in hand. So the end of a
 // handling, the count of it and the step to idleness are one atomic operation.
 //
-// Only a sender, a closer or who puts it away moves an idle process, by
+// Only a sender, a closer or who passivates it moves an idle process, by
 // compare-and-swap. All other flags are changed by whoever runs the process or
 // holds its lock; those marked L need both, or the lock while nobody runs it.
 const (
@@ -21,7 +21,7 @@ const (
 	flagClosed                     // takes no more messages (set under the lock)
 	flagKilled                     // handles no more (set under the lock)
 	flagEnded                      // L
-	flagRest                       // is to be put away when it has nothing to do (by compare-and-swap, from anywhere)
+	flagRest                       // is to be passivated when it has nothing to do (by compare-and-swap, from anywhere)
 	flagListed                     // its kind looks now and then whether it is idle
 	flagNamed                      // its kind finds it by its ID (from the beginning)
 

@@ -12,21 +12,21 @@ import (
 
 // Stats counts messages. See the package documentation for how they add up.
 type Stats struct {
-	Processes   int         // now alive
-	Accepted    uint64      // taken into a mailbox
-	Refused     Refused     // not taken in
-	Waiting     uint64      // senders now waiting for room
-	Queued      uint64      // now in a mailbox or being handled
-	Handled     uint64      // handler returned nil
-	Failed      uint64      // handler returned an error, panicked or called Goexit
-	DeadLetters DeadLetters // accepted and never handled
-	LateReplies uint64      // answers to calls whose caller had gone
-	Restarts    uint64      // of processes after a failure
-	PutAway     uint64      // processes put away
-	NotSaved    uint64      // times that the Save of an incarnation failed
-	NotClosed   uint64      // times that the Close of an incarnation failed
-	LateShed    uint64      // late spans that were beyond their bound
-	EventsLost  uint64      // events that nobody was told of: a hook was too slow
+	Processes     int         // now alive
+	Accepted      uint64      // taken into a mailbox
+	Refused       Refused     // not taken in
+	Waiting       uint64      // senders now waiting for room
+	Queued        uint64      // now in a mailbox or being handled
+	Handled       uint64      // handler returned nil
+	Failed        uint64      // handler returned an error, panicked or called Goexit
+	DeadLetters   DeadLetters // accepted and never handled
+	LateReplies   uint64      // answers to calls whose caller had gone
+	Restarts      uint64      // of processes after a failure
+	Passivated    uint64      // processes passivated
+	SaveFailures  uint64      // times that the Save of an instance failed
+	CloseFailures uint64      // times that the Close of an instance failed
+	LateShed      uint64      // late spans that were beyond their bound
+	EventsLost    uint64      // events that nobody was told of: a hook was too slow
 }
 
 // Refused counts the messages that were not taken in, by reason.
@@ -41,14 +41,14 @@ func (r Refused) Total() uint64 { return r.Full + r.Stopped + r.Cancelled }
 
 // DeadLetters counts the messages that were accepted and never handled, by reason.
 type DeadLetters struct {
-	Stopped uint64 // the process was killed
+	Killed  uint64 // the process was killed
 	Failed  uint64 // the process ended by a failure
 	Dropped uint64 // a newer message took the place
 	Expired uint64 // a call whose caller had gone
 }
 
 // Total returns the sum over all reasons.
-func (d DeadLetters) Total() uint64 { return d.Stopped + d.Failed + d.Dropped + d.Expired }
+func (d DeadLetters) Total() uint64 { return d.Killed + d.Failed + d.Dropped + d.Expired }
 
 func (s *Stats) add(o Stats) {
 	s.Processes += o.Processes
@@ -60,15 +60,15 @@ func (s *Stats) add(o Stats) {
 	s.Queued += o.Queued
 	s.Handled += o.Handled
 	s.Failed += o.Failed
-	s.DeadLetters.Stopped += o.DeadLetters.Stopped
+	s.DeadLetters.Killed += o.DeadLetters.Killed
 	s.DeadLetters.Failed += o.DeadLetters.Failed
 	s.DeadLetters.Dropped += o.DeadLetters.Dropped
 	s.DeadLetters.Expired += o.DeadLetters.Expired
 	s.LateReplies += o.LateReplies
 	s.Restarts += o.Restarts
-	s.PutAway += o.PutAway
-	s.NotSaved += o.NotSaved
-	s.NotClosed += o.NotClosed
+	s.Passivated += o.Passivated
+	s.SaveFailures += o.SaveFailures
+	s.CloseFailures += o.CloseFailures
 	s.LateShed += o.LateShed
 	s.EventsLost += o.EventsLost
 }
@@ -81,14 +81,14 @@ type kindTotals struct {
 	late    lateLimit
 	stratum *sampling.Rate
 
-	lateReplies  atomic.Uint64
-	refusedAfter atomic.Uint64 // refused by processes that had ended
-	restarts     atomic.Uint64
-	putAway      atomic.Uint64
-	notSaved     atomic.Uint64
-	notClosed    atomic.Uint64
-	lateShed     atomic.Uint64
-	eventsLost   atomic.Uint64
+	lateReplies   atomic.Uint64
+	refusedAfter  atomic.Uint64 // refused by processes that had ended
+	restarts      atomic.Uint64
+	passivated    atomic.Uint64
+	saveFailures  atomic.Uint64
+	closeFailures atomic.Uint64
+	lateShed      atomic.Uint64
+	eventsLost    atomic.Uint64
 
 	logged   lateLimit     // of records about events
 	unlogged atomic.Uint64 // since the last record that says how many
@@ -108,9 +108,9 @@ func (t *kindTotals) statsLocked() Stats {
 	n.Refused.Stopped += t.refusedAfter.Load()
 	n.LateReplies = t.lateReplies.Load()
 	n.Restarts = t.restarts.Load()
-	n.PutAway = t.putAway.Load()
-	n.NotSaved = t.notSaved.Load()
-	n.NotClosed = t.notClosed.Load()
+	n.Passivated = t.passivated.Load()
+	n.SaveFailures = t.saveFailures.Load()
+	n.CloseFailures = t.closeFailures.Load()
 	n.LateShed = t.lateShed.Load()
 	n.EventsLost = t.eventsLost.Load()
 	return n

@@ -148,7 +148,7 @@ func TestKillLeavesTheRest(t *testing.T) {
 		require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 		s := sys.Stats()
 		assert.EqualValues(t, 1, s.Handled)
-		assert.Equal(t, mailbox.DeadLetters{Stopped: 3}, s.DeadLetters)
+		assert.Equal(t, mailbox.DeadLetters{Killed: 3}, s.DeadLetters)
 		requireAtRest(t, s)
 	})
 }
@@ -164,7 +164,7 @@ func TestKillAfterStop(t *testing.T) {
 		require.NoError(t, await(t, stopped))
 		s := sys.Stats()
 		assert.EqualValues(t, 1, s.Handled)
-		assert.Equal(t, mailbox.DeadLetters{Stopped: 4}, s.DeadLetters)
+		assert.Equal(t, mailbox.DeadLetters{Killed: 4}, s.DeadLetters)
 	})
 }
 
@@ -185,7 +185,7 @@ func TestKillFromTheOwnHandler(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	s := sys.Stats()
 	assert.EqualValues(t, 1, s.Handled)
-	assert.Equal(t, mailbox.DeadLetters{Stopped: 1}, s.DeadLetters)
+	assert.Equal(t, mailbox.DeadLetters{Killed: 1}, s.DeadLetters)
 }
 
 func TestIdleProcessEndsAtOnce(t *testing.T) {

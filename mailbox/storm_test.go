@@ -63,7 +63,7 @@ func (o *tally) finished() uint64 {
 func newStorm(t *testing.T, seed uint64, pause func(time.Duration)) *storm {
 	t.Helper()
 	s := &storm{seed: seed, pause: pause, calls: seed%2 == 0, log: make([]entry, 1<<17)}
-	s.sys = newSystem(t, mailbox.WithHandlerWait(100*time.Microsecond))
+	s.sys = newSystem(t, mailbox.WithHandlerSendTimeout(100*time.Microsecond))
 	s.group = mailbox.NewGroup[flake](s.sys, "storm")
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range s.slots {
@@ -82,7 +82,7 @@ func (s *storm) respawn(t *testing.T, i int, random *rand.Rand) {
 		mailbox.WithPanicPolicy(mailbox.FailurePolicy(random.IntN(2))),
 	}
 	if random.IntN(3) == 0 {
-		opts = append(opts, mailbox.WithOwnGoroutine())
+		opts = append(opts, mailbox.WithDedicatedGoroutine())
 	}
 	ref, err := mailbox.Spawn(s.sys, "storm", s.handle, opts...)
 	if assert.NoError(t, err) {
@@ -186,7 +186,7 @@ func (s *storm) call(ctx context.Context, to mailbox.Ref[flake], m flake, log *e
 	case errors.Is(err, mailbox.ErrSelfCall): // Nothing was sent.
 		s.own.started.Add(^uint64(0))
 	case err == nil, errors.Is(err, errSpilt), errors.As(err, &panicked),
-		errors.Is(err, mailbox.ErrExit), errors.Is(err, mailbox.ErrDropped):
+		errors.Is(err, mailbox.ErrGoexit), errors.Is(err, mailbox.ErrDropped):
 		s.note(log, nil)
 	case errors.Is(err, mailbox.ErrFull):
 		s.note(log, err)
@@ -203,9 +203,9 @@ func (s *storm) broadcast(ctx context.Context, m flake, log *entry) {
 	s.own.started.Add(many)
 	d := s.group.Broadcast(ctx, m)
 	log.taken.Add(int32(d.Delivered))
-	log.refused.Add(int32(d.Rejected))
+	log.refused.Add(int32(d.Refused))
 	s.own.accepted.Add(uint64(d.Delivered))
-	s.own.rejected.Add(uint64(d.Rejected))
+	s.own.rejected.Add(uint64(d.Refused))
 	s.own.started.Add(uint64(d.Size) - many)
 }
 

@@ -31,7 +31,7 @@ func TestStratumOfSlowHandlings(t *testing.T) {
 					time.Sleep(d)
 				}
 				return nil
-			}, mailbox.WithOwnGoroutine())
+			}, mailbox.WithDedicatedGoroutine())
 			require.NoError(t, group.Join(ref))
 		}
 		ctx, root := rec.start()
@@ -62,7 +62,7 @@ func TestStratumBelowAFanout(t *testing.T) {
 		capped := func(k int) sampling.Config { return sampling.Config{Curve: sampling.Always(), MaxSpans: k} }
 		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
 		for range relays {
-			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithOwnGoroutine())
+			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithDedicatedGoroutine())
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
 				inner.Broadcast(ctx, j)
 				return nil
@@ -102,7 +102,7 @@ func TestStratumBeyondItsRate(t *testing.T) {
 			require.NoError(t, group.Join(spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
 				time.Sleep(d)
 				return nil
-			}, mailbox.WithOwnGoroutine())))
+			}, mailbox.WithDedicatedGoroutine())))
 		}
 		for range rounds {
 			ctx, root := rec.start()

@@ -42,7 +42,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 					}
 					group := mailbox.NewGroup[job](sys, "workers", opts...)
 					for range size {
-						require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithOwnGoroutine())))
+						require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithDedicatedGoroutine())))
 					}
 					const casts = 20
 					for range casts {
@@ -82,8 +82,8 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
 			sampling.Config{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
-			inner := crowd(t, sys, "session", sessions, half, mailbox.WithOwnGoroutine())
-			alone := spawn(t, sys, "log", do, mailbox.WithOwnGoroutine())
+			inner := crowd(t, sys, "session", sessions, half, mailbox.WithDedicatedGoroutine())
+			alone := spawn(t, sys, "log", do, mailbox.WithDedicatedGoroutine())
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
 				inner.Broadcast(ctx, j)
 				return alone.Send(ctx, j)

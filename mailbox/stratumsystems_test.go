@@ -42,10 +42,10 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 				senders := system(test.senders, test.options...)
 				group := mailbox.NewGroup[job](senders, "workers", rarely)
 				for range 100 {
-					require.NoError(t, group.Join(spawn(t, members, "worker", do, mailbox.WithOwnGoroutine())))
+					require.NoError(t, group.Join(spawn(t, members, "worker", do, mailbox.WithDedicatedGoroutine())))
 				}
 				ctx, root := rec.start()
-				assert.Zero(t, group.Broadcast(ctx, pause(time.Minute)).Traced)
+				assert.Zero(t, group.Broadcast(ctx, pause(time.Minute)).Sampled)
 				root.End()
 				time.Sleep(time.Hour)
 				assert.Len(t, rec.all("worker job"), test.want)
@@ -68,7 +68,7 @@ func TestStratumOfSomeMembers(t *testing.T) {
 			if i%2 == 0 {
 				sys = counting
 			}
-			require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithOwnGoroutine())))
+			require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithDedicatedGoroutine())))
 		}
 		ctx, root := rec.start()
 		d := group.Broadcast(ctx, pause(time.Minute))

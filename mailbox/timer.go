@@ -49,7 +49,7 @@ type timer[M any] struct {
 	p     *process[M]
 	slot  slot[M]
 	every time.Duration // 0 for once
-	own   bool          // set by the incarnation, and ends with it
+	own   bool          // set by the instance, and ends with it
 
 	mu    sync.Mutex // before the process's
 	timer *time.Timer
@@ -90,7 +90,7 @@ func (t *timer[M]) fire() {
 	t.mu.Unlock()
 	claimed, _ := t.p.offer(&s) // A refusal is counted there.
 	if over {
-		t.p.release(t) // Not before: who expects a message is not put away.
+		t.p.release(t) // Not before: who expects a message is not passivated.
 	}
 	if claimed {
 		t.p.schedule()

@@ -152,7 +152,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	returned := false
 	defer func() {
 		if !returned { // A panic, or Goexit, for which recover returns nil.
-			h.panicked, h.err = true, ErrExit
+			h.panicked, h.err = true, ErrGoexit
 			if recovered := recover(); recovered != nil {
 				h.err = &PanicError{Value: recovered, Stack: debug.Stack()}
 			}
@@ -173,7 +173,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		ctx = p.begin(s, &h)
 	}
 	if p.handler == nil {
-		h.err = p.incarnate(ctx, s)
+		h.err = p.makeInstance(ctx, s)
 	}
 	if h.err == nil {
 		h.err = p.handler(ctx, s.message)
@@ -221,7 +221,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	}
 	p.happenedTo(s, failed)
 	if p.handler == nil {
-		p.disincarnate() // Its Start failed, and may have set timers before.
+		p.dropInstance() // Its Factory failed, and may have set timers before.
 	}
 	policy := p.kind.onError
 	if h.panicked {
@@ -229,7 +229,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	}
 	var cause error
 	switch {
-	case policy == Stop:
+	case policy == Terminate:
 		cause = h.err
 	case policy == Restart && p.state.Load()&flagKilled == 0:
 		cause = p.restart(h)

@@ -9,13 +9,13 @@ import (
 	"github.com/waybill-go/waybill/internal/guard"
 )
 
-// Ended tells of the end of a process.
-type Ended struct {
+// Termination tells of the end of a process.
+type Termination struct {
 	Kind, ID string
 	Err      error // as of [Ref.Err]
 }
 
-func (e Ended) who() string {
+func (e Termination) who() string {
 	if e.ID == "" {
 		return e.Kind
 	}
@@ -27,7 +27,7 @@ func (e Ended) who() string {
 // is at once. build must not block. If it panics, the watcher is sent nothing, and
 // OpenTelemetry's error handler is told. The watch ends with either process, or by
 // unwatch, which reports whether it came in time. It panics without a build.
-func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch func() bool) {
+func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (unwatch func() bool) {
 	if build == nil {
 		panic("mailbox: Watch without a build")
 	}
@@ -35,7 +35,7 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Ended) M) (unwatch
 	if p == nil {
 		return untied
 	}
-	return tieUp(p, other, func(e Ended) {
+	return tieUp(p, other, func(e Termination) {
 		s := slot[M]{message: build(e)}
 		p.address(p.kind.sys.base, &s) // It belongs to no trace.
 		p.force(&s)
@@ -58,12 +58,12 @@ func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
 // keeps it when the other has ended.
 type tie struct {
 	process, other tied
-	act            func(Ended) // must not block; see tell
+	act            func(Termination) // must not block; see tell
 }
 
 // tell acts on an end. What the user plugged in there may panic: on the worker of
 // another process, whose end must go on.
-func (t *tie) tell(e Ended) { guard.Do(func() { t.act(e) }) }
+func (t *tie) tell(e Termination) { guard.Do(func() { t.act(e) }) }
 
 // tied is a process as ties see it.
 type tied interface {
@@ -73,13 +73,13 @@ type tied interface {
 	untie(t *tie) bool
 	// knows reports whether t is there.
 	knows(t *tie) bool
-	ending() Ended
+	ending() Termination
 }
 
-func tieUp[N any](p tied, other Ref[N], act func(Ended)) (undo func() bool) {
+func tieUp[N any](p tied, other Ref[N], act func(Termination)) (undo func() bool) {
 	t := &tie{process: p, act: act}
 	if other.p == nil {
-		t.tell(Ended{})
+		t.tell(Termination{})
 		return untied
 	}
 	t.other = other.p
@@ -138,10 +138,10 @@ func (p *process[M]) knows(t *tie) bool {
 }
 
 // ending implements tied.
-func (p *process[M]) ending() Ended {
+func (p *process[M]) ending() Termination {
 	c := p.lock()
 	defer c.mu.Unlock()
-	return Ended{Kind: p.kind.name, ID: p.id, Err: c.err}
+	return Termination{Kind: p.kind.name, ID: p.id, Err: c.err}
 }
 
 // tell tells those who are tied to the process, which has ended.
@@ -160,11 +160,11 @@ func (p *process[M]) tell(ties map[*tie]struct{}) {
 }
 
 // linkedError is what ends a process because one that it was linked to did.
-type linkedError struct{ Ended }
+type linkedError struct{ Termination }
 
 // linked returns the error for a process that ends because of e. Along a chain
 // of links it stays the same: it would grow with every link.
-func linked(e Ended) error {
+func linked(e Termination) error {
 	if err, ok := e.Err.(*linkedError); ok { //nolint:errorlint // Only what a link has made.
 		return err
 	}
@@ -181,11 +181,11 @@ func (e *linkedError) Unwrap() []error { return []error{ErrLinked, e.Err} }
 
 // endWith ends the process because the one that e tells of has ended. It leaves
 // the end itself to others: links may make long chains.
-func (p *process[M]) endWith(e Ended) {
+func (p *process[M]) endWith(e Termination) {
 	kill := e.Err != nil
 	c := p.lock()
 	if kill && p.state.Load()&(flagKilled|flagEnded) == 0 {
-		c.fatal, c.reason = linked(e), deadStopped
+		c.fatal, c.reason = linked(e), deadKilled
 	}
 	before, _ := p.closeLocked(c, kill)
 	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0

@@ -22,7 +22,7 @@ import (
 // observer notes of which ends it learns.
 type observer struct {
 	ref  mailbox.Ref[job]
-	seen []mailbox.Ended
+	seen []mailbox.Termination
 }
 
 func observe(t *testing.T, sys *mailbox.System, opts ...mailbox.KindOption) *observer {
@@ -30,7 +30,7 @@ func observe(t *testing.T, sys *mailbox.System, opts ...mailbox.KindOption) *obs
 	return &observer{ref: spawn(t, sys, "observer", do, opts...)}
 }
 
-func (o *observer) note(e mailbox.Ended) job {
+func (o *observer) note(e mailbox.Termination) job {
 	return func(context.Context) error {
 		o.seen = append(o.seen, e)
 		return nil
@@ -42,7 +42,7 @@ func (o *observer) watch(other mailbox.Ref[job]) func() bool {
 }
 
 // one returns the only end that it has learnt of.
-func (o *observer) one(t *testing.T) mailbox.Ended {
+func (o *observer) one(t *testing.T) mailbox.Termination {
 	t.Helper()
 	settle()
 	require.Len(t, o.seen, 1)
@@ -57,7 +57,7 @@ var ends = map[string]struct {
 	"stopped":  {func(ref mailbox.Ref[job]) { _ = ref.Stop(context.Background()) }, nil},
 	"killed":   {mailbox.Ref[job].Kill, []error{mailbox.ErrKilled}},
 	"failed":   {func(ref mailbox.Ref[job]) { _ = ref.Send(context.Background(), panics) }, []error{errSpilt}},
-	"given up": {func(ref mailbox.Ref[job]) { _ = ref.Send(context.Background(), fails) }, []error{mailbox.ErrGivenUp, errSpilt}},
+	"given up": {func(ref mailbox.Ref[job]) { _ = ref.Send(context.Background(), fails) }, []error{mailbox.ErrTooManyRestarts, errSpilt}},
 	"linked": {func(ref mailbox.Ref[job]) {
 		self := ref
 		_ = ref.Send(context.Background(), func(ctx context.Context) error {
@@ -75,7 +75,7 @@ func mortal(t *testing.T, sys *mailbox.System, opts ...mailbox.KindOption) mailb
 	t.Helper()
 	var l lives
 	return spawnFrom(t, sys, l.start, append(opts, mailbox.WithErrorPolicy(mailbox.Restart),
-		mailbox.WithRestarts(mailbox.Restarts{Limit: 0.5}))...)
+		mailbox.WithRestartPolicy(mailbox.RestartPolicy{MaxFailures: 0.5}))...)
 }
 
 func requireErrs(t *testing.T, err error, want []error) {
@@ -103,7 +103,7 @@ func TestWatchTellsOfEveryEnd(t *testing.T) {
 				late := after.watch(ref)
 				for _, o := range []*observer{before, after} {
 					e := o.one(t)
-					assert.Equal(t, mailbox.Ended{Kind: "worker", ID: "seven", Err: ref.Err()}, e)
+					assert.Equal(t, mailbox.Termination{Kind: "worker", ID: "seven", Err: ref.Err()}, e)
 					requireErrs(t, e.Err, test.errs)
 				}
 				assert.False(t, unwatch())
@@ -145,7 +145,7 @@ func TestLinkPassesEveryEndOn(t *testing.T) {
 					}
 				}
 				assert.False(t, unlink())
-				assert.Equal(t, test.errs != nil, sys.Stats().DeadLetters == mailbox.DeadLetters{Stopped: 1})
+				assert.Equal(t, test.errs != nil, sys.Stats().DeadLetters == mailbox.DeadLetters{Killed: 1})
 			})
 		})
 	}
@@ -212,7 +212,7 @@ func TestTiesOfTheDeadAndOfNobody(t *testing.T) {
 		assert.Zero(t, sys.Stats().Refused, "nobody was told in vain")
 
 		assert.False(t, o.watch(nobody)())
-		assert.Equal(t, mailbox.Ended{}, o.one(t))
+		assert.Equal(t, mailbox.Termination{}, o.one(t))
 		stops := mortal(t, sys)
 		assert.False(t, mailbox.Link(stops, nobody)())
 		await(t, stops.Done())
@@ -267,7 +267,7 @@ func TestLinkEndsABackoff(t *testing.T) {
 			requireErrs(t, ref.Err(), ends[name].errs)
 			s := sys.Stats()
 			assert.Equal(t, handled, s.Handled)
-			assert.Equal(t, 5-handled, s.DeadLetters.Stopped)
+			assert.Equal(t, 5-handled, s.DeadLetters.Killed)
 		})
 	}
 }
@@ -320,7 +320,7 @@ func mortals(t *testing.T, sys *mailbox.System, n int, tie func(dead mailbox.Ref
 // Of two who are tied to each other, the one that lives on does not keep the
 // other, whoever that is and however close to the end they were tied.
 func TestTiesKeepNobody(t *testing.T) {
-	tell := func(mailbox.Ended) job { return nothing }
+	tell := func(mailbox.Termination) job { return nothing }
 	for name, tie := range map[string]func(alive, dead mailbox.Ref[job]){
 		"watcher": func(alive, dead mailbox.Ref[job]) { mailbox.Watch(alive, dead, tell) },
 		"watched": func(alive, dead mailbox.Ref[job]) { mailbox.Watch(dead, alive, tell) },
@@ -362,7 +362,7 @@ func TestTiesRacingWithEnds(t *testing.T) {
 				<-begin
 				undo := mailbox.Link(linked[i], other)
 				if i%2 == 0 {
-					undo = mailbox.Watch(o, other, func(e mailbox.Ended) job {
+					undo = mailbox.Watch(o, other, func(e mailbox.Termination) job {
 						assert.ErrorIs(t, e.Err, mailbox.ErrKilled)
 						return func(context.Context) error { notices[i].Add(1); return nil }
 					})

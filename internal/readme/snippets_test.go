@@ -77,17 +77,17 @@ func fanOut(
 	sessions := mailbox.NewGroup[Event](sys, "sessions")
 	err := sessions.Join(session)
 
-	delivery := sessions.Broadcast(ctx, event) // .Size, .Delivered, .Rejected, .Traced
+	delivery := sessions.Broadcast(ctx, event) // .Size, .Delivered, .Refused, .Sampled
 	// README: end
 	return delivery, err
 }
 
 func supervised(
-	sys *mailbox.System, userID string, load mailbox.Start[Event],
+	sys *mailbox.System, userID string, load mailbox.Factory[Event],
 ) (mailbox.Ref[Event], error) {
 	// README: supervised
 	carts, err := mailbox.NewKind[Event](sys, "cart",
-		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPutAway(10*time.Minute))
+		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPassivation(10*time.Minute))
 
 	cart, err2 := carts.GetOrSpawn(userID, load) // load makes the state, or fetches a saved one
 	// README: end
@@ -131,9 +131,9 @@ func TestSnippetsWork(t *testing.T) {
 
 	cart, err := supervised(sys, "ada", func(
 		_ context.Context, self mailbox.Ref[Event],
-	) (mailbox.Incarnation[Event], error) {
+	) (mailbox.Instance[Event], error) {
 		assert.Equal(t, "ada", self.ID())
-		return mailbox.Incarnation[Event]{Handle: func(context.Context, Event) error { return nil }}, nil
+		return mailbox.Instance[Event]{Handle: func(context.Context, Event) error { return nil }}, nil
 	})
 	require.NoError(t, err)
 	require.NoError(t, cart.Send(t.Context(), Event{"a book"}))

@@ -52,9 +52,9 @@ func TestLatencyIsWhatWasCounted(t *testing.T) {
 		control, err := sampling.NewControl(settings)
 		require.NoError(t, err)
 		sys := mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control))
-		session, err := mailbox.NewKind[time.Duration](sys, "session", mailbox.WithOwnGoroutine())
+		session, err := mailbox.NewKind[time.Duration](sys, "session", mailbox.WithDedicatedGoroutine())
 		require.NoError(t, err)
-		other, err := mailbox.NewKind[time.Duration](sys, "other", mailbox.WithOwnGoroutine())
+		other, err := mailbox.NewKind[time.Duration](sys, "other", mailbox.WithDedicatedGoroutine())
 		require.NoError(t, err)
 		var truth counted
 		small, large, others := mailbox.NewGroup[time.Duration](sys, "small"), mailbox.NewGroup[time.Duration](sys, "large"),

@@ -53,7 +53,7 @@ func newClients(ctx context.Context, s *services) (c *clients, err error) {
 func (c *clients) connect(ctx context.Context, to *client) error {
 	session, err := c.services.sessions.Connect(ctx, int64(to.guild), to.since(), to.take)
 	if err == nil {
-		mailbox.Watch(c.ends, session, func(e mailbox.Ended) end { return end{to, e.Err} })
+		mailbox.Watch(c.ends, session, func(e mailbox.Termination) end { return end{to, e.Err} })
 	}
 	return err
 }

@@ -104,7 +104,7 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 		return nil, status.FromContextError(err).Err()
 	}
 	return &guildpb.PublishResponse{
-		Recipients: int64(d.Size), Delivered: int64(d.Delivered), Traced: int64(d.Traced),
+		Recipients: int64(d.Size), Delivered: int64(d.Delivered), Traced: int64(d.Sampled),
 	}, nil
 }
 

@@ -86,7 +86,7 @@ func New(
 	s.closing, s.close = context.WithCancel(context.Background())
 	// A client that cannot keep up loses its session, not the guild its time.
 	kind, err := mailbox.NewKind[chat.Event](s.sys, Kind,
-		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Stop))
+		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Terminate))
 	if err != nil {
 		return nil, err
 	}

@@ -17,24 +17,24 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// lives makes incarnations that do jobs. It uses no lock on purpose: the race
+// lives makes instances that do jobs. It uses no lock on purpose: the race
 // detector sees whether two run at once.
 type lives struct {
 	starts int
-	ages   []int // of each message, the how-many-eth of its incarnation it was
+	ages   []int // of each message, the how-many-eth of its instance it was
 	before func(ctx context.Context, self mailbox.Ref[job]) error
 	save   func(ctx context.Context) error
 }
 
-func (l *lives) start(ctx context.Context, self mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+func (l *lives) start(ctx context.Context, self mailbox.Ref[job]) (mailbox.Instance[job], error) {
 	l.starts++
 	if l.before != nil {
 		if err := l.before(ctx, self); err != nil {
-			return mailbox.Incarnation[job]{}, err
+			return mailbox.Instance[job]{}, err
 		}
 	}
 	age := 0
-	return mailbox.Incarnation[job]{Save: l.save, Handle: func(ctx context.Context, j job) error {
+	return mailbox.Instance[job]{Save: l.save, Handle: func(ctx context.Context, j job) error {
 		age++
 		l.ages = append(l.ages, age)
 		return j(ctx)
@@ -43,20 +43,20 @@ func (l *lives) start(ctx context.Context, self mailbox.Ref[job]) (mailbox.Incar
 
 // spawnFrom starts a process of a kind called worker.
 func spawnFrom[M any](
-	t testing.TB, sys *mailbox.System, start mailbox.Start[M], opts ...mailbox.KindOption,
+	t testing.TB, sys *mailbox.System, start mailbox.Factory[M], opts ...mailbox.KindOption,
 ) mailbox.Ref[M] {
 	t.Helper()
 	kind, err := mailbox.NewKind[M](sys, "worker", opts...)
 	require.NoError(t, err)
-	ref, err := kind.SpawnFrom("seven", start)
+	ref, err := kind.SpawnInstance("seven", start)
 	require.NoError(t, err)
 	return ref
 }
 
 // restarting are options for a process that is restarted after any failure.
-func restarting(r mailbox.Restarts, opts ...mailbox.KindOption) []mailbox.KindOption {
+func restarting(r mailbox.RestartPolicy, opts ...mailbox.KindOption) []mailbox.KindOption {
 	return append(opts, mailbox.WithErrorPolicy(mailbox.Restart), mailbox.WithPanicPolicy(mailbox.Restart),
-		mailbox.WithRestarts(r))
+		mailbox.WithRestartPolicy(r))
 }
 
 // both runs a test with processes that share workers, and with such that do not.
@@ -64,7 +64,7 @@ func both(t *testing.T, test func(t *testing.T, opts ...mailbox.KindOption)) {
 	t.Helper()
 	t.Run("workers", func(t *testing.T) { inBubble(t, func(t *testing.T) { test(t) }) })
 	t.Run("own goroutine", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) { test(t, mailbox.WithOwnGoroutine()) })
+		inBubble(t, func(t *testing.T) { test(t, mailbox.WithDedicatedGoroutine()) })
 	})
 }
 
@@ -114,7 +114,7 @@ func TestProcessThatGotNoMessageIsNotStarted(t *testing.T) {
 		assert.Zero(t, l.starts)
 		kind, err := mailbox.NewKind[job](sys, "worker")
 		require.NoError(t, err)
-		_, err = kind.SpawnFrom("", l.start)
+		_, err = kind.SpawnInstance("", l.start)
 		assert.ErrorIs(t, err, mailbox.ErrStopped)
 	})
 }
@@ -138,30 +138,30 @@ func TestStartIsNotCalledForACallThatExpired(t *testing.T) {
 	})
 }
 
-// noHandler is a Start that forgot something.
-func noHandler(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
-	return mailbox.Incarnation[job]{Save: nothing}, nil
+// noHandler is a Factory that forgot something.
+func noHandler(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
+	return mailbox.Instance[job]{Save: nothing}, nil
 }
 
-func startsWith(fault job) mailbox.Start[job] {
+func startsWith(fault job) mailbox.Factory[job] {
 	l := lives{before: func(ctx context.Context, _ mailbox.Ref[job]) error { return fault(ctx) }}
 	return l.start
 }
 
-// A Start that fails is for the process and for who called it what a handler
+// A Factory that fails is for the process and for who called it what a handler
 // that fails is.
 func TestStartThatFails(t *testing.T) {
-	const stop, goOn, restart = mailbox.Stop, mailbox.Continue, mailbox.Restart
+	const stop, goOn, restart = mailbox.Terminate, mailbox.Continue, mailbox.Restart
 	for _, fault := range []struct {
 		name   string
-		start  mailbox.Start[job]
+		start  mailbox.Factory[job]
 		panics bool
 		want   error
 	}{
 		{"error", startsWith(fails), false, errSpilt},
 		{"no handler", noHandler, false, mailbox.ErrConfig},
 		{"panic", startsWith(panics), true, errSpilt},
-		{"Goexit", startsWith(exits), true, mailbox.ErrExit},
+		{"Goexit", startsWith(exits), true, mailbox.ErrGoexit},
 	} {
 		for _, policy := range []mailbox.FailurePolicy{goOn, stop, restart} {
 			other := map[mailbox.FailurePolicy]mailbox.FailurePolicy{goOn: stop, stop: goOn, restart: stop}[policy]
@@ -180,13 +180,13 @@ func TestStartThatFails(t *testing.T) {
 }
 
 func startFails(
-	t *testing.T, fault mailbox.Start[job], want error, policy mailbox.FailurePolicy, opts ...mailbox.KindOption,
+	t *testing.T, fault mailbox.Factory[job], want error, policy mailbox.FailurePolicy, opts ...mailbox.KindOption,
 ) {
 	t.Helper()
 	sys := newSystem(t)
 	starts := 0
 	var l lives
-	ref := spawnFrom(t, sys, func(ctx context.Context, self mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+	ref := spawnFrom(t, sys, func(ctx context.Context, self mailbox.Ref[job]) (mailbox.Instance[job], error) {
 		if starts++; starts == 1 {
 			return fault(ctx, self)
 		}
@@ -195,7 +195,7 @@ func startFails(
 	elapsed := stopwatch()
 	_, err := mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job { return nothing })
 	require.ErrorIs(t, err, want)
-	if policy == mailbox.Stop {
+	if policy == mailbox.Terminate {
 		await(t, ref.Done())
 		require.ErrorIs(t, ref.Err(), want)
 		assert.Equal(t, 1, starts)
@@ -204,7 +204,7 @@ func startFails(
 	require.NoError(t, ref.Err())
 	pass(t, ref)
 	assert.Equal(t, 2, starts)
-	assert.Equal(t, []int{1}, l.ages, "the message that Start failed for was not handled")
+	assert.Equal(t, []int{1}, l.ages, "the message that the Factory failed for was not handled")
 	assert.Equal(t, policy == mailbox.Restart, elapsed() > 0, "it took %v", elapsed())
 	drain(t, sys)
 	s := sys.Stats()
@@ -214,7 +214,7 @@ func startFails(
 	requireAtRest(t, s)
 }
 
-// What a Start had begun when it failed is not there for the next one to begin
+// What a Factory had begun when it failed is not there for the next one to begin
 // again.
 func TestStartThatFailsLeavesNoTimers(t *testing.T) {
 	for name, fault := range map[string]job{"error": fails, "panic": panics, "Goexit": exits} {
@@ -310,7 +310,7 @@ func TestKillEndsAStart(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.Restarts{}, opts...)...)
+		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 		sendAll(t, ref, many(2)...)
 		settle()
 		ref.Kill()
@@ -318,12 +318,12 @@ func TestKillEndsAStart(t *testing.T) {
 		require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
 		s := sys.Stats()
 		assert.EqualValues(t, 1, s.Failed)
-		assert.Equal(t, mailbox.DeadLetters{Stopped: 1}, s.DeadLetters)
+		assert.Equal(t, mailbox.DeadLetters{Killed: 1}, s.DeadLetters)
 		assert.Zero(t, s.Restarts)
 	})
 }
 
-// A Start may do what a handler may.
+// A Factory may do what a handler may.
 func TestStartIsPartOfItsProcess(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
@@ -349,7 +349,7 @@ func TestStartIsPartOfItsProcess(t *testing.T) {
 	})
 }
 
-func TestIncarnationWithoutSaveIsPutAwayToo(t *testing.T) {
+func TestInstanceWithoutSaveIsPassivatedToo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		var l lives
@@ -357,19 +357,19 @@ func TestIncarnationWithoutSaveIsPutAwayToo(t *testing.T) {
 		for range 3 {
 			sendAll(t, ref, many(2)...)
 			settle()
-			putAway(t, ref)
+			passivate(t, ref)
 		}
 		assert.Equal(t, []int{1, 2, 1, 2, 1, 2}, l.ages)
-		assert.EqualValues(t, 3, sys.Stats().PutAway)
+		assert.EqualValues(t, 3, sys.Stats().Passivated)
 		drain(t, sys)
 	})
 }
 
-func TestSpawnFromNeedsAStartAndRestartToo(t *testing.T) {
+func TestSpawnInstanceNeedsAFactoryAndRestartToo(t *testing.T) {
 	sys := newSystem(t)
 	kind, err := mailbox.NewKind[job](sys, "worker")
 	require.NoError(t, err)
-	_, err = kind.SpawnFrom("", nil)
+	_, err = kind.SpawnInstance("", nil)
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	_, err = kind.GetOrSpawn("", nil)
 	require.ErrorIs(t, err, mailbox.ErrConfig)

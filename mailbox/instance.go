@@ -11,30 +11,30 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Start begins an incarnation of a process: it makes a fresh state, or loads a
+// Factory begins an instance of a process: it makes a fresh state, or loads a
 // saved one, and returns what handles messages with it. A process that was
-// spawned with a Start and has no incarnation calls it when the next message
+// spawned with a Factory and has no instance calls it when the next message
 // comes: the first one, the first after a failure ([Restart]), and the first
-// after it was put away. self is the process. The context carries the message's
-// trace and the process's own end, not the end of a call; Start may block.
+// after it was passivated. self is the process. The context carries the message's
+// trace and the process's own end, not the end of a call; Factory may block.
 //
 // If it fails, so does the message that it was called for, and what becomes of
 // the process is what would if the handler had failed. One that fails after it has
 // opened something returns the Close for that beside its error.
-type Start[M any] func(ctx context.Context, self Ref[M]) (Incarnation[M], error)
+type Factory[M any] func(ctx context.Context, self Ref[M]) (Instance[M], error)
 
-// Incarnation is what handles a process's messages from one Start until it
-// fails, is put away, or ends with the process.
-type Incarnation[M any] struct {
+// Instance is what handles a process's messages from one Factory call until it
+// fails, is passivated, or ends with the process.
+type Instance[M any] struct {
 	// Handle handles one message after the other. There must be one.
 	Handle Handler[M]
-	// Save saves the state before the process is put away, and before it ends because
+	// Save saves the state before the process is passivated, and before it ends because
 	// it was stopped, or its system shut down; not before it is killed or after a
 	// failure. Nil if there is no state to save. It may block; a kill ends its context.
-	// If it fails before the process was to be put away, the incarnation goes on, and
+	// If it fails before the process was to be passivated, the instance goes on, and
 	// is saved another time; before the end there is no other time.
 	Save func(ctx context.Context) error
-	// Close gives back what the Start has opened, when the incarnation is over,
+	// Close gives back what the Factory has opened, when the instance is over,
 	// whatever ended it. Nil if there is nothing. It may block, and the process does
 	// not end before it returns; its context never ends.
 	//
@@ -43,74 +43,74 @@ type Incarnation[M any] struct {
 	Close func(ctx context.Context) error
 }
 
-// SpawnFrom starts a process whose state start makes, now and again. It is like
-// Spawn otherwise. start is not called before the first message.
-func (k *Kind[M]) SpawnFrom(id string, start Start[M]) (Ref[M], error) {
-	if start == nil {
-		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Start", ErrConfig, k.name)
+// SpawnInstance starts a process whose state factory makes. It is like
+// Spawn otherwise. factory is not called before the first message.
+func (k *Kind[M]) SpawnInstance(id string, factory Factory[M]) (Ref[M], error) {
+	if factory == nil {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Factory", ErrConfig, k.name)
 	}
-	return k.spawn(&process[M]{kind: k, id: id, start: start})
+	return k.spawn(&process[M]{kind: k, id: id, factory: factory})
 }
 
-// incarnate begins an incarnation for the message whose handler is to get ctx.
-func (p *process[M]) incarnate(ctx context.Context, s *slot[M]) error {
+// makeInstance begins an instance for the message whose handler is to get ctx.
+func (p *process[M]) makeInstance(ctx context.Context, s *slot[M]) error {
 	own := s.header.Context(p)
 	if span := trace.SpanFromContext(ctx); span.SpanContext().IsValid() {
 		own = trace.ContextWithSpan(own, span)
 	}
-	next, err := p.start(own, Ref[M]{p})
-	p.incarnation = &next
+	next, err := p.factory(own, Ref[M]{p})
+	p.instance = &next
 	if err != nil {
 		return err
 	}
 	if next.Handle == nil {
-		return fmt.Errorf("%w: a Start of kind %q returned no handler", ErrConfig, p.kind.name)
+		return fmt.Errorf("%w: a Factory of kind %q returned no handler", ErrConfig, p.kind.name)
 	}
 	p.handler = next.Handle
 	p.kind.list(p)
 	return nil
 }
 
-// saveState saves the incarnation's state, and reports whether that went well.
+// saveState saves the instance's state, and reports whether that went well.
 func (p *process[M]) saveState() bool {
-	err := attempt(p, p.incarnation.Save)
+	err := attempt(p, p.instance.Save)
 	if err == nil {
 		return true
 	}
-	p.kind.totals.notSaved.Add(1)
+	p.kind.totals.saveFailures.Add(1)
 	if p.kind.sys.hears(SaveFailed, err) {
 		p.happened(Event{Type: SaveFailed, Err: err})
 	}
 	return false
 }
 
-// closeState ends the incarnation, if there is one.
+// closeState ends the instance, if there is one.
 func (p *process[M]) closeState() {
-	if p.incarnation == nil {
+	if p.instance == nil {
 		return
 	}
-	err := attempt(context.WithoutCancel(p), p.incarnation.Close)
-	p.handler, p.incarnation = nil, nil
+	err := attempt(context.WithoutCancel(p), p.instance.Close)
+	p.handler, p.instance = nil, nil
 	if err == nil {
 		return
 	}
-	p.kind.totals.notClosed.Add(1)
+	p.kind.totals.closeFailures.Add(1)
 	if p.kind.sys.hears(CloseFailed, err) {
 		p.happened(Event{Type: CloseFailed, Err: err})
 	}
 }
 
-// leaves reports whether there is something to do for the incarnation before the
+// leaves reports whether there is something to do for the instance before the
 // end of the process, which is the caller's.
 func (p *process[M]) leaves(killed bool) bool {
-	i := p.incarnation
+	i := p.instance
 	return i != nil && (i.Close != nil || i.Save != nil && !killed)
 }
 
-// leave does what is to be done for the incarnation before the end of the process,
+// leave does what is to be done for the instance before the end of the process,
 // which is the caller's. The caller is a worker: it may take long.
 func (p *process[M]) leave() {
-	if p.incarnation == nil {
+	if p.instance == nil {
 		return
 	}
 	p.state.Or(flagTaken) // Who kills it sees that it is in the user's code.
@@ -121,13 +121,13 @@ func (p *process[M]) leave() {
 	p.state.And(^flagTaken)
 }
 
-// attempt calls what is given with an incarnation; nil does nothing. It has a
+// attempt calls what is given with an instance; nil does nothing. It has a
 // goroutine of its own, so that nothing it does ends the caller's.
 func attempt(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
 		return nil
 	}
-	err := ErrExit
+	err := ErrGoexit
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -142,9 +142,9 @@ func attempt(ctx context.Context, f func(context.Context) error) error {
 	return err
 }
 
-// disincarnate ends an incarnation that has failed, and with it the timers that it
+// dropInstance ends an instance that has failed, and with it the timers that it
 // set for itself.
-func (p *process[M]) disincarnate() {
+func (p *process[M]) dropInstance() {
 	p.closeState()
 	c := p.lock()
 	var own []*timer[M]

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// PutAway asks the process to give up its state as soon as it has nothing to
-// do: it saves it ([Incarnation]), and starts again with the next message. It
-// reports whether the process can: it must have been made from a [Start], and
-// take messages. PutAway does not block. A process is not put away while timers
+// Passivate asks the process to give up its state as soon as it has nothing to
+// do: it saves it ([Instance]), and starts again with the next message. It
+// reports whether the process can: it must have been made from a [Factory], and
+// take messages. Passivate does not block. A process is not passivated while timers
 // run that it has set for itself, or callers wait for an answer that it has left
 // for later. One that ends instead is not saved.
-func (r Ref[M]) PutAway() bool {
+func (r Ref[M]) Passivate() bool {
 	p := r.p
-	if p == nil || p.start == nil {
+	if p == nil || p.factory == nil {
 		return false
 	}
 	for {
@@ -34,7 +34,7 @@ func (r Ref[M]) PutAway() bool {
 	}
 }
 
-// rest puts the process away, which is the caller's, if it was asked to and
+// rest passivates the process, which is the caller's, if it was asked to and
 // there is nothing else to do.
 func (p *process[M]) rest() {
 	if p.state.Load()&flagRest == 0 {
@@ -52,7 +52,7 @@ func (p *process[M]) rest() {
 	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
 	if p.saveState() {    // Else it goes on with the state it has.
 		p.closeState()
-		p.kind.totals.putAway.Add(1)
+		p.kind.totals.passivated.Add(1)
 	}
 	p.state.And(^flagTaken)
 }
@@ -79,7 +79,7 @@ func (p *process[M]) expects() bool {
 // sweeper looks for idle processes of a kind.
 type sweeper[M any] struct {
 	mu    sync.Mutex
-	awake []*process[M] // those that have an incarnation, and some that had
+	awake []*process[M] // those that have an instance, and some that had
 	armed bool
 }
 
@@ -103,7 +103,7 @@ func (k *Kind[M]) armLocked() {
 	}
 }
 
-// sweep has those put away that have been idle for long.
+// sweep has those passivated that have been idle for long.
 func (k *Kind[M]) sweep() {
 	w := &k.sweeper
 	w.mu.Lock()
@@ -127,7 +127,7 @@ func (k *Kind[M]) sweep() {
 	k.armLocked()
 }
 
-// tire has an idle process put away whose last message was sent before that.
+// tire has an idle process passivated whose last message was sent before that.
 // It reports whether to look at it again.
 func (p *process[M]) tire(before int64) (again bool) {
 	st := p.state.Load()

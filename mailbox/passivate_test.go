@@ -17,26 +17,26 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// putAway has an idle process put away, and returns when that is over.
-func putAway(t *testing.T, ref mailbox.Ref[job]) {
+// passivate has an idle process passivated, and returns when that is over.
+func passivate(t *testing.T, ref mailbox.Ref[job]) {
 	t.Helper()
-	require.True(t, ref.PutAway())
+	require.True(t, ref.Passivate())
 	settle()
 }
 
-// archive makes incarnations with state that is worth to be saved.
+// archive makes instances with state that is worth to be saved.
 type archive struct {
 	saved    int
 	starts   int
-	state    weak.Pointer[cargo] // of the last incarnation
+	state    weak.Pointer[cargo] // of the last instance
 	onSaving job
 }
 
-func (a *archive) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[job], error) {
+func (a *archive) start(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
 	a.starts++
 	state, n := new(cargo), a.saved
 	a.state = weak.Make(state)
-	return mailbox.Incarnation[job]{
+	return mailbox.Instance[job]{
 		Handle: func(ctx context.Context, j job) error {
 			defer runtime.KeepAlive(state)
 			n++
@@ -52,27 +52,27 @@ func (a *archive) start(context.Context, mailbox.Ref[job]) (mailbox.Incarnation[
 	}, nil
 }
 
-func TestPutAwaySavesAndFreesTheState(t *testing.T) {
+func TestPassivatedSavesAndFreesTheState(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var a archive
 		ref := spawnFrom(t, sys, a.start, opts...)
-		putAway(t, ref)
+		passivate(t, ref)
 		assert.Zero(t, a.starts, "there was nothing yet")
 		for i := 1; i <= 3; i++ {
 			sendAll(t, ref, many(10)...)
 			settle()
 			assert.False(t, collected(a.state), "the control")
-			putAway(t, ref)
+			passivate(t, ref)
 			assert.Equal(t, i, a.starts)
 			assert.Equal(t, 10*i, a.saved)
 			assert.True(t, collected(a.state))
-			putAway(t, ref)
-			assert.EqualValues(t, i, sys.Stats().PutAway, "there is nothing more to put away")
+			passivate(t, ref)
+			assert.EqualValues(t, i, sys.Stats().Passivated, "there is nothing more to passivate")
 		}
 		assert.Equal(t, 1, sys.Stats().Processes)
 		require.NoError(t, ref.Stop(t.Context()))
-		assert.False(t, ref.PutAway())
+		assert.False(t, ref.Passivate())
 		assert.Equal(t, 3, a.starts)
 	})
 }
@@ -81,37 +81,37 @@ func TestFailedStateIsFreedDuringTheBackoff(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var a archive
-		ref := spawnFrom(t, sys, a.start, restarting(mailbox.Restarts{MinBackoff: time.Hour}, opts...)...)
+		ref := spawnFrom(t, sys, a.start, restarting(mailbox.RestartPolicy{MinBackoff: time.Hour}, opts...)...)
 		sendAll(t, ref, panics)
 		settle()
 		assert.True(t, collected(a.state))
-		putAway(t, ref)
+		passivate(t, ref)
 		time.Sleep(2 * time.Hour)
-		assert.Zero(t, sys.Stats().PutAway, "there was nothing to put away")
+		assert.Zero(t, sys.Stats().Passivated, "there was nothing to passivate")
 		assert.Zero(t, a.saved, "what failed is not saved")
 		drain(t, sys)
 	})
 }
 
-func TestPutAwayOfWhatCannotBe(t *testing.T) {
+func TestPassivatedOfWhatCannotBe(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		assert.False(t, mailbox.Ref[job]{}.PutAway())
-		assert.False(t, spawn(t, sys, "worker", do).PutAway(), "it has no Start")
+		assert.False(t, mailbox.Ref[job]{}.Passivate())
+		assert.False(t, spawn(t, sys, "worker", do).Passivate(), "it has no Factory")
 		var a archive
 		ref := spawnFrom(t, sys, a.start)
 		held, _, release := hold()
 		sendAll(t, ref, held)
 		stopped := later(func() error { return ref.Stop(t.Context()) })
 		settle()
-		assert.False(t, ref.PutAway(), "it takes no messages any more")
+		assert.False(t, ref.Passivate(), "it takes no messages any more")
 		release()
 		require.NoError(t, <-stopped)
 		assert.Equal(t, 1, a.saved, "but before its end")
 	})
 }
 
-func TestBusyProcessIsPutAwayAfterItsMessages(t *testing.T) {
+func TestBusyProcessIsPassivatedAfterItsMessages(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var a archive
@@ -121,18 +121,18 @@ func TestBusyProcessIsPutAwayAfterItsMessages(t *testing.T) {
 		sendAll(t, ref, many(100)...)
 		sendAll(t, ref, func(ctx context.Context) error { // And when it asks itself.
 			self, _ := mailbox.Self[job](ctx)
-			assert.True(t, self.PutAway())
+			assert.True(t, self.Passivate())
 			return self.Send(ctx, nothing)
 		})
 		await(t, entered)
-		assert.True(t, ref.PutAway())
+		assert.True(t, ref.Passivate())
 		settle()
 		assert.Zero(t, a.saved)
 		release()
 		settle()
 		assert.Equal(t, 103, a.saved)
 		assert.Equal(t, 1, a.starts)
-		assert.EqualValues(t, 1, sys.Stats().PutAway)
+		assert.EqualValues(t, 1, sys.Stats().Passivated)
 		drain(t, sys)
 	})
 }
@@ -150,7 +150,7 @@ func TestMessagesSentDuringASaveAreHandled(t *testing.T) {
 				ref := spawnFrom(t, sys, l.start, append(opts, mailbox.WithCapacity(3))...)
 				sendAll(t, ref, nothing)
 				settle()
-				putAway(t, ref)
+				passivate(t, ref)
 				await(t, entered)
 				sendAll(t, ref, many(3)...)
 				require.ErrorIs(t, ref.TrySend(t.Context(), nothing), mailbox.ErrFull)
@@ -174,20 +174,20 @@ func TestSaveThatFailsKeepsTheState(t *testing.T) {
 			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 				sys := newSystem(t)
 				a := archive{onSaving: fault}
-				ref := spawnFrom(t, sys, a.start, restarting(mailbox.Restarts{}, opts...)...)
+				ref := spawnFrom(t, sys, a.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 				for range 2 {
 					sendAll(t, ref, many(10)...)
 					settle()
-					putAway(t, ref)
+					passivate(t, ref)
 				}
 				assert.False(t, collected(a.state))
 				a.onSaving = nil
-				putAway(t, ref)
+				passivate(t, ref)
 				assert.Equal(t, 1, a.starts)
 				assert.Equal(t, 20, a.saved)
 				s := sys.Stats()
-				assert.EqualValues(t, 2, s.NotSaved)
-				assert.EqualValues(t, 1, s.PutAway)
+				assert.EqualValues(t, 2, s.SaveFailures)
+				assert.EqualValues(t, 1, s.Passivated)
 				assert.Zero(t, s.Failed)
 				assert.Zero(t, s.Restarts)
 				drain(t, sys)
@@ -197,24 +197,24 @@ func TestSaveThatFailsKeepsTheState(t *testing.T) {
 }
 
 // A process that has left something for later needs its state for that.
-func TestProcessThatExpectsSomethingIsNotPutAway(t *testing.T) {
+func TestProcessThatExpectsSomethingIsNotPassivated(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var a archive
-		ref := spawnFrom(t, sys, a.start, append(opts, mailbox.WithPutAway(time.Minute))...)
+		ref := spawnFrom(t, sys, a.start, append(opts, mailbox.WithPassivation(time.Minute))...)
 		others := ref.SendAfter(t.Context(), 24*time.Hour, nothing)
 		sendAll(t, ref, func(ctx context.Context) error {
 			ref.SendAfter(ctx, time.Hour, nothing)
 			return nil
 		})
 		settle()
-		putAway(t, ref)
+		passivate(t, ref)
 		time.Sleep(time.Hour - time.Second)
 		settle()
-		require.Zero(t, sys.Stats().PutAway, "it has a timer of its own")
+		require.Zero(t, sys.Stats().Passivated, "it has a timer of its own")
 		time.Sleep(time.Minute + 31*time.Second)
 		settle()
-		require.EqualValues(t, 1, sys.Stats().PutAway, "others' timers do not matter")
+		require.EqualValues(t, 1, sys.Stats().Passivated, "others' timers do not matter")
 		assert.True(t, others.Stop())
 
 		left := make(chan mailbox.Reply[int], 1)
@@ -225,23 +225,23 @@ func TestProcessThatExpectsSomethingIsNotPutAway(t *testing.T) {
 			return err
 		})
 		settle()
-		putAway(t, ref)
+		passivate(t, ref)
 		time.Sleep(time.Hour)
-		require.EqualValues(t, 1, sys.Stats().PutAway, "somebody waits for an answer")
+		require.EqualValues(t, 1, sys.Stats().Passivated, "somebody waits for an answer")
 		assert.True(t, (<-left).Answer(1))
 		require.NoError(t, <-answered)
 		time.Sleep(time.Minute)
 		settle()
-		assert.EqualValues(t, 2, sys.Stats().PutAway)
+		assert.EqualValues(t, 2, sys.Stats().Passivated)
 		drain(t, sys)
 	})
 }
 
-// idleFor returns how long after its last message the process was put away.
+// idleFor returns how long after its last message the process was passivated.
 func idleFor(t *testing.T, sys *mailbox.System) time.Duration {
 	t.Helper()
-	elapsed, before := stopwatch(), sys.Stats().PutAway
-	for sys.Stats().PutAway == before {
+	elapsed, before := stopwatch(), sys.Stats().Passivated
+	for sys.Stats().Passivated == before {
 		time.Sleep(time.Second)
 		settle()
 		require.Less(t, elapsed(), time.Hour)
@@ -249,11 +249,11 @@ func idleFor(t *testing.T, sys *mailbox.System) time.Duration {
 	return elapsed()
 }
 
-func TestIdleProcessesArePutAway(t *testing.T) {
+func TestIdleProcessesArePassivated(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
 		var a archive
-		ref := spawnFrom(t, sys, a.start, append(opts, mailbox.WithPutAway(time.Minute))...)
+		ref := spawnFrom(t, sys, a.start, append(opts, mailbox.WithPassivation(time.Minute))...)
 		for round := range 10 { // Anywhere between two sweeps.
 			at := time.Duration(rand.IntN(60_000)) * time.Millisecond
 			for range 100 {
@@ -266,7 +266,7 @@ func TestIdleProcessesArePutAway(t *testing.T) {
 			case round > 5:
 				sendAll(t, ref, many(5)...)
 			}
-			require.EqualValues(t, round, sys.Stats().PutAway)
+			require.EqualValues(t, round, sys.Stats().Passivated)
 			time.Sleep(at)
 			sendAll(t, ref, nothing)
 			idle := idleFor(t, sys)
@@ -276,7 +276,7 @@ func TestIdleProcessesArePutAway(t *testing.T) {
 		assert.Equal(t, 10, a.starts)
 		time.Sleep(24 * time.Hour)
 		settle()
-		assert.EqualValues(t, 10, sys.Stats().PutAway)
+		assert.EqualValues(t, 10, sys.Stats().Passivated)
 		drain(t, sys)
 	})
 }
@@ -285,10 +285,10 @@ func TestBusyIsNotIdle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		var a archive
-		ref := spawnFrom(t, sys, a.start, mailbox.WithPutAway(time.Minute))
+		ref := spawnFrom(t, sys, a.start, mailbox.WithPassivation(time.Minute))
 		sendAll(t, ref, func(context.Context) error { time.Sleep(time.Hour); return nil }, nothing)
 		time.Sleep(time.Hour - time.Second)
-		assert.Zero(t, sys.Stats().PutAway)
+		assert.Zero(t, sys.Stats().Passivated)
 		time.Sleep(time.Minute)
 		settle()
 		assert.Equal(t, 2, a.saved)
@@ -296,7 +296,7 @@ func TestBusyIsNotIdle(t *testing.T) {
 		sendAll(t, ref, nothing)
 		time.Sleep(time.Hour)
 		settle()
-		assert.InDelta(t, 118, sys.Stats().NotSaved, 2)
+		assert.InDelta(t, 118, sys.Stats().SaveFailures, 2)
 		drain(t, sys)
 	})
 }
@@ -327,7 +327,7 @@ func TestEndWhileSaving(t *testing.T) {
 				ref := spawnFrom(t, sys, a.start, opts...)
 				sendAll(t, ref, nothing)
 				settle()
-				putAway(t, ref)
+				passivate(t, ref)
 				sendAll(t, ref, many(test.queued)...)
 				test.end(ref)
 				await(t, ref.Done())
@@ -338,7 +338,7 @@ func TestEndWhileSaving(t *testing.T) {
 				if test.err == nil {
 					assert.EqualValues(t, 1+test.queued, s.Handled)
 				} else {
-					assert.EqualValues(t, test.queued, s.DeadLetters.Stopped)
+					assert.EqualValues(t, test.queued, s.DeadLetters.Killed)
 				}
 				requireAtRest(t, s)
 			})
@@ -354,7 +354,7 @@ func TestShutdownCutShortWhileSaving(t *testing.T) {
 		ref := spawnFrom(t, sys, a.start, opts...)
 		sendAll(t, ref, nothing)
 		settle()
-		putAway(t, ref)
+		passivate(t, ref)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		elapsed := stopwatch()
@@ -389,10 +389,10 @@ func TestSaveIsPartOfItsProcess(t *testing.T) {
 		ref = spawnFrom(t, sys, a.start)
 		sendAll(t, ref, nothing)
 		settle()
-		putAway(t, ref)
+		passivate(t, ref)
 		await(t, ref.Done())
 		assert.Equal(t, 2, a.starts)
-		assert.EqualValues(t, 1, sys.Stats().PutAway)
+		assert.EqualValues(t, 1, sys.Stats().Passivated)
 		drain(t, sys)
 	})
 }
