@@ -51,7 +51,7 @@ func TestUntracedAllocatesNothing(t *testing.T) {
 				e, _ := envelope.From[order](<-mixed)
 				sink += e.Message().ID
 			},
-			"carry":    func() { _ = envelope.Carry{DropUnsampledBaggage: true}.Header(ctx) },
+			"carry":    func() { _ = envelope.CarryPolicy{DropUnsampledBaggage: true}.Header(ctx) },
 			"untraced": func() { _ = envelope.Untraced(base) },
 		} {
 			assert.Zero(t, testing.AllocsPerRun(200, f), "%s, %s", what, name)
@@ -92,7 +92,7 @@ func TestReceiveLoopAllocatesNothing(t *testing.T) {
 }
 
 func TestTracedCostsOneHeader(t *testing.T) {
-	keep := envelope.Carry{Unsampled: true}
+	keep := envelope.CarryPolicy{Unsampled: true}
 	for name, f := range map[string]func() func(){
 		"sampled": func() func() {
 			ctx := sampledContext(t)
@@ -116,7 +116,7 @@ func TestTracedCostsOneHeader(t *testing.T) {
 	require.NotNil(t, escaped)
 
 	h := escaped
-	assert.Zero(t, testing.AllocsPerRun(200, func() { sink += envelope.WithHeader(order{1}, h).Message().ID }),
+	assert.Zero(t, testing.AllocsPerRun(200, func() { sink += envelope.New(order{1}, h).Message().ID }),
 		"recipients share a header for nothing")
 }
 

@@ -97,10 +97,10 @@ func TestBatchLinksToEachSender(t *testing.T) {
 // untracedOrders have headers, but no sampled trace.
 func untracedOrders(t *testing.T) orders {
 	t.Helper()
-	keep := envelope.Carry{Unsampled: true}
+	keep := envelope.CarryPolicy{Unsampled: true}
 	return orders{
-		envelope.WithHeader(order{1}, keep.Header(unsampledContext(t))),
-		with(order{2}, header.Carry{}.Header(sampledContext(t)).Skip(true)),
+		envelope.New(order{1}, keep.Header(unsampledContext(t))),
+		with(order{2}, header.CarryPolicy{}.Header(sampledContext(t)).Skip(true)),
 		envelope.Wrap(withBaggage(t, t.Context(), "acme"), order{3}),
 	}
 }
@@ -118,7 +118,7 @@ func TestBatchHandlersContext(t *testing.T) {
 	assert.Zero(t, baggage.FromContext(ctx).Len(), "whose would it be?")
 	assert.Equal(t, "first", traced[0].Header().Baggage().Member("customer").Value(), "the message keeps its own")
 	assert.Equal(t, "mine", ctx.Value(key{}))
-	assert.Equal(t, 2, header.Carry{}.Header(ctx).Hops(), "what is sent from it counts on")
+	assert.Equal(t, 2, header.CarryPolicy{}.Header(ctx).Hops(), "what is sent from it counts on")
 
 	for name, batch := range map[string]orders{
 		"untraced": untracedOrders(t),
@@ -143,11 +143,11 @@ func TestBatchContinuesWhereNoTraceMayBegin(t *testing.T) {
 }
 
 func TestBatchLinksEachSpanOnce(t *testing.T) {
-	shared := envelope.Carry{}.Header(senderContext(t, 1))
+	shared := envelope.NewHeader(senderContext(t, 1))
 	batch := orders{
-		envelope.WithHeader(order{1}, shared),
+		envelope.New(order{1}, shared),
 		envelope.Wrap(senderContext(t, 2), order{2}),
-		envelope.WithHeader(order{3}, shared),
+		envelope.New(order{3}, shared),
 		envelope.Wrap(senderContext(t, 1), order{4}),
 	}
 	// Another span of a trace that is there, and a span of that ID in another.

@@ -26,7 +26,7 @@
 //
 // The span context of a sampled trace, the baggage, and the time of sending.
 // The context of an unsampled trace stays behind by default, because carrying
-// and unpacking it costs more than the spans it would not make; [Carry]
+// and unpacking it costs more than the spans it would not make; [CarryPolicy]
 // changes that. A handler of an untraced message finds the [Sentinel] in its
 // context, so that nothing it starts becomes a trace of its own.
 //
@@ -39,7 +39,8 @@
 // A message with neither sampled trace nor baggage has no header: to wrap,
 // send, receive, handle and open it allocates nothing, alone or in a batch. A
 // traced message costs one header; one with baggage costs one header too, and
-// its receiver a context. Messages of one sender may share one: [WithHeader].
+// its receiver a context. Messages of one sender may share one: make it with [NewHeader], and the
+// envelopes with [New].
 //
 // # Concurrency and ownership
 //

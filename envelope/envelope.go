@@ -23,15 +23,17 @@ type Envelope[M any] struct {
 	header  *header.Header
 }
 
-// Wrap puts message into an envelope that carries what the default [Carry]
+// Wrap puts message into an envelope that carries what [NewHeader]
 // takes from ctx. Without a sampled trace or baggage in ctx it allocates
 // nothing.
 func Wrap[M any](ctx context.Context, message M) Envelope[M] {
-	return Envelope[M]{message: message, header: header.Carry{}.Header(ctx)}
+	return Envelope[M]{message: message, header: header.CarryPolicy{}.Header(ctx)}
 }
 
-// WithHeader puts message into an envelope that carries h, which may be nil. It is for transports and for a [Carry] other than the default.
-func WithHeader[M any](message M, h *Header) Envelope[M] {
+// New puts message into an envelope that carries h, which may be nil. It is for
+// transports, for messages that share a header, and for a [CarryPolicy] other than
+// the default.
+func New[M any](message M, h *Header) Envelope[M] {
 	e := Envelope[M]{message: message, header: (*header.Header)(h)}
 	if e.header.Empty() { // A Header made with new, not by this package.
 		e.header = nil

@@ -81,11 +81,22 @@ func ExampleWrap() {
 	// nothing to carry: true
 }
 
-func ExampleWithHeader() {
-	header := envelope.Carry{}.Header(context.Background())
-	e := envelope.WithHeader(Order{"a lamp"}, header)
+func ExampleNew() {
+	header := envelope.NewHeader(context.Background())
+	e := envelope.New(Order{"a lamp"}, header)
 	fmt.Println(e.Message().Item, e.Header().Sampled())
 	// Output: a lamp false
+}
+
+// Messages of one sender share a header.
+func ExampleNewHeader() {
+	ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
+	}))
+	header := envelope.NewHeader(ctx)
+	lamp, table := envelope.New(Order{"a lamp"}, header), envelope.New(Order{"a table"}, header)
+	fmt.Println(lamp.Header().Sampled(), lamp.Header() == table.Header())
+	// Output: true true
 }
 
 func ExampleFrom() {
@@ -110,13 +121,13 @@ func ExampleFrom() {
 	// envelope: unexpected message type: string is no envelope_test.Order
 }
 
-func ExampleCarry() {
+func ExampleCarryPolicy() {
 	unsampled := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{0x0a, 15: 0x01},
 		SpanID:  trace.SpanID{0x0b, 7: 0x01},
 	}))
-	fmt.Println(envelope.Carry{}.Header(unsampled).SpanContext().TraceID())
-	fmt.Println(envelope.Carry{Unsampled: true}.Header(unsampled).SpanContext().TraceID())
+	fmt.Println(envelope.NewHeader(unsampled).SpanContext().TraceID())
+	fmt.Println(envelope.CarryPolicy{Unsampled: true}.Header(unsampled).SpanContext().TraceID())
 	// Output:
 	// 00000000000000000000000000000000
 	// 0a000000000000000000000000000001

@@ -68,34 +68,34 @@ func build(data []byte) nesting {
 // of an interface type.
 func layer(kind byte, v any, h *envelope.Header) any {
 	if e, ok := v.(event); ok && kind%3 == 0 {
-		return envelope.WithHeader(e, h)
+		return envelope.New(e, h)
 	}
 	if kind%3 == 1 {
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	}
 	switch v := v.(type) {
 	case order:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case int:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case string:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case *tick:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case tracked:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case envelope.Envelope[order]:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case envelope.Envelope[int]:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case envelope.Envelope[any]:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case envelope.Envelope[event]:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	case envelope.Envelope[envelope.Envelope[order]]:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	default:
-		return envelope.WithHeader(v, h)
+		return envelope.New(v, h)
 	}
 }
 

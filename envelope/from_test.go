@@ -43,22 +43,22 @@ func TestFromBareAndWrapped(t *testing.T) {
 }
 
 func TestFromNestedTakesTheOutermostHeader(t *testing.T) {
-	outer := envelope.Carry{}.Header(trace.ContextWithSpanContext(t.Context(),
+	outer := envelope.NewHeader(trace.ContextWithSpanContext(t.Context(),
 		spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{2})))
-	inner := envelope.Carry{}.Header(sampledContext(t))
+	inner := envelope.NewHeader(sampledContext(t))
 
 	for name, c := range map[string]struct {
 		v    any
 		want *envelope.Header
 	}{
-		"both":             {envelope.WithHeader(envelope.WithHeader(order{1}, inner), outer), outer},
-		"inner":            {envelope.Bare(envelope.WithHeader(order{1}, inner)), inner},
-		"outer":            {envelope.WithHeader(envelope.Bare(order{1}), outer), outer},
+		"both":             {envelope.New(envelope.New(order{1}, inner), outer), outer},
+		"inner":            {envelope.Bare(envelope.New(order{1}, inner)), inner},
+		"outer":            {envelope.New(envelope.Bare(order{1}), outer), outer},
 		"none":             {envelope.Bare(envelope.Bare(order{1})), nil},
-		"through any":      {envelope.WithHeader[any](envelope.WithHeader(order{1}, inner), outer), outer},
-		"inner, empty out": {envelope.WithHeader[any](envelope.WithHeader(order{1}, inner), new(envelope.Header)), inner},
+		"through any":      {envelope.New[any](envelope.New(order{1}, inner), outer), outer},
+		"inner, empty out": {envelope.New[any](envelope.New(order{1}, inner), new(envelope.Header)), inner},
 		"three": {
-			envelope.Bare[any](envelope.WithHeader[event](order{1}, outer)), outer,
+			envelope.Bare[any](envelope.New[event](order{1}, outer)), outer,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,12 +76,12 @@ func TestFromNestedTakesTheOutermostHeader(t *testing.T) {
 }
 
 func TestFromInterface(t *testing.T) {
-	h := envelope.Carry{}.Header(sampledContext(t))
+	h := envelope.NewHeader(sampledContext(t))
 	for name, v := range map[string]any{
 		"bare":     &tick{},
-		"itself":   envelope.WithHeader[event](&tick{}, h),
-		"concrete": envelope.WithHeader(&tick{}, h),
-		"any":      envelope.WithHeader[any](&tick{}, h),
+		"itself":   envelope.New[event](&tick{}, h),
+		"concrete": envelope.New(&tick{}, h),
+		"any":      envelope.New[any](&tick{}, h),
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := envelope.From[event](v)
@@ -102,8 +102,8 @@ func TestFromNil(t *testing.T) {
 	require.NoError(t, err, "the nil message of an interface type")
 	assert.Nil(t, e.Message())
 
-	h := envelope.Carry{}.Header(sampledContext(t))
-	e, err = envelope.From[event](envelope.WithHeader[any](nil, h))
+	h := envelope.NewHeader(sampledContext(t))
+	e, err = envelope.From[event](envelope.New[any](nil, h))
 	require.NoError(t, err)
 	assert.Nil(t, e.Message())
 	assert.Same(t, h, e.Header())
@@ -145,8 +145,8 @@ type trackedByPointer struct {
 }
 
 func TestFromLeavesEmbeddedEnvelopesAlone(t *testing.T) {
-	h := envelope.Carry{}.Header(sampledContext(t))
-	message := tracked{Envelope: envelope.WithHeader(order{1}, h), Attempts: 3}
+	h := envelope.NewHeader(sampledContext(t))
+	message := tracked{Envelope: envelope.New(order{1}, h), Attempts: 3}
 
 	for name, v := range map[string]any{"bare": message, "wrapped": envelope.Bare(message)} {
 		t.Run(name, func(t *testing.T) {
@@ -178,18 +178,18 @@ func TestFromLeavesEmbeddedEnvelopesAlone(t *testing.T) {
 
 func TestFromOpensAnEnvelopeTypeNoFurther(t *testing.T) {
 	type letter = envelope.Envelope[order]
-	h := envelope.Carry{}.Header(sampledContext(t))
-	inner := envelope.WithHeader(order{1}, h)
+	h := envelope.NewHeader(sampledContext(t))
+	inner := envelope.New(order{1}, h)
 
 	bare, err := envelope.From[letter](inner)
 	require.NoError(t, err)
 	assert.Equal(t, inner, bare.Message())
 	assert.Nil(t, bare.Header())
 
-	outer := envelope.Carry{}.Header(withBaggage(t, t.Context(), "outer"))
+	outer := envelope.NewHeader(withBaggage(t, t.Context(), "outer"))
 	for name, v := range map[string]any{
-		"wrapped":       envelope.WithHeader(inner, outer),
-		"wrapped twice": envelope.Bare(envelope.WithHeader[any](inner, outer)),
+		"wrapped":       envelope.New(inner, outer),
+		"wrapped twice": envelope.Bare(envelope.New[any](inner, outer)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := envelope.From[letter](v)

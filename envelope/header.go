@@ -18,6 +18,12 @@ import (
 // nil Header, which is the header of a message that carries nothing.
 type Header header.Header
 
+// NewHeader returns what travels with a message that is sent from ctx: the context of
+// a sampled trace, all baggage, and the time of sending, which is now. It is nil, and
+// allocates nothing, if ctx has neither a sampled trace nor baggage. [CarryPolicy]
+// takes more or less.
+func NewHeader(ctx context.Context) *Header { return CarryPolicy{}.Header(ctx) }
+
 // SpanContext returns the sender's span context. It is not valid if the
 // message carries no trace.
 func (h *Header) SpanContext() trace.SpanContext { return (*header.Header)(h).SpanContext() }
@@ -38,22 +44,4 @@ func (h *Header) SentAt() time.Time { return (*header.Header)(h).SentAt() }
 // of sending, and is returned as it is.
 func (h *Header) WithSentAt(t time.Time) *Header {
 	return (*Header)((*header.Header)(h).WithSentAt(t))
-}
-
-// Carry says what a message takes along from its sender's context. The zero
-// value is the default: sampled traces and all baggage.
-type Carry struct {
-	// Unsampled takes the context of unsampled traces along too, for logs that
-	// want the true trace ID. It costs one allocation a message.
-	Unsampled bool
-	// DropUnsampledBaggage leaves the baggage behind where the sender's trace
-	// is not sampled. Baggage is the application's data: drop it only where
-	// nothing but traces reads it.
-	DropUnsampledBaggage bool
-}
-
-// Header returns what c takes from ctx: nil, and no allocation, if that is
-// nothing.
-func (c Carry) Header(ctx context.Context) *Header {
-	return (*Header)(header.Carry(c).Header(ctx))
 }

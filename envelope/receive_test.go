@@ -118,7 +118,7 @@ func TestReceiveLeaksNothingIntoUntracedMessages(t *testing.T) {
 func TestReceiveKeepsTheTrueTraceID(t *testing.T) {
 	provider, recorder := newProvider(t)
 	ch := make(chan envelope.Envelope[order], 1)
-	ch <- envelope.WithHeader(order{1}, envelope.Carry{Unsampled: true}.Header(unsampledContext(t)))
+	ch <- envelope.New(order{1}, envelope.CarryPolicy{Unsampled: true}.Header(unsampledContext(t)))
 	close(ch)
 	for ctx := range envelope.Receive(t.Context(), ch, "r", envelope.WithTracerProvider(provider)) {
 		assert.True(t, trace.SpanContextFromContext(ctx).Equal(spanContext(0)))

@@ -32,16 +32,16 @@ func withBaggage(t *testing.T, ctx context.Context, key, value string) context.C
 func TestBaggageReachesHandlers(t *testing.T) {
 	for _, test := range []struct {
 		sampled bool
-		carry   envelope.Carry
+		carry   envelope.CarryPolicy
 		arrives bool
 	}{
-		{true, envelope.Carry{}, true},
-		{false, envelope.Carry{}, true},
-		{true, envelope.Carry{Unsampled: true}, true},
-		{false, envelope.Carry{Unsampled: true}, true},
-		{true, envelope.Carry{DropUnsampledBaggage: true}, true},
-		{false, envelope.Carry{DropUnsampledBaggage: true}, false},
-		{false, envelope.Carry{Unsampled: true, DropUnsampledBaggage: true}, false},
+		{true, envelope.CarryPolicy{}, true},
+		{false, envelope.CarryPolicy{}, true},
+		{true, envelope.CarryPolicy{Unsampled: true}, true},
+		{false, envelope.CarryPolicy{Unsampled: true}, true},
+		{true, envelope.CarryPolicy{DropUnsampledBaggage: true}, true},
+		{false, envelope.CarryPolicy{DropUnsampledBaggage: true}, false},
+		{false, envelope.CarryPolicy{Unsampled: true, DropUnsampledBaggage: true}, false},
 	} {
 		t.Run(fmt.Sprintf("sampled %v %+v", test.sampled, test.carry), func(t *testing.T) {
 			rec := record(t)

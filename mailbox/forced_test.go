@@ -140,7 +140,7 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 			c.Default.Late = sampling.Late{Slow: time.Second, Stratum: true, Roots: true}
 			control, err := sampling.NewControl(c)
 			require.NoError(t, err)
-			sys := rec.system(mailbox.WithControl(control), mailbox.WithCarry(envelope.Carry{Unsampled: carried}))
+			sys := rec.system(mailbox.WithControl(control), mailbox.WithCarry(envelope.CarryPolicy{Unsampled: carried}))
 			ref := spawn(t, sys, "worker", do)
 			require.NoError(t, ref.Send(trace.ContextWithSpanContext(context.Background(), unsampled), pause(time.Minute)))
 			time.Sleep(time.Hour)

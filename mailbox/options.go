@@ -61,8 +61,8 @@ func WithTracerProvider(provider trace.TracerProvider) SystemOption {
 
 // WithCarry sets what messages to this system's processes and groups take
 // along from their senders' contexts.
-func WithCarry(carry envelope.Carry) SystemOption {
-	return systemOption(func(s *System) { s.carry = header.Carry(carry) })
+func WithCarry(carry envelope.CarryPolicy) SystemOption {
+	return systemOption(func(s *System) { s.carry = header.CarryPolicy(carry) })
 }
 
 // WithHandlerSendTimeout bounds how long a handler that sends to another process waits

@@ -103,7 +103,7 @@ func TestNoRootsForWhatWasNotSampled(t *testing.T) {
 		if name == "no trace" || name == "sampled without an ID" {
 			continue
 		}
-		for _, carry := range []envelope.Carry{{}, {Unsampled: true}} {
+		for _, carry := range []envelope.CarryPolicy{{}, {Unsampled: true}} {
 			for _, bag := range []bool{false, true} {
 				t.Run(name, func(t *testing.T) {
 					rec := record(t)

@@ -71,7 +71,7 @@ func everything(t *testing.T, ctx context.Context, rec *recorder, opts ...mailbo
 // that users start, with the sampler that everybody has.
 func TestUntracedMessagesRecordNothing(t *testing.T) {
 	for name, ctx := range silent() {
-		for _, carry := range []envelope.Carry{{}, {Unsampled: true}, {DropUnsampledBaggage: true}} {
+		for _, carry := range []envelope.CarryPolicy{{}, {Unsampled: true}, {DropUnsampledBaggage: true}} {
 			t.Run(name, func(t *testing.T) {
 				rec := record(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
 				everything(t, ctx, rec, mailbox.WithCarry(carry))
@@ -98,7 +98,7 @@ func TestTracedMessagesRecordSomething(t *testing.T) {
 
 // Who was not chosen is silent, whatever it starts.
 func TestSkippedRecipientsAreSilent(t *testing.T) {
-	for _, carry := range []envelope.Carry{{}, {Unsampled: true}} {
+	for _, carry := range []envelope.CarryPolicy{{}, {Unsampled: true}} {
 		rec := record(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
 		sys := rec.system(mailbox.WithCarry(carry))
 		last := spawn(t, sys, "last", do)
@@ -138,7 +138,7 @@ func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 // The true ID of an unsampled trace travels on request, for logs.
 func TestUnsampledTraceIDTravelsOnRequest(t *testing.T) {
 	for _, keep := range []bool{false, true} {
-		sys := newSystem(t, mailbox.WithCarry(envelope.Carry{Unsampled: keep}))
+		sys := newSystem(t, mailbox.WithCarry(envelope.CarryPolicy{Unsampled: keep}))
 		var seen trace.SpanContext
 		require.NoError(t, spawn(t, sys, "worker", do).Send(
 			trace.ContextWithSpanContext(context.Background(), unsampled),

@@ -26,7 +26,7 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 		"the same control":       {true, true, nil, 100},
 		"only the members'":      {false, true, nil, 100},
 		"only the senders'":      {true, false, nil, 0},
-		"with unsampled headers": {false, true, []mailbox.SystemOption{mailbox.WithCarry(envelope.Carry{Unsampled: true})}, 100},
+		"with unsampled headers": {false, true, []mailbox.SystemOption{mailbox.WithCarry(envelope.CarryPolicy{Unsampled: true})}, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

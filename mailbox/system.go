@@ -28,7 +28,7 @@ const scopeName = "github.com/waybill-go/waybill/mailbox"
 type System struct {
 	provider    trace.TracerProvider
 	tracer      trace.Tracer
-	carry       header.Carry
+	carry       header.CarryPolicy
 	handlerWait time.Duration
 	chain       chainLimit
 	control     *sampling.Control

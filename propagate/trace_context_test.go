@@ -259,8 +259,8 @@ func TestEnvelopesCarryTheWholeTraceState(t *testing.T) {
 	p, _ := counting()
 	for _, parent := range []string{sampled, unsampled} {
 		ctx := p.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent, "tracestate": mixedState})
-		h := envelope.Carry{Unsampled: true}.Header(ctx)
-		handler, _ := envelope.WithHeader("message", h).Unwrap(t.Context())
+		h := envelope.CarryPolicy{Unsampled: true}.Header(ctx)
+		handler, _ := envelope.New("message", h).Unwrap(t.Context())
 		assert.Equal(t, mixedState, resent(handler))
 	}
 }

@@ -134,8 +134,8 @@ func FuzzWriterIsRead(f *testing.F) {
 			default:
 				w.Accept = wire.BareOnly
 			}
-			h := envelope.Carry{}.Header(ctx)
-			data, err := w.Append(nil, envelope.WithHeader(json.RawMessage(message), h))
+			h := envelope.NewHeader(ctx)
+			data, err := w.Append(nil, envelope.New(json.RawMessage(message), h))
 			if err != nil {
 				continue
 			}

@@ -28,7 +28,7 @@ func TestHopsAndAgeStopAtTheirBoundsOverTheWire(t *testing.T) {
 			for range 3 {
 				assert.Equal(t, header.MaxHops, h.Hops())
 				assert.Equal(t, header.MaxAge, h.Age())
-				h = header.Carry{}.Header(h.Context(envelope.Untraced(t.Context())))
+				h = header.CarryPolicy{}.Header(h.Context(envelope.Untraced(t.Context())))
 			}
 			assert.Zero(t, w.Counters.Counts().ChainMalformed, "it is what we write ourselves")
 		})

@@ -37,9 +37,9 @@ func fullHeader(t testing.TB) *header.Header {
 	state, err := trace.ParseTraceState(`waybill=w:2,vendor=a"b\c`)
 	require.NoError(t, err)
 	sc := spanContext(trace.FlagsSampled | trace.FlagsRandom).WithTraceState(state)
-	first := header.Carry{}.Header(withBaggage(t, trace.ContextWithSpanContext(t.Context(), sc), `ac me,"\é`))
+	first := header.CarryPolicy{}.Header(withBaggage(t, trace.ContextWithSpanContext(t.Context(), sc), `ac me,"\é`))
 	time.Sleep(time.Second)
-	return header.Carry{}.Header(first.Context(t.Context())).Choose(true)
+	return header.CarryPolicy{}.Header(first.Context(t.Context())).Choose(true)
 }
 
 // assertTravelled compares a header with what another machine made of it.
@@ -68,12 +68,12 @@ func testWhatAHeaderHasIsCarried(t *testing.T) {
 	full := fullHeader(t)
 	assert.Equal(t, 2, full.Hops())
 	assert.Equal(t, time.Second, full.Age())
-	bag := header.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
+	bag := header.CarryPolicy{}.Header(withBaggage(t, t.Context(), "acme"))
 	headers := map[string]*header.Header{
 		"everything": full,
-		"chosen":     header.Carry{}.Header(sampledContext(t)).Choose(false),
-		"sampled":    header.Carry{}.Header(sampledContext(t)),
-		"unsampled":  header.Carry{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
+		"chosen":     header.CarryPolicy{}.Header(sampledContext(t)).Choose(false),
+		"sampled":    header.CarryPolicy{}.Header(sampledContext(t)),
+		"unsampled":  header.CarryPolicy{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
 		"baggage":    bag,
 		"nothing":    nil,
 	}
@@ -125,7 +125,7 @@ func testSkippedTravelsUnsampled(t *testing.T) {
 
 // A sentinel means something to one operating system process only.
 func TestSentinelStaysAtHome(t *testing.T) {
-	h := header.Carry{}.Header(withBaggage(t, t.Context(), "acme")).WithSpanContext(envelope.Sentinel())
+	h := header.CarryPolicy{}.Header(withBaggage(t, t.Context(), "acme")).WithSpanContext(envelope.Sentinel())
 	for form, f := range forms {
 		data, err := newConfig(f).Append(nil, with(order{7}, h))
 		require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestSentinelStaysAtHome(t *testing.T) {
 func TestChainGoesOnAcrossMachines(t *testing.T) {
 	for form, f := range forms {
 		w := newConfig(f)
-		h := header.Carry{}.Header(sampledContext(t)).WithSentAt(time.Now().Add(-time.Hour))
+		h := header.CarryPolicy{}.Header(sampledContext(t)).WithSentAt(time.Now().Add(-time.Hour))
 		for hop := 1; hop <= 3; hop++ {
 			assert.Equal(t, hop, h.Hops(), form)
 			data, err := w.Append(nil, with(order{hop}, h))
@@ -166,9 +166,9 @@ func TestNoMessageIsFromTheFuture(t *testing.T) {
 			"far ahead":   time.Unix(1<<40, 0),
 			"before 1970": time.Unix(-1, 0),
 		} {
-			h := envelope.Carry{}.Header(sampledContext(t)).WithSentAt(sent)
+			h := envelope.NewHeader(sampledContext(t)).WithSentAt(sent)
 			w := newConfig(f)
-			data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+			data, err := w.Append(nil, envelope.New(order{7}, h))
 			require.NoError(t, err)
 			before := time.Now()
 			e, err := w.Decode(data)

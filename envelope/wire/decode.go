@@ -73,9 +73,9 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	if err != nil {
 		counters.undecodable.Add(1)
 		var none M
-		return envelope.WithHeader(none, h), fmt.Errorf("%w: %w", ErrCodec, err)
+		return envelope.New(none, h), fmt.Errorf("%w: %w", ErrCodec, err)
 	}
-	return envelope.WithHeader(message, h), nil
+	return envelope.New(message, h), nil
 }
 
 // open tells bare from wrapped, and returns what travels with the message and the

@@ -153,9 +153,9 @@ func FuzzRoundTrip(f *testing.F) {
 				ctx = baggage.ContextWithBaggage(ctx, bag)
 			}
 		}
-		h := header.Carry{Unsampled: true}.Header(ctx)
+		h := header.CarryPolicy{Unsampled: true}.Header(ctx)
 		for range hops % 4 {
-			h = header.Carry{Unsampled: true}.Header(h.Context(t.Context()))
+			h = header.CarryPolicy{Unsampled: true}.Header(h.Context(t.Context()))
 		}
 		if hops%8 > 3 {
 			h = h.Choose(hops%2 == 0)

@@ -133,8 +133,8 @@ func TestKeysThatCannotBeWritten(t *testing.T) {
 		}
 		for form, f := range forms {
 			w := newConfig(f)
-			h := envelope.Carry{}.Header(baggage.ContextWithBaggage(t.Context(), bag))
-			data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+			h := envelope.NewHeader(baggage.ContextWithBaggage(t.Context(), bag))
+			data, err := w.Append(nil, envelope.New(order{7}, h))
 			require.NoError(t, err)
 			e, err := w.Decode(data)
 			require.NoError(t, err)
@@ -155,10 +155,10 @@ func TestLargestHeaderIsNotCut(t *testing.T) {
 	state, err := trace.ParseTraceState(strings.Join(members, ","))
 	require.NoError(t, err)
 	ctx := trace.ContextWithSpanContext(t.Context(), spanContext(1).WithTraceState(state))
-	h := envelope.Carry{}.Header(withBaggage(t, ctx, strings.Repeat("b", 8192-len("customer="))))
+	h := envelope.NewHeader(withBaggage(t, ctx, strings.Repeat("b", 8192-len("customer="))))
 	for form, f := range forms {
 		w := newConfig(f)
-		data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+		data, err := w.Append(nil, envelope.New(order{7}, h))
 		require.NoError(t, err)
 		e, err := w.Decode(data)
 		require.NoError(t, err)
@@ -188,10 +188,10 @@ func TestBaggageThatNoReaderWouldTake(t *testing.T) {
 			bag, err = bag.SetMember(m)
 			require.NoError(t, err)
 		}
-		h := envelope.Carry{}.Header(baggage.ContextWithBaggage(t.Context(), bag))
+		h := envelope.NewHeader(baggage.ContextWithBaggage(t.Context(), bag))
 		for form, f := range forms {
 			w := newConfig(f)
-			data, err := w.Append(nil, envelope.WithHeader(order{7}, h))
+			data, err := w.Append(nil, envelope.New(order{7}, h))
 			require.NoError(t, err)
 			e, err := w.Decode(data)
 			require.NoError(t, err)

@@ -39,5 +39,5 @@ func inner(h *envelope.Header) *header.Header { return (*header.Header)(h) }
 
 // with puts message into an envelope that carries h.
 func with[M any](message M, h *header.Header) envelope.Envelope[M] {
-	return envelope.WithHeader(message, (*envelope.Header)(h))
+	return envelope.New(message, (*envelope.Header)(h))
 }

@@ -282,7 +282,7 @@ func TestWhatIsBoundedOnTheWire(t *testing.T) {
 		assert.Equal(t, want.age, inner(e.Header()).Age(), "%q", data)
 		assert.Equal(t, wire.Counts{Wrapped: 1, ChainMalformed: 1}, w.Counters.Counts(), "%q", data)
 		before := inner(e.Header().WithSentAt(e.Header().SentAt().Add(-time.Hour)))
-		next := header.Carry{}.Header(before.Context(envelope.Untraced(t.Context())))
+		next := header.CarryPolicy{}.Header(before.Context(envelope.Untraced(t.Context())))
 		assert.Equal(t, min(want.hops+1, 1<<30), next.Hops(), "%q", data)
 		assert.GreaterOrEqual(t, next.Age(), want.age-time.Hour, "%q", data)
 		assert.LessOrEqual(t, next.Age(), most, "%q", data)

@@ -23,7 +23,7 @@ type Parcel struct {
 // SendParcel sends on a channel of a concrete type.
 func SendParcel(ctx context.Context, parcels chan<- Parcel, item string) {
 	// channels: field-send
-	parcels <- Parcel{Item: item, Header: envelope.Carry{}.Header(ctx)}
+	parcels <- Parcel{Item: item, Header: envelope.NewHeader(ctx)}
 	// channels: end
 }
 
@@ -33,7 +33,7 @@ func DeliverParcels(ctx context.Context, parcels <-chan Parcel, deliverParcel fu
 	// channels: field-receive
 	deliver := envelope.Handler(ctx, "deliver parcel", deliverParcel)
 	for parcel := range parcels {
-		failed = errors.Join(failed, deliver(envelope.WithHeader(parcel, parcel.Header)))
+		failed = errors.Join(failed, deliver(envelope.New(parcel, parcel.Header)))
 	}
 	// channels: end
 	return failed

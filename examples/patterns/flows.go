@@ -65,7 +65,7 @@ func Merge(sources ...<-chan envelope.Envelope[Order]) <-chan envelope.Envelope[
 // Restamp has a message wait from now on.
 func Restamp(e envelope.Envelope[Order]) envelope.Envelope[Order] {
 	// channels: restamp
-	e = envelope.WithHeader(e.Message(), e.Header().WithSentAt(time.Now()))
+	e = envelope.New(e.Message(), e.Header().WithSentAt(time.Now()))
 	// channels: end
 	return e
 }
@@ -73,9 +73,9 @@ func Restamp(e envelope.Envelope[Order]) envelope.Envelope[Order] {
 // Distribute sends many messages at once.
 func Distribute(ctx context.Context, queue chan<- envelope.Envelope[Order], orders []Order) {
 	// channels: fan-out
-	header := envelope.Carry{}.Header(ctx) // One for all of them.
+	header := envelope.NewHeader(ctx) // One for all of them.
 	for _, order := range orders {
-		queue <- envelope.WithHeader(order, header)
+		queue <- envelope.New(order, header)
 	}
 	// channels: end
 }

@@ -26,7 +26,7 @@ type traced struct {
 }
 
 func wrap(ctx context.Context, event Event) Event {
-	header := envelope.Carry{}.Header(ctx)
+	header := envelope.NewHeader(ctx)
 	if header == nil {
 		return event // Nothing travels.
 	}
@@ -35,7 +35,7 @@ func wrap(ctx context.Context, event Event) Event {
 
 func open(event Event) envelope.Envelope[Event] {
 	if t, ok := event.(traced); ok {
-		return envelope.WithHeader(t.Event, t.header)
+		return envelope.New(t.Event, t.header)
 	}
 	return envelope.Bare(event)
 }

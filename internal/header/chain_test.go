@@ -20,19 +20,19 @@ import (
 // context in which it does.
 func handOn(h *header.Header) (*header.Header, context.Context) {
 	ctx := h.Context(header.Untraced(context.Background()))
-	return header.Carry{}.Header(ctx), ctx
+	return header.CarryPolicy{}.Header(ctx), ctx
 }
 
 func TestHopsAndAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := header.Carry{}.Header(sampledContext(t))
+		first := header.CarryPolicy{}.Header(sampledContext(t))
 		assert.Equal(t, 1, first.Hops())
 		assert.Zero(t, first.Age())
 		time.Sleep(time.Minute)
 		second, ctx := handOn(first)
 		assert.Equal(t, 2, second.Hops())
 		assert.Equal(t, time.Minute, second.Age())
-		again := header.Carry{}.Header(ctx)
+		again := header.CarryPolicy{}.Header(ctx)
 		assert.Equal(t, 2, again.Hops(), "two messages of one receiver are equally far")
 		time.Sleep(time.Minute)
 		third, _ := handOn(second)
@@ -51,7 +51,7 @@ func TestHopsAndAge(t *testing.T) {
 		assert.Zero(t, other.Age())
 
 		inOther := trace.ContextWithSpanContext(ctx, second.SpanContext().WithTraceID(trace.TraceID{7}))
-		assert.Equal(t, 1, header.Carry{}.Header(inOther).Hops(), "another trace")
+		assert.Equal(t, 1, header.CarryPolicy{}.Header(inOther).Hops(), "another trace")
 
 		unsampled := second.WithSpanContext(spanContext(0))
 		assert.Zero(t, unsampled.Hops())
@@ -66,7 +66,7 @@ func TestHopsAndAge(t *testing.T) {
 // bounds, and never turn negative.
 func TestHopsAndAgeStopAtTheirBounds(t *testing.T) {
 	const most = 3650 * 24 * time.Hour // As MaxAge says.
-	first := header.Carry{}.Header(sampledContext(t))
+	first := header.CarryPolicy{}.Header(sampledContext(t))
 	late := first.WithSentAt(first.SentAt().Add(math.MaxInt64))
 	assert.Equal(t, most, late.Age())
 	assert.Equal(t, most, late.WithSentAt(late.SentAt().Add(math.MaxInt64)).Age(), "twice as much is no less")

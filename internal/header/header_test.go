@@ -67,7 +67,7 @@ func TestHeaderWithSpanContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := header.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
+				h := header.CarryPolicy{}.Header(withBaggage(t, sampledContext(t), "acme"))
 				sent := h.SentAt()
 				time.Sleep(time.Second) // Of the bubble's clock.
 				test(t, h)
@@ -79,8 +79,8 @@ func TestHeaderWithSpanContext(t *testing.T) {
 }
 
 func TestHeaderContextAddsOnly(t *testing.T) {
-	bagOnly := header.Carry{}.Header(withBaggage(t, t.Context(), "acme"))
-	traceOnly := header.Carry{}.Header(sampledContext(t))
+	bagOnly := header.CarryPolicy{}.Header(withBaggage(t, t.Context(), "acme"))
+	traceOnly := header.CarryPolicy{}.Header(sampledContext(t))
 
 	ctx := bagOnly.Context(unsampledContext(t))
 	assert.True(t, trace.SpanContextFromContext(ctx).Equal(spanContext(0)))
@@ -94,7 +94,7 @@ func TestHeaderContextAddsOnly(t *testing.T) {
 // TestHeaderIsShared has many readers of one header, and derives from what
 // they read: the race detector must see no write, and no reader a change.
 func TestHeaderIsShared(t *testing.T) {
-	h := header.Carry{}.Header(withBaggage(t, sampledContext(t), "acme"))
+	h := header.CarryPolicy{}.Header(withBaggage(t, sampledContext(t), "acme"))
 	sent := h.SentAt()
 	var wg sync.WaitGroup
 	for range 8 {

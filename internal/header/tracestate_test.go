@@ -17,13 +17,13 @@ const mixedState = "a=1,foo@=2,b=3,4th=4"
 func TestMembersBesideTheTraceStateTravel(t *testing.T) {
 	for name, tt := range map[string]struct {
 		flags trace.TraceFlags
-		carry header.Carry
+		carry header.CarryPolicy
 		want  string
 	}{
-		"sampled":              {trace.FlagsSampled, header.Carry{}, mixedState},
-		"unsampled":            {0, header.Carry{}, ""},
-		"unsampled, carried":   {0, header.Carry{Unsampled: true}, mixedState},
-		"sampled, both wanted": {trace.FlagsSampled, header.Carry{Unsampled: true}, mixedState},
+		"sampled":              {trace.FlagsSampled, header.CarryPolicy{}, mixedState},
+		"unsampled":            {0, header.CarryPolicy{}, ""},
+		"unsampled, carried":   {0, header.CarryPolicy{Unsampled: true}, mixedState},
+		"sampled, both wanted": {trace.FlagsSampled, header.CarryPolicy{Unsampled: true}, mixedState},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := withTraceState(t, t.Context(), tt.flags, mixedState)
@@ -37,7 +37,7 @@ func TestMembersBesideTheTraceStateTravel(t *testing.T) {
 
 func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 	first := withTraceState(t, t.Context(), trace.FlagsSampled, mixedState)
-	h := header.Carry{}.Header(first)
+	h := header.CarryPolicy{}.Header(first)
 	other := spanContext(trace.FlagsSampled).WithTraceID(trace.TraceID{7})
 	next := spanContext(trace.FlagsSampled).WithSpanID(trace.SpanID{9})
 
@@ -47,7 +47,7 @@ func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 	assert.Equal(t, mixedState, whole(h.Skip(true).Context(t.Context())))
 
 	// A context that changed hands within a span of another trace.
-	foreign := header.Carry{}.Header(trace.ContextWithSpanContext(first, other))
+	foreign := header.CarryPolicy{}.Header(trace.ContextWithSpanContext(first, other))
 	assert.Empty(t, whole(foreign.Context(t.Context())))
 
 	// Nor do they come back with a trace once they have been left behind.
@@ -61,10 +61,10 @@ func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 func TestMembersBesideTheTraceStateAreReplaced(t *testing.T) {
 	for name, tt := range map[string]struct {
 		flags trace.TraceFlags
-		carry header.Carry
+		carry header.CarryPolicy
 	}{
-		"sampled":   {trace.FlagsSampled, header.Carry{}},
-		"unsampled": {0, header.Carry{Unsampled: true}},
+		"sampled":   {trace.FlagsSampled, header.CarryPolicy{}},
+		"unsampled": {0, header.CarryPolicy{Unsampled: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

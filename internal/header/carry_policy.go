@@ -14,15 +14,15 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// Carry says what a message takes along from its sender's context, as envelope.Carry
-// does, which has the same fields.
-type Carry struct {
+// CarryPolicy says what a message takes along from its sender's context, as
+// envelope.CarryPolicy does, which has the same fields.
+type CarryPolicy struct {
 	Unsampled            bool
 	DropUnsampledBaggage bool
 }
 
-// Header returns what c takes from ctx: nil, and no allocation, if that is nothing.
-func (c Carry) Header(ctx context.Context) *Header {
+// Header returns what p takes from ctx: nil, and no allocation, if that is nothing.
+func (p CarryPolicy) Header(ctx context.Context) *Header {
 	if ctx == context.Background() {
 		return nil // As the rest would find out, at a tenth of the time.
 	}
@@ -34,11 +34,11 @@ func (c Carry) Header(ctx context.Context) *Header {
 		return newSampled(ctx, sc)
 	}
 	var bag baggage.Baggage
-	if !c.DropUnsampledBaggage {
+	if !p.DropUnsampledBaggage {
 		bag = baggage.FromContext(ctx)
 	}
 	switch {
-	case c.Unsampled && sc.IsValid() && !sentinel.Is(sc):
+	case p.Unsampled && sc.IsValid() && !sentinel.Is(sc):
 		return &Header{spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()), baggage: bag}
 	case bag.Len() > 0:
 		return &Header{baggage: bag}

@@ -58,11 +58,11 @@ func carryCases() []carryCase {
 	return cases
 }
 
-// TestCarry compares every Carry, on every combination, with what its
+// TestCarryPolicy compares every policy, on every combination, with what its
 // documentation promises, spelt out once more here.
-func TestCarry(t *testing.T) {
+func TestCarryPolicy(t *testing.T) {
 	for _, c := range carryCases() {
-		for _, carry := range []envelope.Carry{
+		for _, carry := range []envelope.CarryPolicy{
 			{},
 			{Unsampled: true},
 			{DropUnsampledBaggage: true},
@@ -144,14 +144,14 @@ func TestBare(t *testing.T) {
 	assert.Zero(t, baggage.FromContext(ctx).Len())
 }
 
-func TestWithHeader(t *testing.T) {
-	h := envelope.Carry{Unsampled: true}.Header(unsampledContext(t))
+func TestNew(t *testing.T) {
+	h := envelope.CarryPolicy{Unsampled: true}.Header(unsampledContext(t))
 	require.NotNil(t, h)
-	assert.Same(t, h, envelope.WithHeader(order{1}, h).Header())
-	assert.Nil(t, envelope.WithHeader(order{1}, nil).Header())
-	assert.Nil(t, envelope.WithHeader(order{1}, new(envelope.Header)).Header(), "a header that carries nothing is none")
+	assert.Same(t, h, envelope.New(order{1}, h).Header())
+	assert.Nil(t, envelope.New(order{1}, nil).Header())
+	assert.Nil(t, envelope.New(order{1}, new(envelope.Header)).Header(), "a header that carries nothing is none")
 
-	ctx, _ := envelope.WithHeader(order{1}, h).Unwrap(t.Context())
+	ctx, _ := envelope.New(order{1}, h).Unwrap(t.Context())
 	assert.True(t, trace.SpanContextFromContext(ctx).Equal(spanContext(0)), "the true trace ID")
 }
 
