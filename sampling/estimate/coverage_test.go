@@ -192,6 +192,14 @@ func forgotten(c sampling.Config, broadcasts []broadcast) play {
 	}
 }
 
+// without plays the same, and loses the spans of these names.
+func without(p play, names ...string) play {
+	return func(t testing.TB, f *forge) {
+		p(t, f)
+		f.spans = slices.DeleteFunc(f.spans, func(s estimate.Span) bool { return slices.Contains(names, s.Name()) })
+	}
+}
+
 func repeated(n int, values []float64) (all []float64) {
 	for range n {
 		all = append(all, values...)
@@ -235,6 +243,12 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 		{"a limit of a kind", limitedAll(limitedTo(30), hundreds), all(hundreds), 1.35},
 		{"through relays of relays", budgetedTwice(limitedTo(80), groups), all(slices.Concat(groups...)), 1.45},
 		{"linked roots", linkedRoots(sampling.Config{}, hundreds), all(hundreds), 1.18},
+		{"missing broadcasts", without(each(sampling.Config{}, hundreds), "root", "broadcast"), all(hundreds), 1.18},
+		{"missing broadcasts to relays", without(budgeted(limitedTo(100), 1, sizesOf(hundred), hundred), "relay broadcast"), all(hundred), math.Inf(1)},
+		{"missing broadcasts of relays", without(budgeted(limitedTo(100), 1, sizesOf(hundred), hundred), "broadcast"), all(hundred), math.Inf(1)},
+		{"missing broadcasts, nested", without(nested(limitedTo(60), limitedTo(5), hundred), "broadcast"), all(hundred), math.Inf(1)},
+		{"missing outer broadcasts", without(nested(limitedTo(60), limitedTo(5), hundred), "outer"), all(hundred), math.Inf(1)},
+		{"missing relays", without(nested(limitedTo(60), limitedTo(5), hundred), "relay"), all(hundred), math.Inf(1)},
 		{"cut chains", cut(sampling.Config{}, hundreds), halves(all(hundreds)), 1.18},
 	} {
 		t.Run(test.name, func(t *testing.T) {
