@@ -56,9 +56,8 @@ func ExampleKind_GetOrSpawn() {
 		}
 	}
 	counter, _ := counters.Lookup("visits")
-	counter.Passivate() // When it has nothing to do. Or by itself: see WithPassivation.
-	for sys.Stats().Passivated == 0 {
-		time.Sleep(time.Millisecond)
+	if err := <-counter.Passivate(); err != nil { // When it has nothing to do. Or by itself: see WithPassivation.
+		panic(err)
 	}
 	fmt.Println("saved", saved["visits"])
 	if err := counter.Send(ctx, 1); err != nil {

@@ -71,17 +71,17 @@ func (p *process[M]) makeInstance(ctx context.Context, s *slot[M]) error {
 	return nil
 }
 
-// saveState saves the instance's state, and reports whether that went well.
-func (p *process[M]) saveState() bool {
+// saveState saves the instance's state.
+func (p *process[M]) saveState() error {
 	err := attempt(p, p.instance.Save)
 	if err == nil {
-		return true
+		return nil
 	}
 	p.kind.totals.saveFailures.Add(1)
 	if p.kind.sys.hears(SaveFailed, err) {
 		p.happened(Event{Type: SaveFailed, Err: err})
 	}
-	return false
+	return err
 }
 
 // closeState ends the instance, if there is one.
@@ -115,7 +115,7 @@ func (p *process[M]) leave() {
 	}
 	p.state.Or(flagTaken) // Who kills it sees that it is in the user's code.
 	if p.state.Load()&flagKilled == 0 {
-		p.saveState()
+		_ = p.saveState() // It is counted and told.
 	}
 	p.closeState()
 	p.state.And(^flagTaken)

@@ -242,7 +242,10 @@ func (r *modelRun) answer(rt *rapid.T) {
 func (r *modelRun) passivate(rt *rapid.T) {
 	p, a := r.pick(rt, "process")
 	can := p.Start && !p.closed
-	r.returned(can, a.ref.Passivate())
+	result := a.ref.Passivate()
+	if !can {
+		r.returned(1, len(result))
+	}
 	if can {
 		p.rest = true
 		if p.phase == idle {

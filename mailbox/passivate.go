@@ -4,34 +4,45 @@
 package mailbox
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
 
-// Passivate asks the process to give up its state as soon as it has nothing to
-// do: it saves it ([Instance]), and starts again with the next message. It
-// reports whether the process can: it must have been made from a [Factory], and
-// take messages. Passivate does not block. A process is not passivated while timers
-// run that it has set for itself, or callers wait for an answer that it has left
-// for later. One that ends instead is not saved.
-func (r Ref[M]) Passivate() bool {
+// Passivate asks the process to give up its state as soon as it has nothing to do:
+// it saves it ([Instance]), and makes a new one with the next message. It does not
+// block. The result receives one value when that is decided; who does not wait for it
+// leaves it to the garbage collector. A process that asks itself must not wait.
+//
+// The value is nil once the state is saved and closed, or if there was none. It is
+// [ErrStopped] if the process takes no messages, or ended first; [ErrNotIdle] if timers
+// run that it has set for itself, or callers wait for an answer that it has left for
+// later; an error that wraps [ErrConfig] if it was spawned without a [Factory], and has
+// no state that could be made again; else it is the failure of Save, after which the
+// process goes on with the state it has.
+func (r Ref[M]) Passivate() <-chan error {
+	result := make(chan error, 1)
 	p := r.p
-	if p == nil || p.factory == nil {
-		return false
+	switch {
+	case p == nil:
+		result <- ErrStopped
+		return result
+	case p.factory == nil:
+		result <- fmt.Errorf("%w: a process of kind %q without a Factory has no state to give up", ErrConfig, p.kind.name)
+		return result
 	}
-	for {
-		st := p.state.Load()
-		switch {
-		case st&flagClosed != 0:
-			return false
-		case !p.state.CompareAndSwap(st, st|flagBusy|flagRest):
-		default:
-			if st&flagBusy == 0 {
-				p.schedule()
-			}
-			return true
-		}
+	c := p.lock()
+	if p.state.Load()&flagClosed != 0 {
+		c.mu.Unlock()
+		result <- ErrStopped
+		return result
 	}
+	c.resting = append(c.resting, result)
+	c.mu.Unlock()
+	if before := p.state.Or(flagBusy | flagRest); before&flagBusy == 0 {
+		p.schedule()
+	}
+	return result
 }
 
 // rest passivates the process, which is the caller's, if it was asked to and
@@ -41,20 +52,46 @@ func (p *process[M]) rest() {
 		return
 	}
 	// What is expected no more is among the messages: so look for it first.
-	needless := p.handler == nil || p.expects()
+	expects := p.expects()
 	if p.state.Load()&(flagMore|flagClosed|flagKilled) != 0 {
 		return
 	}
 	p.state.And(^flagRest)
-	if needless {
+	var err error
+	switch {
+	case p.instance == nil:
+	case expects:
+		err = ErrNotIdle
+	default:
+		err = p.passivate()
+	}
+	p.rested(err)
+}
+
+// passivate has the process, which is the caller's, give up its instance.
+func (p *process[M]) passivate() error {
+	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
+	defer p.state.And(^flagTaken)
+	if err := p.saveState(); err != nil {
+		return err // It goes on with the state it has.
+	}
+	p.closeState()
+	p.kind.totals.passivated.Add(1)
+	return nil
+}
+
+// rested tells those who asked for it how the passivation went.
+func (p *process[M]) rested(err error) {
+	if p.cold.Load() == nil {
 		return
 	}
-	p.state.Or(flagTaken) // Who closes it sees that it is in the user's code.
-	if p.saveState() {    // Else it goes on with the state it has.
-		p.closeState()
-		p.kind.totals.passivated.Add(1)
+	c := p.lock()
+	asked := c.resting
+	c.resting = nil
+	c.mu.Unlock()
+	for _, result := range asked {
+		result <- err
 	}
-	p.state.And(^flagTaken)
 }
 
 // expects reports whether the process has left something for later: timers that

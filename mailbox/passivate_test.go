@@ -20,7 +20,7 @@ import (
 // passivate has an idle process passivated, and returns when that is over.
 func passivate(t *testing.T, ref mailbox.Ref[job]) {
 	t.Helper()
-	require.True(t, ref.Passivate())
+	ref.Passivate()
 	settle()
 }
 
@@ -72,7 +72,7 @@ func TestPassivatedSavesAndFreesTheState(t *testing.T) {
 		}
 		assert.Equal(t, 1, sys.Stats().Processes)
 		require.NoError(t, ref.Stop(t.Context()))
-		assert.False(t, ref.Passivate())
+		assert.ErrorIs(t, await(t, ref.Passivate()), mailbox.ErrStopped)
 		assert.Equal(t, 3, a.starts)
 	})
 }
@@ -96,15 +96,15 @@ func TestFailedStateIsFreedDuringTheBackoff(t *testing.T) {
 func TestPassivatedOfWhatCannotBe(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		assert.False(t, mailbox.Ref[job]{}.Passivate())
-		assert.False(t, spawn(t, sys, "worker", do).Passivate(), "it has no Factory")
+		assert.ErrorIs(t, await(t, mailbox.Ref[job]{}.Passivate()), mailbox.ErrStopped)
+		assert.ErrorIs(t, await(t, spawn(t, sys, "worker", do).Passivate()), mailbox.ErrConfig, "it has no Factory")
 		var a archive
 		ref := spawnFrom(t, sys, a.start)
 		held, _, release := hold()
 		sendAll(t, ref, held)
 		stopped := later(func() error { return ref.Stop(t.Context()) })
 		settle()
-		assert.False(t, ref.Passivate(), "it takes no messages any more")
+		assert.ErrorIs(t, await(t, ref.Passivate()), mailbox.ErrStopped, "it takes no messages any more")
 		release()
 		require.NoError(t, <-stopped)
 		assert.Equal(t, 1, a.saved, "but before its end")
@@ -116,20 +116,23 @@ func TestBusyProcessIsPassivatedAfterItsMessages(t *testing.T) {
 		sys := newSystem(t)
 		var a archive
 		ref := spawnFrom(t, sys, a.start, opts...)
+		asked := make(chan (<-chan error), 1)
 		held, entered, release := hold()
 		sendAll(t, ref, held)
 		sendAll(t, ref, many(100)...)
 		sendAll(t, ref, func(ctx context.Context) error { // And when it asks itself.
 			self, _ := mailbox.Self[job](ctx)
-			assert.True(t, self.Passivate())
+			asked <- self.Passivate()
 			return self.Send(ctx, nothing)
 		})
 		await(t, entered)
-		assert.True(t, ref.Passivate())
+		outside := ref.Passivate()
 		settle()
 		assert.Zero(t, a.saved)
+		assert.Empty(t, outside)
 		release()
-		settle()
+		require.NoError(t, await(t, outside))
+		require.NoError(t, await(t, await(t, asked)))
 		assert.Equal(t, 103, a.saved)
 		assert.Equal(t, 1, a.starts)
 		assert.EqualValues(t, 1, sys.Stats().Passivated)
@@ -233,6 +236,44 @@ func TestProcessThatExpectsSomethingIsNotPassivated(t *testing.T) {
 		time.Sleep(time.Minute)
 		settle()
 		assert.EqualValues(t, 2, sys.Stats().Passivated)
+		drain(t, sys)
+	})
+}
+
+// Whoever asks hears once what has become of it.
+func TestPassivateTellsWhenItIsDone(t *testing.T) {
+	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
+		sys := newSystem(t)
+		var a archive
+		ref := spawnFrom(t, sys, a.start, opts...)
+		require.NoError(t, await(t, ref.Passivate()), "there was nothing yet")
+		sendAll(t, ref, nothing)
+		first, second := ref.Passivate(), ref.Passivate()
+		require.NoError(t, await(t, first))
+		require.NoError(t, await(t, second))
+		assert.Equal(t, 1, a.saved)
+
+		a.onSaving = fails
+		sendAll(t, ref, nothing)
+		require.ErrorIs(t, await(t, ref.Passivate()), errSpilt)
+		a.onSaving = nil
+
+		sendAll(t, ref, func(ctx context.Context) error {
+			ref.SendAfter(ctx, time.Hour, nothing)
+			return nil
+		})
+		require.ErrorIs(t, await(t, ref.Passivate()), mailbox.ErrNotIdle)
+
+		held, entered, release := hold()
+		sendAll(t, ref, held)
+		await(t, entered)
+		overtaken := ref.Passivate()
+		stopped := later(func() error { return ref.Stop(t.Context()) })
+		settle()
+		release()
+		require.ErrorIs(t, await(t, overtaken), mailbox.ErrStopped, "its end came first")
+		require.NoError(t, <-stopped)
+		require.ErrorIs(t, await(t, ref.Passivate()), mailbox.ErrStopped)
 		drain(t, sys)
 	})
 }

@@ -164,8 +164,9 @@ func TestSaveThatFailsIsReported(t *testing.T) {
 				l := &lives{save: save}
 				ref := spawnFrom(t, sys, l.start)
 				pass(t, ref)
-				require.True(t, ref.Passivate())
+				err := await(t, ref.Passivate())
 				e := heard.one(t)
+				assert.Equal(t, err, e.Err)
 				assert.Equal(t, mailbox.SaveFailed, e.Type)
 				assert.Equal(t, "seven", e.ID)
 				assert.Equal(t, name == "panic", e.Panicked())

@@ -55,6 +55,7 @@ type cold[M any] struct {
 	open    map[*pending]struct{}  // calls left to be answered later
 	timers  map[*timer[M]]struct{} // that have not ended
 	ties    map[*tie]struct{}
+	resting []chan<- error // of those who have asked for a passivation; each holds one
 
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
@@ -225,6 +226,7 @@ func (p *process[M]) end() {
 	for call := range open {
 		call.fail(ErrStopped)
 	}
+	p.rested(ErrStopped)
 	if err != nil && p.kind.sys.hears(ProcessEnded, err) {
 		p.happened(Event{Type: ProcessEnded, Err: err})
 	}
