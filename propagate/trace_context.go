@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/traceparent"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -96,7 +97,7 @@ func extractTrace(
 	if list.Dropped > 0 {
 		counters.or().traceStateCut.Add(uint64(list.Dropped))
 	}
-	sc := decode(parent, list.State)
+	sc := traceparent.Decode(parent, list.State)
 	// What the last request left beside its tracestate is not this one's, even if
 	// it belongs to the same trace.
 	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
@@ -134,7 +135,7 @@ func injectParent(sc trace.SpanContext, carrier propagation.TextMapCarrier) {
 	if !sc.IsValid() {
 		traceparentField.put(carrier, "")
 	} else if c, ok := carrier.(bytesCarrier); ok {
-		traceparentField.putBytes(carrier, c, appendTraceparent(make([]byte, 0, size), sc))
+		traceparentField.putBytes(carrier, c, appendTraceparent(make([]byte, 0, traceparent.Size), sc))
 	} else {
 		traceparentField.put(carrier, encode(sc))
 	}

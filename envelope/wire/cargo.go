@@ -15,6 +15,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/sentinel"
+	"github.com/waybill-go/waybill/internal/traceparent"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
@@ -46,10 +47,6 @@ const (
 	choseLinked
 )
 
-// knownFlags are the flags that level 2 of W3C Trace Context defines. The others
-// are reserved: a set one is no error, and is cleared on the way through.
-const knownFlags = trace.FlagsSampled | trace.FlagsRandom
-
 // traced reports whether there is a trace to write.
 func (c *cargo) traced() bool { return c.traceID.IsValid() }
 
@@ -73,7 +70,7 @@ func load(h *header.Header) (c cargo, lossy bool) {
 		return c, false
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !sentinel.Is(sc) {
-		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()&knownFlags
+		c.traceID, c.spanID, c.flags = sc.TraceID(), sc.SpanID(), sc.TraceFlags()&traceparent.KnownFlags
 		var cut int
 		c.traceState, cut = tracestate.Encode(sc.TraceState(), h.Beside())
 		lossy = cut > 0
@@ -233,7 +230,7 @@ func (c *cargo) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace
 		c.badTrace = true
 		return
 	}
-	c.traceID, c.spanID, c.flags = traceID, spanID, flags&knownFlags
+	c.traceID, c.spanID, c.flags = traceID, spanID, flags&traceparent.KnownFlags
 }
 
 // setChain takes the place in the chain over from a message.

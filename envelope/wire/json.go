@@ -5,6 +5,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/traceparent"
 )
 
 // The JSON form is an object with two members, in any order:
@@ -105,21 +108,7 @@ func (c *cargo) appendJSONHeader(b []byte) []byte {
 
 // appendTraceParent appends the identifiers as in the header of W3C Trace Context.
 func (c *cargo) appendTraceParent(b []byte) []byte {
-	b = append(b, "00-"...)
-	b = appendHex(b, c.traceID[:])
-	b = append(b, '-')
-	b = appendHex(b, c.spanID[:])
-	b = append(b, '-')
-	return appendHex(b, []byte{byte(c.flags)})
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendHex(b, value []byte) []byte {
-	for _, v := range value {
-		b = append(b, hexDigits[v>>4], hexDigits[v&0xf])
-	}
-	return b
+	return traceparent.Append(b, c.traceID, c.spanID, c.flags)
 }
 
 // appendJSONText appends a member whose value is text in ASCII, none if that is
@@ -135,8 +124,7 @@ func appendJSONText(b []byte, key, text string) []byte {
 		case c == '"', c == '\\':
 			b = append(b, '\\', c)
 		case c < ' ', c > '~':
-			b = append(b, `\u00`...)
-			b = append(b, hexDigits[c>>4], hexDigits[c&0xf])
+			b = hex.AppendEncode(append(b, `\u00`...), []byte{c})
 		default:
 			b = append(b, c)
 		}
@@ -297,17 +285,11 @@ func (c *cargo) again(kind byte) bool {
 
 // setTraceParent takes the identifiers over from a traceparent of version 00.
 func (c *cargo) setTraceParent(text string) bool {
-	const size = 2 + 1 + 32 + 1 + 16 + 1 + 2
-	if len(text) != size || text[:3] != "00-" || text[35] != '-' || text[52] != '-' {
+	if _, ok := traceparent.Check(text); !ok || text[:2] != "00" {
 		return false
 	}
-	traceID, err := trace.TraceIDFromHex(text[3:35])
-	spanID, err2 := trace.SpanIDFromHex(text[36:52])
-	high, low := strings.IndexByte(hexDigits, text[53]), strings.IndexByte(hexDigits, text[54])
-	if err != nil || err2 != nil || high < 0 || low < 0 {
-		return false
-	}
-	c.setTrace(traceID, spanID, trace.TraceFlags(high<<4|low)) //nolint:gosec // Two digits are a byte.
+	sc := traceparent.Decode(text, trace.TraceState{})
+	c.setTrace(sc.TraceID(), sc.SpanID(), sc.TraceFlags())
 	return true
 }
 

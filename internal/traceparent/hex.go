@@ -1,12 +1,12 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package propagate
+package traceparent
 
 // The functions below work on eight characters at a time, each in a byte of
 // one number (see Lamport, "Multiple Byte Processing with Full-Word
 // Instructions", CACM 18(8), 1975). Against a table looked up byte by byte,
-// that takes a quarter off [Peek], and a third off what an extraction spends
+// that takes a quarter off [Check], and a third off what an extraction spends
 // apart from its context.
 
 const (
