@@ -81,9 +81,7 @@ type unit struct {
 	unitKey
 	factor float64
 	weight float64 // the factors multiplied, its own and those above
-	size   int     // of the last fan-out, if it is shared
-	number int     // sampled there
-	last   spanKey
+	last   spanKey // the last fan-out, if it is shared
 }
 
 // place makes room for what was chosen by these steps, the outermost first. It returns
@@ -131,7 +129,7 @@ func (d *design) unitAt(f int, st step) int {
 	d.byUnit[key] = len(d.units)
 	d.units = append(d.units, unit{
 		unitKey: key, factor: st.factor, weight: d.fanouts[f].weight * st.factor,
-		size: st.size, number: st.sampled, last: st.last,
+		last: st.last,
 	})
 	return len(d.units) - 1
 }

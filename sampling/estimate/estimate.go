@@ -42,19 +42,19 @@ func (e Estimate) String() string {
 // Of other spans, those that were chosen may all have one, and others none: that is in the
 // standard error.
 func (s *Sample) Count() Estimate {
-	sort := plain
+	what := plain
 	if s.isWhole() {
-		sort = alike
+		what = alike
 	}
-	total, d := s.sum(func(observation) float64 { return 1 }, sort)
-	if sort != alike {
+	total, d := s.sum(func(observation) float64 { return 1 }, what)
+	if what != alike {
 		b := s.blindness(func(observation) bool { return true })
 		d.widen(b.variance, b.number)
 	}
 	if !s.tells(d) {
 		return s.unknown(total)
 	}
-	if d.variance == 0 && sort == alike {
+	if d.variance == 0 && what == alike {
 		total = math.Round(total) // Sums of weights are rounded otherwise.
 	}
 	return s.interval(total, d)
@@ -107,11 +107,11 @@ func (s *Sample) Above(limit float64) Estimate {
 }
 
 // sum estimates the sum of a quantity over all.
-func (s *Sample) sum(quantity func(observation) float64, sort sort) (total float64, d deviation) {
+func (s *Sample) sum(quantity func(observation) float64, what kind) (total float64, d deviation) {
 	for _, o := range s.observations {
 		total += o.weight * quantity(o)
 	}
-	return total, s.plan.deviation(s.observations, quantity, sort)
+	return total, s.plan.deviation(s.observations, quantity, what)
 }
 
 func indicator(b bool) float64 {

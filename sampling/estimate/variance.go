@@ -34,11 +34,11 @@ func (d *deviation) include(o deviation, weight float64) {
 	d.third += o.third / (weight * weight)
 }
 
-// sort is what there is to know of a quantity.
-type sort uint8
+// kind is what there is to know of a quantity.
+type kind uint8
 
 const (
-	plain   sort = iota
+	plain   kind = iota
 	alike        // it is the same for all recipients
 	centred      // a deviation from a centre that was estimated from the observations
 )
@@ -46,20 +46,20 @@ const (
 // deviation returns how far the sum of w·quantity over the observations may be off,
 // as the choice of recipients has it. If the quantity is centred it makes up for that;
 // its variance is +Inf if the observations are not enough.
-func (d *design) deviation(observations []observation, quantity func(observation) float64, sort sort) deviation {
+func (d *design) deviation(observations []observation, quantity func(observation) float64, what kind) deviation {
 	members, draws := d.tally(observations, quantity)
 	var result deviation
 	correction := 1.0
 	switch {
 	case draws.chance == 0: // Nothing was left to chance.
 		return result
-	case sort == centred && draws.all() < 2:
+	case what == centred && draws.all() < 2:
 		return deviation{variance: math.Inf(1)}
-	case sort == centred:
+	case what == centred:
 		correction = float64(draws.all()) / float64(draws.all()-1)
 	}
 	common := d.pooled(members)
-	common.alike = sort == alike
+	common.alike = what == alike
 	of := make(map[spanKey]float64) // the variance of relays, by the fan-out
 	for i := range d.fanouts {
 		f := &d.fanouts[i]
