@@ -189,10 +189,11 @@ func (e *example) listen(guild string) *listener {
 	return l
 }
 
-func (l *listener) next() (m chat.MessageCreate) {
+func (l *listener) next() *chat.MessageCreate {
 	l.t.Helper()
+	var m chat.MessageCreate
 	require.NoError(l.t, wsjson.Read(l.ctx, l.conn, &m))
-	return m
+	return &m
 }
 
 func (l *listener) close() { _ = l.conn.Close(websocket.StatusNormalClosure, "") }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/waybill-go/waybill/mailbox"
 )
@@ -36,7 +37,7 @@ type Ready struct {
 	Missed int64  `json:"missed,omitempty"` // messages up to Last that the client asked for and are no longer stored
 }
 
-// MessageCreate tells of a new message.
+// MessageCreate tells of a new message. It must not be copied once encoded.
 type MessageCreate struct {
 	Type    string `json:"type"`
 	Guild   int64  `json:"guild"`
@@ -45,6 +46,9 @@ type MessageCreate struct {
 	Author  string `json:"author"`
 	Content string `json:"content"`
 	TraceID string `json:"trace_id,omitempty"` // of the post, if its trace is sampled
+
+	once    sync.Once
+	encoded []byte
 }
 
 // Joined tells a session that it is in its guild, and is sent all messages after
@@ -59,6 +63,25 @@ func (*Ready) event()         {}
 func (*MessageCreate) event() {}
 func (*Joined) event()        {}
 func (*Head) event()          {}
+
+// Encode returns the event's JSON, which nobody may change. All clients that get a
+// message share it: a copy for each would be most of the memory that slow ones take.
+func Encode(e Event) []byte {
+	m, ok := e.(*MessageCreate)
+	if !ok {
+		return encode(e)
+	}
+	m.once.Do(func() { m.encoded = encode(m) })
+	return m.encoded
+}
+
+func encode(e Event) []byte {
+	data, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // Strings and numbers have JSON.
+	}
+	return data
+}
 
 // Decode reads an event from its JSON.
 func Decode(data []byte) (Event, error) {

@@ -75,7 +75,7 @@ func dial(t *testing.T, addr string, opts ...grpc.DialOption) guildpb.GuildsClie
 }
 
 // listen connects a WebSocket client, which reads as much as one does by default.
-func listen(t *testing.T, s *guilds.Service) (next func() chat.MessageCreate) {
+func listen(t *testing.T, s *guilds.Service) (next func() *chat.MessageCreate) {
 	t.Helper()
 	control, err := sampling.NewControl(sampling.DefaultConfiguration())
 	require.NoError(t, err)
@@ -94,10 +94,11 @@ func listen(t *testing.T, s *guilds.Service) (next func() chat.MessageCreate) {
 	})
 	var ready chat.Ready
 	require.NoError(t, wsjson.Read(ctx, conn, &ready))
-	return func() (m chat.MessageCreate) {
+	return func() *chat.MessageCreate {
 		t.Helper()
+		var m chat.MessageCreate
 		require.NoError(t, wsjson.Read(ctx, conn, &m))
-		return m
+		return &m
 	}
 }
 

@@ -38,7 +38,7 @@ func (g *guild) handleMessage(ctx context.Context, m message) error {
 // Publish fans a message out to the guild's sessions, once: to nobody if it comes
 // again. It fails with [ErrGap] if the one before has not come.
 type Publish struct {
-	Message chat.MessageCreate
+	Message *chat.MessageCreate
 	Reply   mailbox.Reply[mailbox.Delivery]
 }
 
@@ -53,11 +53,10 @@ func (m Publish) handle(ctx context.Context, g *guild) {
 		return
 	}
 	g.seq = event.Seq
-	event.Type = chat.TypeMessage
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		event.TraceID = sc.TraceID().String()
 	}
-	d := g.sessions.Broadcast(ctx, &event)
+	d := g.sessions.Broadcast(ctx, event)
 	if d.Full > 0 && g.reminder == nil {
 		// A session sees by the next message that it missed one; but there may be
 		// no next one for a while. That is no part of this message's trace.

@@ -92,7 +92,8 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 	if in.GetSeq() < 1 {
 		return nil, status.Error(codes.InvalidArgument, "the post has no number")
 	}
-	event := chat.MessageCreate{
+	event := &chat.MessageCreate{
+		Type:  chat.TypeMessage,
 		Guild: in.GetGuildId(), ID: in.GetMessageId(), Seq: in.GetSeq(), Author: in.GetAuthor(), Content: in.GetContent(),
 	}
 	d, err := mailbox.Call(ctx, g, func(r mailbox.Reply[mailbox.Delivery]) message {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -80,13 +81,14 @@ func New(
 		directory: directory,
 		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
 	}
-	// Sessions end with their clients all the time, which is no news: only panics are.
+	// Sessions end with their clients all the time, and refuse what those do not take:
+	// that is no news, and panics we tell of ourselves.
 	s.sys = mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control),
-		mailbox.WithLogger(nil), mailbox.WithEventHook(s.heard))
+		mailbox.WithLogger(nil))
 	s.closing, s.close = context.WithCancel(context.Background())
 	// A client that cannot keep up loses its session, not the guild its time.
 	kind, err := mailbox.NewKind[chat.Event](s.sys, Kind,
-		mailbox.WithCapacity(256), mailbox.WithErrorPolicy(mailbox.Terminate))
+		mailbox.WithCapacity(128), mailbox.WithErrorPolicy(mailbox.Terminate))
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +96,11 @@ func New(
 	return s, nil
 }
 
-// heard is told what goes wrong in the processes.
-func (s *Service) heard(e mailbox.Event) {
-	if p := (*mailbox.PanicError)(nil); e.Type == mailbox.HandlerFailed && errors.As(e.Err, &p) {
-		s.log.Error("a session panicked", slog.String("session", e.ID), slog.Any("error", p),
-			slog.String("stack", string(p.Stack)))
+// tellOfPanic tells of a panic on its way.
+func (s *Service) tellOfPanic(ctx context.Context) {
+	if p := recover(); p != nil {
+		s.log.ErrorContext(ctx, "a session panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		panic(p)
 	}
 }
 

@@ -106,6 +106,7 @@ func (c *session) replay(ctx context.Context, messages []*chat.MessageCreate) er
 
 // handle is the process's handler.
 func (c *session) handle(ctx context.Context, e chat.Event) error {
+	defer c.service.tellOfPanic(ctx)
 	var err error
 	switch e := e.(type) {
 	case *chat.Joined:

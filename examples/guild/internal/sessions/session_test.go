@@ -17,7 +17,7 @@ import (
 )
 
 // capacity is how many messages wait in a session's mailbox.
-const capacity = 256
+const capacity = 128
 
 func TestClientsGoOnFromWhereTheyWere(t *testing.T) {
 	w := newWorld(t, 10_000)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/mailbox"
@@ -94,7 +93,7 @@ func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
 		defer span.End()
 		writing, cancel := context.WithTimeout(ctx, s.writeTime)
 		defer cancel()
-		err := wsjson.Write(writing, conn, e)
+		err := conn.Write(writing, websocket.MessageText, chat.Encode(e))
 		if errors.Is(writing.Err(), context.DeadlineExceeded) { // Which has ended the connection.
 			return fmt.Errorf("%w: a message took more than %v", ErrBehind, s.writeTime)
 		}
