@@ -17,9 +17,8 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/scope"
 )
-
-const scopeName = "github.com/waybill-go/waybill/envelope"
 
 // queueDuration is how long a message waited between its sending and its
 // handling, in seconds.
@@ -112,7 +111,7 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	if c.provider == nil {
 		c.provider = otel.GetTracerProvider()
 	}
-	return &receiver{base: Untraced(ctx), name: name, tracer: c.provider.Tracer(scopeName)}
+	return &receiver{base: Untraced(ctx), name: name, tracer: scope.Tracer(c.provider, "envelope")}
 }
 
 // deliver calls handle with e's message, in a span if its trace is sampled.

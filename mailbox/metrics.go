@@ -6,10 +6,13 @@ package mailbox
 import (
 	"fmt"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/scope"
 )
 
 // ReasonKey is on the metrics of messages that were refused (full, stopped or
@@ -106,4 +109,21 @@ func (s *System) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue
 		return nil, fmt.Errorf("mailbox: metrics: %w", err)
 	}
 	return registration, nil
+}
+
+// meters are where a system's metrics are made without being asked again.
+type meters struct {
+	provider metric.MeterProvider // nil makes none
+	attrs    []attribute.KeyValue
+}
+
+func (s *System) registerMetrics() {
+	if s.meters.provider == nil {
+		return
+	}
+	guard.Do(func() {
+		if _, err := s.RegisterMetrics(scope.Meter(s.meters.provider, "mailbox"), s.meters.attrs...); err != nil {
+			otel.Handle(err)
+		}
+	})
 }

@@ -115,3 +115,22 @@ func TestRegisterWithoutAMeter(t *testing.T) {
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "mailbox: metrics: no meter")
 }
+
+func TestSystemReportsToItsMeterProvider(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	for _, name := range []string{"one", "other"} {
+		sys := newSystem(t, mailbox.WithMeterProvider(provider, attribute.String("system", name)))
+		pass(t, spawn(t, sys, "worker", do))
+		drain(t, sys)
+	}
+	points, _ := measured(t, reader)
+	for _, name := range []string{"one", "other"} {
+		assert.EqualValues(t, 1, points["handled{system="+name+",waybill.process.kind=worker}"], "after the end too")
+	}
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	require.Len(t, all.ScopeMetrics, 1)
+	assert.Equal(t, "github.com/waybill-go/waybill/mailbox", all.ScopeMetrics[0].Scope.Name)
+	assert.NotEmpty(t, all.ScopeMetrics[0].Scope.Version)
+}

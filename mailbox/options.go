@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -57,6 +59,15 @@ func (o systemOption) applySystem(s *System) { o(s) }
 // the global provider at the time of [NewSystem].
 func WithTracerProvider(provider trace.TracerProvider) SystemOption {
 	return systemOption(func(s *System) { s.provider = provider })
+}
+
+// WithMeterProvider has the system's figures reported as metrics, as
+// [System.RegisterMetrics] does, for as long as the provider lives: it keeps the
+// system. Every measurement has attrs: systems that share a provider need attributes
+// that tell them apart. Without this option nothing is reported. An error goes to
+// OpenTelemetry's error handler.
+func WithMeterProvider(provider metric.MeterProvider, attrs ...attribute.KeyValue) SystemOption {
+	return systemOption(func(s *System) { s.meters = meters{provider, attrs} })
 }
 
 // WithCarry sets what messages to this system's processes and groups take

@@ -16,17 +16,17 @@ import (
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/scope"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/sampling"
 )
-
-const scopeName = "github.com/waybill-go/waybill/mailbox"
 
 // System is a set of processes that share their telemetry and their end.
 // Make one with [NewSystem], usually one for each service; the zero System cannot
 // be used.
 type System struct {
 	provider    trace.TracerProvider
+	meters      meters
 	tracer      trace.Tracer
 	carry       header.CarryPolicy
 	handlerWait time.Duration
@@ -77,9 +77,10 @@ func NewSystem(opts ...SystemOption) *System {
 	if s.provider == nil {
 		s.provider = otel.GetTracerProvider()
 	}
-	s.tracer = s.provider.Tracer(scopeName)
+	s.tracer = scope.Tracer(s.provider, "mailbox")
 	s.base = envelope.Untraced(context.Background())
 	s.events = notify.New(s.tell)
+	s.registerMetrics()
 	return s
 }
 

@@ -1,0 +1,26 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package scope names the instrumentation scopes of our packages: those are our import
+// paths, with our version.
+package scope
+
+import (
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Version is the version of the library.
+const Version = "0.1.0-dev"
+
+const module = "github.com/waybill-go/waybill/"
+
+// Tracer returns the provider's tracer for the spans of one of our packages.
+func Tracer(provider trace.TracerProvider, pkg string) trace.Tracer {
+	return provider.Tracer(module+pkg, trace.WithInstrumentationVersion(Version))
+}
+
+// Meter returns the provider's meter for the figures of one of our packages.
+func Meter(provider metric.MeterProvider, pkg string) metric.Meter {
+	return provider.Meter(module+pkg, metric.WithInstrumentationVersion(Version))
+}
