@@ -4,19 +4,12 @@
 package propagate
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
-)
 
-// What the W3C asks everyone to carry, and what package baggage can hold.
-const (
-	maxBaggageMembers = 64
-	maxBaggageBytes   = 8192
+	"github.com/waybill-go/waybill/internal/w3cbaggage"
 )
 
 // Baggage is a [propagation.TextMapPropagator] for W3C Baggage. Its zero value
@@ -92,30 +85,15 @@ func (Baggage) Fields() []string { return []string{baggageField.lower} }
 
 func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier, counters *Counters) context.Context {
 	var one [1]string
-	values := baggageField.values(carrier, &one)
-	length := max(len(values)-1, 0) // The commas.
-	for _, value := range values {
-		length += len(value)
-	}
-	if length > b.maxBytes() {
+	list := w3cbaggage.Read(baggageField.values(carrier, &one), b.limits())
+	if list.Refused() {
 		counters.baggageRefused.Add(1)
 		return ctx
 	}
-
-	list := memberList{limits: b, room: b.maxBytes() - length}
-	for _, value := range values {
-		for text := range strings.SplitSeq(value, ",") {
-			list.add(text)
-		}
-	}
-	if list.malformed > 0 && list.wellFormed == 0 {
-		counters.baggageRefused.Add(1)
-		return ctx
-	}
-	if dropped := list.malformed + list.wellFormed - len(list.members); dropped > 0 {
+	if dropped := list.Dropped(); dropped > 0 {
 		counters.baggageDropped.Add(uint64(dropped))
 	}
-	bag, err := baggage.New(list.members...)
+	bag, err := baggage.New(list.Members...)
 	if err != nil || bag.Len() == 0 { // There is no error within these limits.
 		return ctx
 	}
@@ -124,38 +102,13 @@ func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier
 
 // header returns what there is to write of the baggage of ctx.
 func (b Baggage) header(ctx context.Context, counters *Counters) string {
-	members := baggage.FromContext(ctx).Members()
-	slices.SortFunc(members, func(x, y baggage.Member) int { return cmp.Compare(x.Key(), y.Key()) })
-	var space [256]byte
-	header, written := space[:0], 0
-	for _, m := range members {
-		before := len(header)
-		if written > 0 {
-			header = append(header, ',')
-		}
-		header = appendMember(header, m)
-		if written == b.maxMembers() || len(header) > b.maxBytes() || !isToken(m.Key()) || !b.allows(m.Key()) {
-			header = header[:before]
-			continue
-		}
-		written++
-	}
-	if dropped := len(members) - written; dropped > 0 {
+	list, dropped := w3cbaggage.Encode(baggage.FromContext(ctx), b.limits())
+	if dropped > 0 {
 		counters.baggageDropped.Add(uint64(dropped))
 	}
-	return string(header)
+	return list
 }
 
-func (b Baggage) allows(key string) bool { return b.Allow == nil || slices.Contains(b.Allow, key) }
-
-func (b Baggage) maxMembers() int { return lowered(b.MaxMembers, maxBaggageMembers) }
-
-func (b Baggage) maxBytes() int { return lowered(b.MaxBytes, maxBaggageBytes) }
-
-// lowered returns limit, or most if it is not less than that or not set.
-func lowered(limit, most int) int {
-	if limit <= 0 {
-		return most
-	}
-	return min(limit, most)
+func (b Baggage) limits() w3cbaggage.Limits {
+	return w3cbaggage.Limits{Allow: b.Allow, Members: b.MaxMembers, Bytes: b.MaxBytes}
 }

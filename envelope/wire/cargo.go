@@ -5,8 +5,6 @@ package wire
 
 import (
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -17,6 +15,7 @@ import (
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/traceparent"
 	"github.com/waybill-go/waybill/internal/tracestate"
+	"github.com/waybill-go/waybill/internal/w3cbaggage"
 )
 
 // cargo is what of a header goes from machine to machine, as both forms write
@@ -54,12 +53,6 @@ func (c *cargo) traced() bool { return c.traceID.IsValid() }
 // has.
 func (c *cargo) chained() bool { return c.hops > 0 }
 
-// What package baggage reads of a header, and the W3C asks everyone to carry.
-const (
-	maxBaggageMembers = 64
-	maxBaggageBytes   = 8192
-)
-
 // load returns what of h travels: nothing sampled if h was skipped, and never a
 // sentinel, which means something to one operating system process only. It says
 // whether something had to be left out: members of the tracestate beyond the
@@ -76,8 +69,9 @@ func load(h *header.Header) (c cargo, lossy bool) {
 		lossy = cut > 0
 	}
 	if bag := h.Baggage(); bag.Len() > 0 {
-		c.baggage = readable(bag.String())
-		lossy = lossy || c.baggage == "" || strings.Count(c.baggage, ",") < bag.Len()-1
+		var dropped int
+		c.baggage, dropped = w3cbaggage.Encode(bag, w3cbaggage.Limits{})
+		lossy = lossy || dropped > 0
 	}
 	if !h.Sampled() {
 		return c, lossy
@@ -94,24 +88,6 @@ func load(h *header.Header) (c cargo, lossy bool) {
 		c.choice = choseIt
 	}
 	return c, lossy
-}
-
-// readable returns a list of baggage without the members that are more than a
-// reader takes, which would be nothing at all if they make it too long. Escapes
-// may have made it so: an application's own baggage is not limited.
-func readable(list string) string {
-	if len(list) <= maxBaggageBytes && strings.Count(list, ",") < maxBaggageMembers {
-		return list
-	}
-	members := strings.Split(list, ",")
-	slices.Sort(members) // They come in any order, but always the same should go.
-	kept, size := members[:0], -1
-	for _, m := range members {
-		if len(kept) < maxBaggageMembers && size+1+len(m) <= maxBaggageBytes {
-			kept, size = append(kept, m), size+1+len(m)
-		}
-	}
-	return strings.Join(kept, ",")
 }
 
 // representable reports whether t can be said in nanoseconds since 1970, as is
@@ -171,9 +147,9 @@ func (c *cargo) believe(to *header.Content) {
 		to.Beside = list.Beside(c.traceID)
 	}
 	if c.baggage != "" && !c.badBaggage {
-		var err error
-		to.Baggage, err = baggage.Parse(c.baggage)
-		c.badBaggage = err != nil
+		list := w3cbaggage.Read([]string{c.baggage}, w3cbaggage.Limits{})
+		c.badBaggage = list.TooLong || list.Dropped() > 0
+		to.Baggage, _ = baggage.New(list.Members...) // There is no error within these limits.
 	}
 }
 

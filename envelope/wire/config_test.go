@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -120,6 +121,18 @@ func testSkippedTravelsUnsampled(t *testing.T) {
 		assert.False(t, e.Header().Sampled(), form)
 		assert.False(t, inner(e.Header()).Skipped().IsValid(), form)
 		assert.Zero(t, e.Header().SentAt(), form)
+	}
+}
+
+// What is in a map comes in any order; on the wire it is always the same.
+func TestBaggageIsWrittenInOrder(t *testing.T) {
+	bag, err := baggage.Parse("h=1,c=2,a=3,g=4,b=5,f=6,e=7,d=8")
+	require.NoError(t, err)
+	h := envelope.NewHeader(baggage.ContextWithBaggage(t.Context(), bag))
+	for range 20 {
+		data, err := newConfig(wire.Binary).Append(nil, envelope.New(order{7}, h))
+		require.NoError(t, err)
+		assert.Equal(t, frame(field(3, "a=3,b=5,c=2,d=8,e=7,f=6,g=4,h=1"), `{"ID":7}`), string(data))
 	}
 }
 

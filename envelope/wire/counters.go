@@ -39,8 +39,9 @@ type Counts struct {
 	// malformed, and was left out, or whose hops or age was above its bound, and was
 	// cut to that.
 	ChainMalformed uint64
-	// BaggageRefused is messages whose baggage was invalid, in part or in whole.
-	// What was valid in it was kept.
+	// BaggageRefused is messages whose baggage was invalid, in part or in whole, or
+	// had several members with one key, of which the last was kept. What was valid in
+	// it was kept.
 	BaggageRefused uint64
 	// WrittenBare and WrittenWrapped are messages written.
 	WrittenBare, WrittenWrapped uint64

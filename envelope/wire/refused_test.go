@@ -323,6 +323,12 @@ func TestBaggageIsKeptInPart(t *testing.T) {
 	assert.Equal(t, "d", e.Header().Baggage().Member("c").Value())
 	assert.Equal(t, 2, e.Header().Baggage().Len())
 	assert.Equal(t, wire.Counts{Wrapped: 1, BaggageRefused: 1}, w.Counters.Counts())
+
+	e, err = w.Decode([]byte(frame(field(3, "a=b,c=d,a=e"), `{"ID":7}`)))
+	require.NoError(t, err)
+	assert.Equal(t, "e", e.Header().Baggage().Member("a").Value(), "the last one")
+	assert.Equal(t, 2, e.Header().Baggage().Len())
+	assert.Equal(t, wire.Counts{Wrapped: 2, BaggageRefused: 2}, w.Counters.Counts())
 }
 
 func TestJSONMessagesAreChecked(t *testing.T) {

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package propagate
+package w3cbaggage
 
 import (
 	"strings"
@@ -9,54 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/baggage"
 )
-
-// memberList takes the members of a header one by one and keeps what may pass.
-type memberList struct {
-	limits     Baggage
-	members    []baggage.Member // No two of a key.
-	room       int              // What they may grow by when they are written again.
-	wellFormed int              // Kept or not.
-	malformed  int
-}
-
-// add takes what stands between two commas.
-func (l *memberList) add(text string) {
-	text = trimOWS(text)
-	if text == "" {
-		return // RFC 9110, section 5.6.1, has receivers accept empty elements.
-	}
-	key, value, ok := cutMember(text)
-	switch {
-	case !ok:
-		l.malformed++
-		return
-	case len(l.members) == l.limits.maxMembers() || !l.limits.allows(key):
-		l.wellFormed++
-		return
-	}
-	m, ok := newMember(text, key, value)
-	if !ok {
-		l.malformed++
-		return
-	}
-	l.wellFormed++
-	if growth := growth(m, value); growth <= l.room {
-		l.room -= growth
-		l.keep(m)
-	}
-}
-
-// keep puts m in the place of an earlier one of the same key, or at the end.
-func (l *memberList) keep(m baggage.Member) {
-	key := m.Key()
-	for i := range l.members {
-		if l.members[i].Key() == key {
-			l.members[i] = m
-			return
-		}
-	}
-	l.members = append(l.members, m)
-}
 
 // cutMember finds the key and the value of a member, which it reports to be
 // well-formed or not; of the properties it says nothing.
