@@ -221,6 +221,9 @@ func inUse() uint64 {
 
 // Whatever its length, what is read takes no more memory than the spans in it.
 func TestOTLPOfAnyLength(t *testing.T) {
+	if raceDetector {
+		t.Skip("many bytes, and one goroutine")
+	}
 	const head = `{"resourceSpans":[{"scopeSpans":[{"spans":[`
 	const span = `{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"`
 	for name, test := range map[string]struct {
