@@ -160,7 +160,7 @@ func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*con
 		traces:  otel,
 	}
 	if tr == sampled { // The broadcast's own span, and those of the chosen.
-		chosen := sampling.Config{}.Expected(recipients)
+		chosen := sampling.GroupConfig{}.Expected(recipients)
 		c.spans = [2]int{1 + int(math.Floor(chosen)), 1 + int(math.Ceil(chosen))}
 	}
 	return c, nil

@@ -53,8 +53,8 @@ func withLate(
 	set func(size int, tr tracing, opts ...mailbox.SystemOption) (*contender, error), tr tracing,
 ) func(int) (*contender, error) {
 	return func(size int) (*contender, error) {
-		c := sampling.DefaultConfiguration()
-		c.Default.Late = sampling.Late{Failures: true, Slow: time.Minute, Waited: time.Minute}
+		c := sampling.DefaultConfig()
+		c.Default.Late = sampling.Late{Failures: true, SlowerThan: time.Minute, QueuedLongerThan: time.Minute}
 		control, err := sampling.NewControl(c)
 		if err != nil {
 			return nil, err

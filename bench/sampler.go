@@ -44,7 +44,7 @@ func spansOf(s sdktrace.Sampler, f sampling.Fanout, opts ...trace.SpanStartOptio
 		otel := newTelemetryWith(s)
 		ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
-			TraceState: f.Put(trace.TraceState{}),
+			TraceState: f.AddTo(trace.TraceState{}),
 		}))
 		return &contender{
 			run: func(times int) error {

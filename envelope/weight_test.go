@@ -50,7 +50,7 @@ func TestReceivedSpansSayWhatTheyStandFor(t *testing.T) {
 			for _, fanout := range []sampling.Fanout{{}, chosen} {
 				t.Run(name+" "+wrapping, func(t *testing.T) {
 					provider, recorder := newProvider(t, sdktrace.WithSampler(s))
-					sc := spanContext(trace.FlagsSampled).WithTraceState(fanout.Put(trace.TraceState{}))
+					sc := spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(trace.TraceState{}))
 					ctx := trace.ContextWithSpanContext(t.Context(), sc)
 					receive(t.Context(), filled(t, ctx, order{1}, order{2}), provider)
 
@@ -78,7 +78,7 @@ func TestWeightsOfReceivedSpansAddUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			provider, recorder := newProvider(t)
 			chosen := sampling.Fanout{Weight: 100, Probability: 0.01, Size: 20_000, Depth: 1}
-			sc := spanContext(trace.FlagsSampled).WithTraceState(chosen.Put(trace.TraceState{}))
+			sc := spanContext(trace.FlagsSampled).WithTraceState(chosen.AddTo(trace.TraceState{}))
 			ctx := trace.ContextWithSpanContext(t.Context(), sc)
 			receive(t.Context(), filled(t, ctx, make([]order, 200)...), provider)
 

@@ -110,8 +110,8 @@ func (g *Group[M]) broadcastTraced(
 	if size == nil {
 		plan := planner.Plan(len(members))
 		chosen := make(map[float64]parcel[M], 1) // by weight
-		d.spread(members, plan.Chosen, skipped, func(n int) parcel[M] {
-			limit := limitOf(plan.Chosen[n])
+		d.spread(members, plan.Sampled, skipped, func(n int) parcel[M] {
+			limit := limitOf(plan.Sampled[n])
 			weight := plan.WeightOf(limit)
 			if known, ok := chosen[weight]; ok {
 				return known
@@ -125,7 +125,7 @@ func (g *Group[M]) broadcastTraced(
 		attrs = d.attributes("uniform", plan.Shed)
 	} else {
 		relays := planner.Relays(sizesOf(members, size))
-		d.spread(members, relays.Chosen, skipped, func(n int) parcel[M] {
+		d.spread(members, relays.Sampled, skipped, func(n int) parcel[M] {
 			return newParcel(ctx, g.sys, message, g.chosenHeader(header, relays.Recipient(n)))
 		})
 		attrs = append(d.attributes("systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
@@ -148,7 +148,7 @@ func (g *Group[M]) chosenHeader(h *header.Header, f sampling.Fanout) *header.Hea
 	if g.settings.linked {
 		return h.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
 	}
-	return h.WithSpanContext(sc.WithTraceState(f.Put(sc.TraceState()))).Choose(false)
+	return h.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).Choose(false)
 }
 
 // skippedParcel is what all recipients share that do not. It costs a little for

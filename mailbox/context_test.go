@@ -71,7 +71,7 @@ func TestSkippedRecipientsShareTheProcessesContext(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
 	group := mailbox.NewGroup[job](sys, "workers",
-		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 1}))
+		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1}))
 	own := make(map[context.Context]int) // How often which process's own context was seen.
 	for range 5 {
 		ref := spawn(t, sys, "worker", do)

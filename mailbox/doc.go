@@ -53,7 +53,7 @@
 //
 // With [WithControl] all of this can be switched while the program runs, by kind,
 // and a message that nobody had chosen to trace leaves a span after all if it
-// failed, was slow or waited long: see [sampling.Settings].
+// failed, was slow or waited long: see [sampling.KindConfig].
 //
 // # Conservation
 //

@@ -152,7 +152,7 @@ func ExampleNewGroup() {
 	if err != nil {
 		panic(err)
 	}
-	sessions := mailbox.NewGroup[string](sys, "sessions", mailbox.WithSampling(sampling.Config{}))
+	sessions := mailbox.NewGroup[string](sys, "sessions", mailbox.WithSampling(sampling.GroupConfig{}))
 	for range 10_000 {
 		session, err := kind.Spawn("", func(context.Context, string) error { return nil })
 		if err != nil {

@@ -93,7 +93,7 @@ func TestNextTraceOfAChainIsForced(t *testing.T) {
 func TestLinkedRootsAreForced(t *testing.T) {
 	whether(t, noHandlings{}, func(t *testing.T, rec *recorder, forced bool) {
 		sys := rec.system()
-		group := linkedWorkers(t, sys, 5, sampling.Config{Curve: sampling.Always()})
+		group := linkedWorkers(t, sys, 5, sampling.GroupConfig{Curve: sampling.Always()})
 		ctx, root := rec.start()
 		group.Broadcast(ctx, nothing)
 		root.End()
@@ -114,7 +114,7 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		group := linkedWorkers(t, sys, 100, sampling.Config{})
+		group := linkedWorkers(t, sys, 100, sampling.GroupConfig{})
 		state, err := trace.ParseTraceState("ot=th:8;rv:9e6d1a75832a2f,vendor=1")
 		require.NoError(t, err)
 		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)
@@ -124,7 +124,7 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 			p, ok := sampling.TraceProbability(span.SpanContext.TraceState())
 			assert.True(t, ok)
 			assert.InEpsilon(t, 0.5*0.1, p, 1e-9)
-			assert.InDelta(t, 10, sampling.FanoutFrom(span.SpanContext.TraceState()).Weight, 0)
+			assert.InDelta(t, 10, sampling.FanoutFromTraceState(span.SpanContext.TraceState()).Weight, 0)
 			assert.Empty(t, span.SpanContext.TraceState().Get("vendor"))
 		}
 		drain(t, sys)
@@ -136,8 +136,8 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 	for _, carried := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
 			rec := record(t, sdktrace.WithSampler(sampler.Wrap(sdktrace.NeverSample())))
-			c := sampling.DefaultConfiguration()
-			c.Default.Late = sampling.Late{Slow: time.Second, Stratum: true, Roots: true}
+			c := sampling.DefaultConfig()
+			c.Default.Late = sampling.Late{SlowerThan: time.Second, CountSlow: true, Roots: true}
 			control, err := sampling.NewControl(c)
 			require.NoError(t, err)
 			sys := rec.system(mailbox.WithControl(control), mailbox.WithCarry(envelope.CarryPolicy{Unsampled: carried}))

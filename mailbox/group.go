@@ -19,7 +19,7 @@ type Group[M any] struct {
 	sys      *System
 	spanName string
 	settings groupSettings
-	live     *sampling.Live[sampling.Config]
+	live     *sampling.Live[sampling.GroupConfig]
 	rate     *sampling.Rate
 
 	mu      sync.Mutex // after any process's
@@ -33,7 +33,7 @@ type Group[M any] struct {
 // share their name and their control.
 type kindShare struct {
 	rate    *sampling.Rate
-	live    *sampling.Live[sampling.Settings]
+	live    *sampling.Live[sampling.KindConfig]
 	members int
 }
 
@@ -54,11 +54,11 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
 }
 
 // live returns how the broadcasts of a group called name are sampled.
-func (s *groupSettings) live(sys *System, name string) *sampling.Live[sampling.Config] {
+func (s *groupSettings) live(sys *System, name string) *sampling.Live[sampling.GroupConfig] {
 	if s.sampling == nil {
 		return sys.control.Group(name)
 	}
-	own, err := sampling.NewControl(sampling.Configuration{Groups: map[string]sampling.Config{name: *s.sampling}})
+	own, err := sampling.NewControl(sampling.Config{Groups: map[string]sampling.GroupConfig{name: *s.sampling}})
 	if err != nil {
 		otel.Handle(fmt.Errorf("mailbox: WithSampling is left out: %w", err))
 		return sys.control.Group(name)

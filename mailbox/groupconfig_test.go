@@ -27,20 +27,20 @@ func reported(t *testing.T) *[]error {
 
 // A group whose sampling makes no sense has that of the control, and it is told.
 func TestSamplingThatMakesNoSenseIsLeftOut(t *testing.T) {
-	everyone := sampling.Config{Curve: sampling.Always()}
-	for name, change := range map[string]func(*sampling.Config){
-		"negative spans":       func(c *sampling.Config) { c.MaxSpans = -5 },
-		"negative rate":        func(c *sampling.Config) { c.SpansPerSecond = -1 },
-		"no rate":              func(c *sampling.Config) { c.SpansPerSecond = math.NaN() },
-		"endless rate":         func(c *sampling.Config) { c.SpansPerSecond = math.Inf(1) },
-		"negative cap":         func(c *sampling.Config) { c.MaxSpansPerSecond = -1 },
-		"a cap below the rate": func(c *sampling.Config) { c.SpansPerSecond, c.MaxSpansPerSecond = 9, 8 },
+	everyone := sampling.GroupConfig{Curve: sampling.Always()}
+	for name, change := range map[string]func(*sampling.GroupConfig){
+		"negative spans":       func(c *sampling.GroupConfig) { c.MaxSpans = -5 },
+		"negative rate":        func(c *sampling.GroupConfig) { c.SpansPerSecond = -1 },
+		"no rate":              func(c *sampling.GroupConfig) { c.SpansPerSecond = math.NaN() },
+		"endless rate":         func(c *sampling.GroupConfig) { c.SpansPerSecond = math.Inf(1) },
+		"negative cap":         func(c *sampling.GroupConfig) { c.MaxSpansPerSecond = -1 },
+		"a cap below the rate": func(c *sampling.GroupConfig) { c.SpansPerSecond, c.MaxSpansPerSecond = 9, 8 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			errs := reported(t)
 			rec := record(t)
 			sys := rec.system()
-			broadcast := func(config sampling.Config) int {
+			broadcast := func(config sampling.GroupConfig) int {
 				group := crowd(t, sys, "session", 100, config)
 				ctx, root := rec.start()
 				defer root.End()

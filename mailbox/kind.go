@@ -27,7 +27,7 @@ type Kind[M any] struct {
 	name   string
 	names  nameCache
 	rooms  ringPool
-	live   *sampling.Live[sampling.Settings]
+	live   *sampling.Live[sampling.KindConfig]
 	rate   *sampling.Rate
 
 	registry registry[M]

@@ -36,15 +36,15 @@ const (
 // lateReason returns why a handling is worth a late span; "" if it is not.
 func lateReason(l *sampling.Late, h *handling, took, waited time.Duration) string {
 	switch {
-	case l.Slow > 0 && took >= l.Slow && l.Stratum: // That counts; the others do not.
+	case l.SlowerThan > 0 && took >= l.SlowerThan && l.CountSlow: // That counts; the others do not.
 		return lateSlow
 	case l.Failures && h.panicked:
 		return latePanic
 	case l.Failures && h.err != nil:
 		return lateError
-	case l.Slow > 0 && took >= l.Slow:
+	case l.SlowerThan > 0 && took >= l.SlowerThan:
 		return lateSlow
-	case l.Waited > 0 && waited >= l.Waited:
+	case l.QueuedLongerThan > 0 && waited >= l.QueuedLongerThan:
 		return lateWaiting
 	default:
 		return ""
@@ -55,7 +55,7 @@ func lateReason(l *sampling.Late, h *handling, took, waited time.Duration) strin
 // that it took, or that its message had waited. Hardly any is, and to find that
 // out is all that the others pay.
 func tooLong(l *sampling.Late, took, waited int64) bool {
-	return l.Slow > 0 && took >= int64(l.Slow) || l.Waited > 0 && waited >= int64(l.Waited)
+	return l.SlowerThan > 0 && took >= int64(l.SlowerThan) || l.QueuedLongerThan > 0 && waited >= int64(l.QueuedLongerThan)
 }
 
 // handledLate looks whether the handling h of s, which ended just now, is worth a
@@ -73,7 +73,7 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ende
 				span.End(trace.WithTimestamp(now))
 			})
 		}
-	case reason == lateSlow && l.Stratum && s.header.Chosen():
+	case reason == lateSlow && l.CountSlow && s.header.Chosen():
 		f := fanoutOf(s.header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 4)
 		attrs = append(attrs, LateReasonKey.String(reason))
@@ -138,7 +138,7 @@ func (p *process[M]) startLate(
 		return nil
 	}
 	var c standing
-	if l.Stratum && reason == lateSlow && parent.IsValid() {
+	if l.CountSlow && reason == lateSlow && parent.IsValid() {
 		c = p.stratum(weight, l)
 	}
 	if c.weight == 0 && !p.kind.totals.late.allow(exactly(), l.Rate()) {
@@ -153,7 +153,7 @@ func (p *process[M]) startLate(
 	}
 	ctx := s.header.Context(p.kind.sys.base)
 	if parent.IsValid() {
-		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(sampling.WithoutThreshold(parent.TraceState())))
+		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(sampling.ClearThreshold(parent.TraceState())))
 	} else {
 		if sc := s.header.SpanContext(); sc.IsValid() && !envelope.IsSentinel(sc) {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))
@@ -242,7 +242,7 @@ func (l *lateLimit) allow(now int64, perSecond float64) bool {
 
 // defaultControl is that of systems which were given none.
 func defaultControl() *sampling.Control {
-	c, err := sampling.NewControl(sampling.DefaultConfiguration())
+	c, err := sampling.NewControl(sampling.DefaultConfig())
 	if err != nil {
 		panic(err) // It cannot be: a test makes one.
 	}

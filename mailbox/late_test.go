@@ -18,18 +18,18 @@ import (
 )
 
 // rarely is a sampling that skips all but one in a million, which never came up.
-var rarely = mailbox.WithSampling(func() sampling.Config {
+var rarely = mailbox.WithSampling(func() sampling.GroupConfig {
 	curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 1e-12})
 	if err != nil {
 		panic(err)
 	}
-	return sampling.Config{Curve: curve}
+	return sampling.GroupConfig{Curve: curve}
 }())
 
 // controlled makes a system with those settings for all kinds.
 func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.System, *sampling.Control) {
 	t.Helper()
-	c := sampling.DefaultConfiguration()
+	c := sampling.DefaultConfig()
 	c.Default.Late = late
 	control, err := sampling.NewControl(c)
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func pause(d time.Duration) job {
 // A recipient that the broadcast's choice passed over reports to its trace when
 // something is worth it: as an exemplar, which no estimate counts.
 func TestSkippedRecipientsSpeakUp(t *testing.T) {
-	all := sampling.Late{Failures: true, Slow: 100 * time.Millisecond, Waited: time.Second}
+	all := sampling.Late{Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: time.Second}
 	for _, test := range []struct {
 		name string
 		late sampling.Late
@@ -72,7 +72,7 @@ func TestSkippedRecipientsSpeakUp(t *testing.T) {
 		{"error", all, fails, "error", 0, codes.Error},
 		{"panic", all, panics, "panic", 0, codes.Error},
 		{"exit", all, exits, "panic", 0, codes.Error},
-		{"error, and nobody cares", sampling.Late{Slow: time.Second}, fails, "", 0, 0},
+		{"error, and nobody cares", sampling.Late{SlowerThan: time.Second}, fails, "", 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				rec := record(t)
-				sys, _ := controlled(t, rec, sampling.Late{Failures: true, Waited: time.Second})
+				sys, _ := controlled(t, rec, sampling.Late{Failures: true, QueuedLongerThan: time.Second})
 				busy := spawn(t, sys, "worker", do)
 				held, entered, free := hold()
 				require.NoError(t, busy.Send(t.Context(), held))
@@ -188,7 +188,7 @@ func TestLateSpansAreBounded(t *testing.T) {
 			made += second()
 		}
 		assert.EqualValues(t, 300-made, sys.Stats().LateShed-shed, "all are accounted for")
-		c := control.Configuration()
+		c := control.Config()
 		c.Default.Late.PerSecond = -1
 		require.NoError(t, control.Set(c))
 		assert.Equal(t, 100, second())
@@ -246,7 +246,7 @@ func TestSwitches(t *testing.T) {
 		rec := record(t)
 		sys, control := controlled(t, rec, sampling.Late{})
 		ref := spawn(t, sys, "worker", do)
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(ref))
 		spans := func() (handlings, users int) {
 			rec.spans.Reset()
@@ -268,19 +268,19 @@ func TestSwitches(t *testing.T) {
 			}
 			return len(rec.all("worker job")), users
 		}
-		set := func(s sampling.Settings) {
-			c := sampling.DefaultConfiguration()
-			c.Kinds = map[string]sampling.Settings{"worker": s}
+		set := func(s sampling.KindConfig) {
+			c := sampling.DefaultConfig()
+			c.Kinds = map[string]sampling.KindConfig{"worker": s}
 			require.NoError(t, control.Set(c))
 		}
 		for _, test := range []struct {
-			settings         sampling.Settings
+			settings         sampling.KindConfig
 			handlings, users int
 		}{
-			{sampling.DefaultSettings(), 2, 2},
-			{sampling.Settings{Carry: true}, 0, 2},
-			{sampling.Settings{Spans: true}, 0, 0},
-			{sampling.DefaultSettings(), 2, 2},
+			{sampling.DefaultKindConfig(), 2, 2},
+			{sampling.KindConfig{Carry: true}, 0, 2},
+			{sampling.KindConfig{Spans: true}, 0, 0},
+			{sampling.DefaultKindConfig(), 2, 2},
 		} {
 			set(test.settings)
 			handlings, users := spans()

@@ -86,7 +86,7 @@ func WithHandlerSendTimeout(d time.Duration) SystemOption {
 
 // WithControl has the system's kinds and groups follow control, by their names,
 // while the program runs: see [sampling.Control]. Without it they have the
-// settings of [sampling.DefaultConfiguration].
+// settings of [sampling.DefaultConfig].
 func WithControl(control *sampling.Control) SystemOption {
 	return systemOption(func(s *System) { s.control = control })
 }
@@ -210,7 +210,7 @@ func WithLinkedRoots() GroupOption {
 
 type groupSettings struct {
 	linked   bool
-	sampling *sampling.Config // nil: the control's
+	sampling *sampling.GroupConfig // nil: the control's
 }
 
 // WithSampling sets how many recipients of a traced broadcast keep the trace,
@@ -218,6 +218,6 @@ type groupSettings struct {
 // refuse, such as one with a negative number or with a cap below its rate, is not
 // used: the group follows the control, and OpenTelemetry's error handler is told an
 // error that wraps [sampling.ErrSettings].
-func WithSampling(config sampling.Config) GroupOption {
+func WithSampling(config sampling.GroupConfig) GroupOption {
 	return groupOption(func(s *groupSettings) { s.sampling = &config })
 }

@@ -76,7 +76,7 @@ func TestDeadLettersSurviveWhatIsPluggedIn(t *testing.T) {
 }
 
 func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
-	settings := sampling.DefaultConfiguration()
+	settings := sampling.DefaultConfig()
 	settings.Default.Late = sampling.Late{Failures: true, Roots: true, PerSecond: -1}
 	control, err := sampling.NewControl(settings)
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ func newTree(t *testing.T, sys *mailbox.System, relays int) *tree {
 	t.Helper()
 	curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.1})
 	require.NoError(t, err)
-	config := mailbox.WithSampling(sampling.Config{Curve: curve})
+	config := mailbox.WithSampling(sampling.GroupConfig{Curve: curve})
 	tr := &tree{relays: mailbox.NewGroup[job](sys, "relays", config), sizes: make(map[mailbox.Ref[job]]int)}
 	for n := 1; n <= relays; n++ {
 		sessions := mailbox.NewGroup[job](sys, "sessions", config)
@@ -99,7 +99,7 @@ func TestRelaysWithoutABudgetMissIt(t *testing.T) {
 }
 
 // linkedWorkers makes a group of n processes that begin traces of their own.
-func linkedWorkers(t *testing.T, sys *mailbox.System, n int, config sampling.Config) *mailbox.Group[job] {
+func linkedWorkers(t *testing.T, sys *mailbox.System, n int, config sampling.GroupConfig) *mailbox.Group[job] {
 	t.Helper()
 	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots(), mailbox.WithSampling(config))
 	for range n {
@@ -113,7 +113,7 @@ func TestLinkedRoots(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		group := linkedWorkers(t, sys, 100, sampling.Config{})
+		group := linkedWorkers(t, sys, 100, sampling.GroupConfig{})
 		ctx, root := rec.start()
 		assert.Equal(t, 10, group.Broadcast(ctx, func(ctx context.Context) error {
 			_, span := rec.tracer.Start(ctx, "user")
@@ -148,8 +148,8 @@ func TestLinkedRoots(t *testing.T) {
 func TestRateOfSpans(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfiguration()
-		c.Groups = map[string]sampling.Config{"workers": {SpansPerSecond: 50}}
+		c := sampling.DefaultConfig()
+		c.Groups = map[string]sampling.GroupConfig{"workers": {SpansPerSecond: 50}}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
@@ -194,7 +194,7 @@ func TestRateOfSpans(t *testing.T) {
 func TestRateOfAKind(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		control, err := sampling.NewControl(sampling.DefaultConfiguration())
+		control, err := sampling.NewControl(sampling.DefaultConfig())
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
 		const members = 20
@@ -202,7 +202,7 @@ func TestRateOfAKind(t *testing.T) {
 		half, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.5})
 		require.NoError(t, err)
 		for i, kinds := range [][]string{{"worker"}, {"worker"}, {"worker", "clerk"}} {
-			groups[i] = mailbox.NewGroup[job](sys, fmt.Sprint("group", i), mailbox.WithSampling(sampling.Config{Curve: half}))
+			groups[i] = mailbox.NewGroup[job](sys, fmt.Sprint("group", i), mailbox.WithSampling(sampling.GroupConfig{Curve: half}))
 			for n := range members {
 				require.NoError(t, groups[i].Join(spawn(t, sys, kinds[n%len(kinds)], do)))
 			}
@@ -226,9 +226,9 @@ func TestRateOfAKind(t *testing.T) {
 			}
 			return spans, weights
 		}
-		play := func(settings sampling.Settings, seconds int) (spans, weights map[string]float64) {
-			c := sampling.DefaultConfiguration()
-			c.Kinds = map[string]sampling.Settings{"worker": settings}
+		play := func(settings sampling.KindConfig, seconds int) (spans, weights map[string]float64) {
+			c := sampling.DefaultConfig()
+			c.Kinds = map[string]sampling.KindConfig{"worker": settings}
 			require.NoError(t, control.Set(c))
 			for range 40 { // It takes some windows to settle.
 				second()
@@ -243,7 +243,7 @@ func TestRateOfAKind(t *testing.T) {
 			}
 			return spans, weights
 		}
-		s := sampling.DefaultSettings()
+		s := sampling.DefaultKindConfig()
 		before, _ := play(s, 4)
 		assert.InDelta(t, 500, before["worker"], 25, "negative control: it takes a rate")
 
@@ -264,10 +264,10 @@ func TestRateOfAKind(t *testing.T) {
 func TestLastResortOfAKind(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfiguration()
-		limited := sampling.DefaultSettings()
+		c := sampling.DefaultConfig()
+		limited := sampling.DefaultKindConfig()
 		limited.MaxSpansPerSecond = 5
-		c.Kinds = map[string]sampling.Settings{"worker": limited}
+		c.Kinds = map[string]sampling.KindConfig{"worker": limited}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
@@ -312,8 +312,8 @@ func TestLastResortOfAKind(t *testing.T) {
 func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfiguration()
-		c.DefaultGroup = sampling.Config{MaxSpansPerSecond: 5}
+		c := sampling.DefaultConfig()
+		c.DefaultGroup = sampling.GroupConfig{MaxSpansPerSecond: 5}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))

@@ -137,7 +137,7 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
 		group := crowd(t, sys, "entry", 100,
-			sampling.Config{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRootSpans())
+			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRootSpans())
 		ctx, root := rec.start()
 		if bag {
 			ctx = withBaggage(t, ctx, "tenant", "blue")
@@ -152,7 +152,7 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 func TestUntracedBroadcastStartsRootsWhereAllowed(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := crowd(t, sys, "entry", 3, sampling.Config{}, mailbox.WithRootSpans())
+	group := crowd(t, sys, "entry", 3, sampling.GroupConfig{}, mailbox.WithRootSpans())
 	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 3}, group.Broadcast(context.Background(), nothing))
 	drain(t, sys)
 	assert.Len(t, rec.all("entry job"), 3)

@@ -20,16 +20,16 @@ func TestShedBroadcastsOfRelaysSayWhatIsMissing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 2, 100
 		rec := record(t)
-		c := sampling.DefaultConfiguration()
-		limited := sampling.DefaultSettings()
+		c := sampling.DefaultConfig()
+		limited := sampling.DefaultKindConfig()
 		limited.MaxSpansPerSecond = 1
-		c.Kinds = map[string]sampling.Settings{"session": limited}
+		c.Kinds = map[string]sampling.KindConfig{"session": limited}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
-		all := sampling.Config{Curve: sampling.Always()}
+		all := sampling.GroupConfig{Curve: sampling.Always()}
 		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
-			sampling.Config{Curve: sampling.Always(), MaxSpans: traced}))
+			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, all)
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {

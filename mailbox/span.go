@@ -73,7 +73,9 @@ func traced(ctx context.Context) bool {
 	return sc.IsSampled() && sc.IsValid()
 }
 
-func fanoutOf(sc trace.SpanContext) sampling.Fanout { return sampling.FanoutFrom(sc.TraceState()) }
+func fanoutOf(sc trace.SpanContext) sampling.Fanout {
+	return sampling.FanoutFromTraceState(sc.TraceState())
+}
 
 // undecided is whether a root may be started for a message that carries h: not
 // if its sender is in a trace, sampled or not, or in a handling without one, nor

@@ -21,7 +21,7 @@ import (
 )
 
 // crowd makes a group of n processes of one kind, who do what they are told.
-func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.Config, opts ...mailbox.KindOption) *mailbox.Group[job] {
+func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.GroupConfig, opts ...mailbox.KindOption) *mailbox.Group[job] {
 	t.Helper()
 	kind, err := mailbox.NewKind[job](sys, name, opts...)
 	require.NoError(t, err)
@@ -38,14 +38,14 @@ func TestBroadcastIsASpan(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		size   int
-		config sampling.Config
+		config sampling.GroupConfig
 		traced int
 		method string
 	}{
-		{"one", 1, sampling.Config{}, 1, "all"},
-		{"default curve", 100, sampling.Config{}, 10, "uniform"},
-		{"everyone", 50, sampling.Config{Curve: sampling.Always()}, 50, "all"},
-		{"capped", 300, sampling.Config{Curve: sampling.Always(), MaxSpans: 7}, 7, "uniform"},
+		{"one", 1, sampling.GroupConfig{}, 1, "all"},
+		{"default curve", 100, sampling.GroupConfig{}, 10, "uniform"},
+		{"everyone", 50, sampling.GroupConfig{Curve: sampling.Always()}, 50, "all"},
+		{"capped", 300, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 7}, 7, "uniform"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rec := record(t)
@@ -99,7 +99,7 @@ func requireShare(t *testing.T, r tracetest.SpanStub, size, traced int) {
 func TestBroadcastSpanCountsRefusals(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 	var releases []func()
 	for range 2 {
 		full, release := fill(t, sys, 1)
@@ -140,12 +140,12 @@ func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
 	sys := rec.system()
 	inner := make([]*mailbox.Group[job], relays)
 	for i := range inner {
-		inner[i] = crowd(t, sys, "session", sessions, sampling.Config{Curve: sampling.Always(), MaxSpans: sessionsTraced})
+		inner[i] = crowd(t, sys, "session", sessions, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessionsTraced})
 	}
 	kind, err := mailbox.NewKind[job](sys, "relay")
 	require.NoError(t, err)
 	outer := mailbox.NewGroup[job](sys, "relays",
-		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: relaysTraced}))
+		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: relaysTraced}))
 	for i := range relays {
 		relay, err := kind.Spawn("", func(ctx context.Context, j job) error {
 			inner[i].Broadcast(ctx, j)
@@ -236,12 +236,12 @@ func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // Nothing else starts spans meanwhile.
 		var spans []*strictSpan
 		sys := newSystem(t, mailbox.WithTracerProvider(strictProvider{spans: &spans}))
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 		above := sampling.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}
 		sc := trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
-			TraceState: above.Put(trace.TraceState{}),
+			TraceState: above.AddTo(trace.TraceState{}),
 		})
 		group.Broadcast(trace.ContextWithSpanContext(t.Context(), sc), nothing)
 		settle()
@@ -295,7 +295,7 @@ func TestBroadcastChoosesEveryoneInTurn(t *testing.T) {
 	kind, err := mailbox.NewKind[job](sys, "session")
 	require.NoError(t, err)
 	group := mailbox.NewGroup[job](sys, "sessions",
-		mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 1}))
+		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1}))
 	for i := range members {
 		ref, err := kind.Spawn(string(rune('a'+i)), do)
 		require.NoError(t, err)

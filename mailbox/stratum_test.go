@@ -20,10 +20,10 @@ import (
 func TestStratumOfSlowHandlings(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
 		require.NoError(t, err)
-		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: curve}))
+		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
 		const recipients, slow = 400, 100
 		for i := range recipients {
 			ref := spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
@@ -58,8 +58,8 @@ func TestStratumBelowAFanout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, relaysTraced, sessions, sessionsTraced = 8, 2, 10, 3
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
-		capped := func(k int) sampling.Config { return sampling.Config{Curve: sampling.Always(), MaxSpans: k} }
+		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		capped := func(k int) sampling.GroupConfig { return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k} }
 		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithDedicatedGoroutine())
@@ -93,10 +93,10 @@ func TestStratumBelowAFanout(t *testing.T) {
 func TestStratumBeyondItsRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: 5})
+		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: 5})
 		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
 		require.NoError(t, err)
-		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.Config{Curve: curve}))
+		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
 		const recipients, rounds = 50, 100
 		for range recipients { // Each of a Kind of its own, which have the name in common.
 			require.NoError(t, group.Join(spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
@@ -151,7 +151,7 @@ func TestStratumIsOfSlowHandlingsOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys, _ := controlled(t, rec, sampling.Late{
-			Failures: true, Slow: time.Second, Waited: time.Minute, Stratum: true, PerSecond: -1,
+			Failures: true, SlowerThan: time.Second, QueuedLongerThan: time.Minute, CountSlow: true, PerSecond: -1,
 		})
 		for reason, weight := range map[string]float64{"error": 0, "waited": 0, "slow": 1} {
 			rec.spans.Reset()

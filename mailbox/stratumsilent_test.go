@@ -19,7 +19,7 @@ import (
 // withoutSpans makes a system whose kinds make no spans but late ones.
 func withoutSpans(t *testing.T, rec *recorder, late sampling.Late) *mailbox.System {
 	t.Helper()
-	c := sampling.DefaultConfiguration()
+	c := sampling.DefaultConfig()
 	c.Default.Spans = false
 	c.Default.Late = late
 	control, err := sampling.NewControl(c)
@@ -35,7 +35,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 			t.Run(fmt.Sprint(size, " linked ", linked), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					rec := record(t)
-					sys := withoutSpans(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
+					sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 					var opts []mailbox.GroupOption
 					if linked {
 						opts = append(opts, mailbox.WithLinkedRoots())
@@ -77,10 +77,10 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 2, 10
 		rec := record(t)
-		sys := withoutSpans(t, rec, sampling.Late{Slow: time.Second, Stratum: true, PerSecond: -1})
-		half := sampling.Config{Curve: sampling.Always(), MaxSpans: sessions / 2}
+		sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		half := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessions / 2}
 		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
-			sampling.Config{Curve: sampling.Always(), MaxSpans: traced}))
+			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, half, mailbox.WithDedicatedGoroutine())
 			alone := spawn(t, sys, "log", do, mailbox.WithDedicatedGoroutine())

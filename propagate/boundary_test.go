@@ -115,7 +115,7 @@ func TestBoundaryOverHTTP(t *testing.T) {
 			assert.Equal(t, tt.parented, first.Parent().IsValid())
 			assert.Equal(t, tt.parented, first.SpanContext().TraceID().String() == traceID)
 			assert.Equal(t, tt.parented, first.SpanContext().TraceState().Len() > 0)
-			assert.Equal(t, tt.parented, sampling.FanoutFrom(first.SpanContext().TraceState()).Weight > 1, "forged")
+			assert.Equal(t, tt.parented, sampling.FanoutFromTraceState(first.SpanContext().TraceState()).Weight > 1, "forged")
 			if !tt.linked {
 				assert.Empty(t, first.Links())
 				return

@@ -25,7 +25,7 @@ func BenchmarkPlan(b *testing.B) {
 				var buf []int
 				b.ReportAllocs()
 				for b.Loop() {
-					buf = c.PlanInto(buf, n, nil).Chosen
+					buf = c.PlanInto(buf, n, nil).Sampled
 				}
 				require.Len(b, buf, k)
 			})
@@ -54,7 +54,7 @@ func BenchmarkPlanDefault(b *testing.B) {
 			var p sampling.Plan
 			b.ReportAllocs()
 			for b.Loop() {
-				p = sampling.Config{}.Plan(n, nil)
+				p = sampling.GroupConfig{}.Plan(n, nil)
 			}
 			require.Equal(b, n, p.Size)
 		})
@@ -67,25 +67,25 @@ func BenchmarkFanout(b *testing.B) {
 		var next trace.TraceState
 		b.ReportAllocs()
 		for b.Loop() {
-			next = someFanout.Put(state)
+			next = someFanout.AddTo(state)
 		}
-		require.Equal(b, someFanout, sampling.FanoutFrom(next))
+		require.Equal(b, someFanout, sampling.FanoutFromTraceState(next))
 	})
 	b.Run("put_erasing", func(b *testing.B) {
 		state := parse(b, "a=1,ot=th:8;rv:6e6d1a75832a2f,z=2")
 		var next trace.TraceState
 		b.ReportAllocs()
 		for b.Loop() {
-			next = someFanout.Put(state)
+			next = someFanout.AddTo(state)
 		}
 		require.Equal(b, "rv:6e6d1a75832a2f", next.Get("ot"))
 	})
 	b.Run("from", func(b *testing.B) {
-		state := someFanout.Put(parse(b, "a=1,z=2"))
+		state := someFanout.AddTo(parse(b, "a=1,z=2"))
 		var f sampling.Fanout
 		b.ReportAllocs()
 		for b.Loop() {
-			f = sampling.FanoutFrom(state)
+			f = sampling.FanoutFromTraceState(state)
 		}
 		require.Equal(b, someFanout, f)
 	})
@@ -94,7 +94,7 @@ func BenchmarkFanout(b *testing.B) {
 		var f sampling.Fanout
 		b.ReportAllocs()
 		for b.Loop() {
-			f = sampling.FanoutFrom(state)
+			f = sampling.FanoutFromTraceState(state)
 		}
 		require.Equal(b, sampling.Fanout{}, f)
 	})

@@ -12,24 +12,24 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// Configuration is all that can be changed while a program runs. It is never
+// Config is all that can be changed while a program runs. It is never
 // changed itself: a [Control] exchanges one for another.
-type Configuration struct {
+type Config struct {
 	// Default holds for kinds that are not in Kinds.
-	Default Settings
+	Default KindConfig
 	// Kinds holds the settings of kinds of processes, by name.
-	Kinds map[string]Settings
+	Kinds map[string]KindConfig
 	// DefaultGroup holds for groups that are not in Groups.
-	DefaultGroup Config
+	DefaultGroup GroupConfig
 	// Groups holds how many recipients of a broadcast keep the trace, by the
 	// name of the group.
-	Groups map[string]Config
+	Groups map[string]GroupConfig
 }
 
-// DefaultConfiguration returns the configuration of a program that has no other.
-func DefaultConfiguration() Configuration { return Configuration{Default: DefaultSettings()} }
+// DefaultConfig returns the configuration of a program that has no other.
+func DefaultConfig() Config { return Config{Default: DefaultKindConfig()} }
 
-func (c Configuration) validate() error {
+func (c Config) validate() error {
 	if err := c.Default.validate(); err != nil {
 		return fmt.Errorf("default: %w", err)
 	}
@@ -49,14 +49,14 @@ func (c Configuration) validate() error {
 	return nil
 }
 
-func (c Configuration) kind(name string) Settings {
+func (c Config) kind(name string) KindConfig {
 	if s, ok := c.Kinds[name]; ok {
 		return s
 	}
 	return c.Default
 }
 
-func (c Configuration) group(name string) Config {
+func (c Config) group(name string) GroupConfig {
 	if s, ok := c.Groups[name]; ok {
 		return s
 	}
@@ -68,9 +68,9 @@ func (c Configuration) group(name string) Config {
 // no lock. It may be used by any number of goroutines. It is an http.Handler too.
 type Control struct {
 	mu      sync.Mutex
-	current Configuration
-	kinds   observe.Names[Live[Settings]]
-	groups  observe.Names[Live[Config]]
+	current Config
+	kinds   observe.Names[Live[KindConfig]]
+	groups  observe.Names[Live[GroupConfig]]
 	rates   observe.Names[Rate] // of groups
 	loads   observe.Names[Rate] // of kinds
 	metrics observe.Registry
@@ -92,20 +92,20 @@ func NewLive[T any](settings T) *Live[T] {
 
 // NewControl makes a control that begins with c, which it copies. The error
 // wraps [ErrSettings].
-func NewControl(c Configuration) (*Control, error) {
+func NewControl(c Config) (*Control, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	return &Control{current: c.clone()}, nil
 }
 
-func (c Configuration) clone() Configuration {
+func (c Config) clone() Config {
 	c.Kinds, c.Groups = maps.Clone(c.Kinds), maps.Clone(c.Groups)
 	return c
 }
 
-// Configuration returns a copy of the present configuration.
-func (c *Control) Configuration() Configuration {
+// Config returns a copy of the present configuration.
+func (c *Control) Config() Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current.clone()
@@ -114,7 +114,7 @@ func (c *Control) Configuration() Configuration {
 // Set changes the whole configuration, or nothing if there is anything wrong
 // with next, which it copies. The error wraps [ErrSettings]. Each kind and group
 // changes at one moment; messages on their way keep what they carry.
-func (c *Control) Set(next Configuration) error {
+func (c *Control) Set(next Config) error {
 	if err := next.validate(); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (c *Control) Set(next Configuration) error {
 }
 
 // setIf is Set, on the condition that ok reports of the present configuration.
-func (c *Control) setIf(ok func(Configuration) bool, next Configuration) (changed bool, err error) {
+func (c *Control) setIf(ok func(Config) bool, next Config) (changed bool, err error) {
 	if err := next.validate(); err != nil {
 		return false, err
 	}
@@ -138,7 +138,7 @@ func (c *Control) setIf(ok func(Configuration) bool, next Configuration) (change
 	return true, nil
 }
 
-func (c *Control) setLocked(next Configuration) {
+func (c *Control) setLocked(next Config) {
 	c.current = next.clone()
 	for name, live := range c.kinds.All() {
 		s := next.kind(name)
@@ -154,18 +154,18 @@ func (c *Control) setLocked(next Configuration) {
 // has the first 1,000 names that are asked for, and those that are in the
 // configuration when they are; to all others it gives the settings of the kind
 // called others. The same holds for [Control.KindRate], and for groups.
-func (c *Control) Kind(name string) *Live[Settings] {
+func (c *Control) Kind(name string) *Live[KindConfig] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.kinds.Of(name, has(c.current.Kinds, name), func(name string) *Live[Settings] { return NewLive(c.current.kind(name)) })
+	return c.kinds.Of(name, has(c.current.Kinds, name), func(name string) *Live[KindConfig] { return NewLive(c.current.kind(name)) })
 }
 
 // Group returns the sampling of the group of that name, which follows all
 // changes.
-func (c *Control) Group(name string) *Live[Config] {
+func (c *Control) Group(name string) *Live[GroupConfig] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.groups.Of(name, has(c.current.Groups, name), func(name string) *Live[Config] { return NewLive(c.current.group(name)) })
+	return c.groups.Of(name, has(c.current.Groups, name), func(name string) *Live[GroupConfig] { return NewLive(c.current.group(name)) })
 }
 
 // Rate returns the load of the group of that name, for [Planner]. All groups of

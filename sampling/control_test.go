@@ -20,7 +20,7 @@ import (
 
 func newControl(t *testing.T) *sampling.Control {
 	t.Helper()
-	c, err := sampling.NewControl(sampling.DefaultConfiguration())
+	c, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	return c
 }
@@ -36,15 +36,15 @@ func TestLiveSettingsFollow(t *testing.T) {
 	c := newControl(t)
 	session, guild := c.Kind("session"), c.Kind("guild")
 	sessions := c.Group("sessions")
-	assert.Equal(t, sampling.DefaultSettings(), *session.Load())
+	assert.Equal(t, sampling.DefaultKindConfig(), *session.Load())
 	assert.Same(t, session, c.Kind("session"))
 
-	slow := sampling.DefaultSettings()
-	slow.Late.Slow = time.Second
-	next := sampling.DefaultConfiguration()
+	slow := sampling.DefaultKindConfig()
+	slow.Late.SlowerThan = time.Second
+	next := sampling.DefaultConfig()
 	next.Default.Spans = false
-	next.Kinds = map[string]sampling.Settings{"session": slow}
-	next.Groups = map[string]sampling.Config{"sessions": {MaxSpans: 7}}
+	next.Kinds = map[string]sampling.KindConfig{"session": slow}
+	next.Groups = map[string]sampling.GroupConfig{"sessions": {MaxSpans: 7}}
 	require.NoError(t, c.Set(next))
 	assert.Equal(t, slow, *session.Load())
 	assert.False(t, guild.Load().Spans)
@@ -52,13 +52,13 @@ func TestLiveSettingsFollow(t *testing.T) {
 	assert.Equal(t, slow, *c.Kind("session").Load())
 	assert.Zero(t, c.Group("others").Load().MaxSpans)
 
-	next.Kinds["session"] = sampling.Settings{}
+	next.Kinds["session"] = sampling.KindConfig{}
 	assert.Equal(t, slow, *session.Load(), "it was copied")
-	c.Configuration().Kinds["session"] = sampling.Settings{}
-	assert.Equal(t, slow, c.Configuration().Kinds["session"], "so it is when it is shown")
+	c.Config().Kinds["session"] = sampling.KindConfig{}
+	assert.Equal(t, slow, c.Config().Kinds["session"], "so it is when it is shown")
 
-	require.NoError(t, c.Set(sampling.DefaultConfiguration()))
-	assert.Equal(t, sampling.DefaultSettings(), *session.Load())
+	require.NoError(t, c.Set(sampling.DefaultConfig()))
+	assert.Equal(t, sampling.DefaultKindConfig(), *session.Load())
 }
 
 func TestControlOverHTTP(t *testing.T) {
@@ -66,13 +66,13 @@ func TestControlOverHTTP(t *testing.T) {
 	c.Kind("session")
 	c.Group("sessions")
 	w := ask(c, http.MethodPut, `{
-		"kinds": {"session": {"late": {"failures": true, "slow": "100ms", "waited": "2s", "per_second": 5}}},
+		"kinds": {"session": {"late": {"failures": true, "slower_than": "100ms", "queued_longer_than": "2s", "per_second": 5}}},
 		"groups": {"sessions": {"curve": [{"size": 1, "probability": 1}, {"size": 100, "probability": 0.5}], "max_spans": 9}}
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	session := *c.Kind("session").Load()
-	assert.Equal(t, sampling.Settings{Carry: true, Spans: true, Late: sampling.Late{
-		Failures: true, Slow: 100 * time.Millisecond, Waited: 2 * time.Second, PerSecond: 5,
+	assert.Equal(t, sampling.KindConfig{Carry: true, Spans: true, Late: sampling.Late{
+		Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: 2 * time.Second, PerSecond: 5,
 	}}, session, "what is left out is as by default")
 	assert.InDelta(t, 9, c.Group("sessions").Load().Expected(100), 0)
 	assert.InDelta(t, 6.47, c.Group("sessions").Load().Expected(9), 0.01)
@@ -94,11 +94,11 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 		{"unknown name", `{"kind": {}}`, `unknown field "kind"`},
 		{"unknown name inside", `{"default": {"span": true}}`, `unknown field "span"`},
 		{"unknown name deep inside", `{"default": {"late": {"fast": true}}}`, `unknown field "fast"`},
-		{"a number for a duration", `{"default": {"late": {"slow": 3}}}`, "cannot unmarshal"},
-		{"no duration", `{"default": {"late": {"slow": "3"}}}`, "missing unit"},
-		{"negative", `{"default": {"late": {"slow": "-3s"}}}`, "negative"},
-		{"a kind", `{"kinds": {"good": {}, "bad": {"late": {"waited": "-1s"}}}}`, `kind "bad"`},
-		{"stratum of nothing", `{"default": {"late": {"stratum": true}}}`, "none is slow"},
+		{"a number for a duration", `{"default": {"late": {"slower_than": 3}}}`, "cannot unmarshal"},
+		{"no duration", `{"default": {"late": {"slower_than": "3"}}}`, "missing unit"},
+		{"negative", `{"default": {"late": {"slower_than": "-3s"}}}`, "negative"},
+		{"a kind", `{"kinds": {"good": {}, "bad": {"late": {"queued_longer_than": "-1s"}}}}`, `kind "bad"`},
+		{"stratum of nothing", `{"default": {"late": {"count_slow": true}}}`, "none is slow"},
 		{"a curve", `{"groups": {"g": {"curve": [{"size": 0, "probability": 1}]}}}`, "size 0 is below 1"},
 		{"null", `null`, "null"},
 		{"null for a kind", `{"kinds": {"session": null}}`, "null"},
@@ -152,8 +152,8 @@ func TestControlKnowsItsMethods(t *testing.T) {
 }
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
-	bad := sampling.DefaultConfiguration()
-	bad.Default.Late.Slow = -1
+	bad := sampling.DefaultConfig()
+	bad.Default.Late.SlowerThan = -1
 	_, err := sampling.NewControl(bad)
 	require.ErrorIs(t, err, sampling.ErrSettings)
 	require.ErrorContains(t, err, "default")
@@ -168,13 +168,13 @@ func TestControlIsSafe(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for n := range 200 {
-				next := sampling.DefaultConfiguration()
+				next := sampling.DefaultConfig()
 				wait := time.Duration(n*4 + i + 1)
-				next.Default.Late = sampling.Late{Slow: wait, Waited: wait}
+				next.Default.Late = sampling.Late{SlowerThan: wait, QueuedLongerThan: wait}
 				assert.NoError(t, c.Set(next))
 				c.Kind(fmt.Sprint(n))
 				l := live.Load().Late
-				assert.Equal(t, l.Slow, l.Waited)
+				assert.Equal(t, l.SlowerThan, l.QueuedLongerThan)
 			}
 		})
 	}

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// maxConfiguration bounds a configuration in JSON.
-const maxConfiguration = 1 << 20 // bytes
+// maxConfig bounds a configuration in JSON.
+const maxConfig = 1 << 20 // bytes
 
 // ServeHTTP shows the configuration as JSON (GET), and changes the whole of it
 // (PUT): what the JSON leaves out is as it is by default. A bad configuration is
@@ -50,7 +50,7 @@ const maxConfiguration = 1 << 20 // bytes
 //	  "kinds": {
 //	    "session": {
 //	      "carry": true, "spans": true, "spans_per_second": 100, "max_spans_per_second": 500,
-//	      "late": {"failures": true, "slow": "100ms", "per_second": 5}
+//	      "late": {"failures": true, "slower_than": "100ms", "per_second": 5}
 //	    }
 //	  },
 //	  "groups": {
@@ -65,7 +65,7 @@ func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("host %q: over a loopback address this is localhost", r.Host), http.StatusForbidden)
 		return
 	}
-	shown := c.Configuration()
+	shown := c.Config()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodPut:
@@ -83,19 +83,19 @@ func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("ETag", etag(shown))
-	_, _ = w.Write(readable(shownJSON{configurationJSON(shown), c.unknown(shown)})) // The client may have gone.
+	_, _ = w.Write(readable(shownJSON{configJSON(shown), c.unknown(shown)})) // The client may have gone.
 }
 
 // put changes the configuration to that of the request, and returns it. The
 // status goes with the error.
-func (c *Control) put(w http.ResponseWriter, r *http.Request) (next Configuration, status int, err error) {
+func (c *Control) put(w http.ResponseWriter, r *http.Request) (next Config, status int, err error) {
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
 		return next, http.StatusForbidden, err
 	}
-	next, err = readConfiguration(http.MaxBytesReader(w, r.Body, maxConfiguration))
+	next, err = readConfig(http.MaxBytesReader(w, r.Body, maxConfig))
 	changed := false
 	if err == nil {
-		changed, err = c.setIf(func(now Configuration) bool { return matches(r.Header.Values("If-Match"), now) }, next)
+		changed, err = c.setIf(func(now Config) bool { return matches(r.Header.Values("If-Match"), now) }, next)
 	}
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -111,7 +111,7 @@ func (c *Control) put(w http.ResponseWriter, r *http.Request) (next Configuratio
 
 // matches reports whether one of the entity tags in headers, lists as in RFC 9110
 // section 13.1.1, is that of c. Without any header it is.
-func matches(headers []string, c Configuration) bool {
+func matches(headers []string, c Config) bool {
 	if len(headers) == 0 {
 		return true
 	}
@@ -127,8 +127,8 @@ func matches(headers []string, c Configuration) bool {
 }
 
 // etag returns the entity tag of a configuration. It has no comma.
-func etag(c Configuration) string {
-	sum := sha256.Sum256(readable(configurationJSON(c)))
+func etag(c Config) string {
+	sum := sha256.Sum256(readable(configJSON(c)))
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
@@ -143,54 +143,54 @@ func readable(v any) []byte {
 	return b.Bytes()
 }
 
-// readConfiguration reads one configuration and nothing after it.
-func readConfiguration(r io.Reader) (Configuration, error) {
+// readConfig reads one configuration and nothing after it.
+func readConfig(r io.Reader) (Config, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return Configuration{}, err
+		return Config{}, err
 	}
-	read := shownJSON{configurationJSON: configurationJSON(DefaultConfiguration())}
+	read := shownJSON{configJSON: configJSON(DefaultConfig())}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
-		return Configuration{}, fmt.Errorf("%w: %w", ErrSettings, err)
+		return Config{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Configuration{}, fmt.Errorf("%w: something follows the configuration", ErrSettings)
+		return Config{}, fmt.Errorf("%w: something follows the configuration", ErrSettings)
 	}
 	if err := checkClear(json.NewDecoder(bytes.NewReader(data)), false); err != nil {
-		return Configuration{}, fmt.Errorf("%w: %w", ErrSettings, err)
+		return Config{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	return Configuration(read.configurationJSON), nil
+	return Config(read.configJSON), nil
 }
 
-// configurationJSON is a Configuration with the names that it has in JSON.
-type configurationJSON struct {
-	Default      Settings            `json:"default"`
-	Kinds        map[string]Settings `json:"kinds,omitempty"`
-	DefaultGroup Config              `json:"default_group"`
-	Groups       map[string]Config   `json:"groups,omitempty"`
+// configJSON is a Config with the names that it has in JSON.
+type configJSON struct {
+	Default      KindConfig             `json:"default"`
+	Kinds        map[string]KindConfig  `json:"kinds,omitempty"`
+	DefaultGroup GroupConfig            `json:"default_group"`
+	Groups       map[string]GroupConfig `json:"groups,omitempty"`
 }
 
 // UnmarshalJSON implements json.Unmarshaler: what is left out is as in
-// [DefaultSettings].
-func (s *Settings) UnmarshalJSON(data []byte) error {
-	type plain Settings // Without this method.
-	read := plain(DefaultSettings())
+// [DefaultKindConfig].
+func (s *KindConfig) UnmarshalJSON(data []byte) error {
+	type plain KindConfig // Without this method.
+	read := plain(DefaultKindConfig())
 	if err := unmarshalStrictly(data, &read); err != nil {
 		return err
 	}
-	*s = Settings(read)
+	*s = KindConfig(read)
 	return nil
 }
 
 // lateJSON is a Late in JSON.
 type lateJSON struct {
 	Failures  bool         `json:"failures,omitempty"`
-	Slow      jsonDuration `json:"slow,omitempty"`
-	Waited    jsonDuration `json:"waited,omitempty"`
+	Slow      jsonDuration `json:"slower_than,omitempty"`
+	Waited    jsonDuration `json:"queued_longer_than,omitempty"`
 	Roots     bool         `json:"roots,omitempty"`
-	Stratum   bool         `json:"stratum,omitempty"`
+	Stratum   bool         `json:"count_slow,omitempty"`
 	PerSecond float64      `json:"per_second,omitempty"`
 }
 
@@ -198,7 +198,7 @@ type lateJSON struct {
 // them.
 func (l Late) MarshalJSON() ([]byte, error) {
 	return json.Marshal(lateJSON{
-		l.Failures, jsonDuration(l.Slow), jsonDuration(l.Waited), l.Roots, l.Stratum, l.PerSecond,
+		l.Failures, jsonDuration(l.SlowerThan), jsonDuration(l.QueuedLongerThan), l.Roots, l.CountSlow, l.PerSecond,
 	})
 }
 

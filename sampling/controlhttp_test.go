@@ -41,8 +41,8 @@ func TestSecondOfTwoChangesIsRefused(t *testing.T) {
 
 	second := put(c, `{"default": {"carry": false}}`, "If-Match", read)
 	assert.Equal(t, http.StatusPreconditionFailed, second.Code)
-	assert.True(t, c.Configuration().Default.Carry, "nothing has changed")
-	assert.False(t, c.Configuration().Default.Spans)
+	assert.True(t, c.Config().Default.Carry, "nothing has changed")
+	assert.False(t, c.Config().Default.Spans)
 
 	for name, match := range map[string]string{
 		"what the first was told": first.Header().Get("ETag"),
@@ -68,7 +68,7 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 		"no origin":      {"Origin", "null"},
 	} {
 		assert.Equal(t, http.StatusForbidden, put(c, spansOff, headers...).Code, name)
-		assert.True(t, c.Configuration().Default.Spans, name)
+		assert.True(t, c.Config().Default.Spans, name)
 	}
 	assert.Equal(t, http.StatusOK, put(c, spansOff, "Sec-Fetch-Site", "same-origin").Code)
 	assert.Equal(t, http.StatusOK, put(c, spansOff, "Origin", "http://ops.example").Code)

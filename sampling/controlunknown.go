@@ -10,7 +10,7 @@ import (
 
 // shownJSON is what is shown of a control.
 type shownJSON struct {
-	configurationJSON
+	configJSON
 
 	Unknown *unknownJSON `json:"unknown,omitempty"`
 }
@@ -22,7 +22,7 @@ type unknownJSON struct {
 
 // unknown returns the names in a configuration that nobody has asked for yet, nil if
 // there are none.
-func (c *Control) unknown(shown Configuration) *unknownJSON {
+func (c *Control) unknown(shown Config) *unknownJSON {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	u := unknownJSON{without(shown.Kinds, c.kinds.Has), without(shown.Groups, c.groups.Has)}

@@ -28,10 +28,10 @@ func (s *countingSource) Uint64() uint64 {
 // drawsFor is how many random numbers one plan of c for n draws, and how many
 // it should. A number that would make a choice uneven is drawn again; that
 // happens once in 2³²/n, and never with these seeds.
-func drawsFor(c sampling.Config, n int) (draws, want int) {
+func drawsFor(c sampling.GroupConfig, n int) (draws, want int) {
 	source := &countingSource{Source: rand.NewPCG(1, 2)}
 	p := c.Plan(n, rand.New(source))
-	want = len(p.Chosen)
+	want = len(p.Sampled)
 	if want == n {
 		want = 0
 	}
@@ -43,7 +43,7 @@ func drawsFor(c sampling.Config, n int) (draws, want int) {
 
 func TestPlanDrawsOnePerChosen(t *testing.T) {
 	for _, n := range []int{1, 2, 7, 50, 100, 101, 1000, 10_000, 12_345, 100_000, 1_000_000} {
-		draws, want := drawsFor(sampling.Config{}, n)
+		draws, want := drawsFor(sampling.GroupConfig{}, n)
 		assert.Equal(t, want, draws, "n = %d", n)
 	}
 	for _, k := range []int{1, 10, 64, 65, 500} {
@@ -53,9 +53,9 @@ func TestPlanDrawsOnePerChosen(t *testing.T) {
 		many, _ := drawsFor(exactly(k), 100_000)
 		assert.Equal(t, few, many, "the size of the fan-out does not matter")
 	}
-	none, _ := drawsFor(sampling.Config{Curve: sampling.Always()}, 1000)
+	none, _ := drawsFor(sampling.GroupConfig{Curve: sampling.Always()}, 1000)
 	assert.Zero(t, none, "all are chosen")
-	zero, _ := drawsFor(sampling.Config{}, 0)
+	zero, _ := drawsFor(sampling.GroupConfig{}, 0)
 	assert.Zero(t, zero)
 }
 
@@ -66,17 +66,17 @@ func TestPlanAllocations(t *testing.T) {
 			for _, k := range []int{1, 10, 33, 64} {
 				c := exactly(k)
 				var chosen []int
-				assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { chosen = c.Plan(n, source).Chosen }), 0,
+				assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { chosen = c.Plan(n, source).Sampled }), 0,
 					"Chosen and nothing else: %d of %d, %s", k, n, name)
 				buf := chosen
-				assert.Zero(t, testing.AllocsPerRun(50, func() { chosen = c.PlanInto(buf, n, source).Chosen }),
+				assert.Zero(t, testing.AllocsPerRun(50, func() { chosen = c.PlanInto(buf, n, source).Sampled }),
 					"%d of %d, %s", k, n, name)
 			}
 			buf := make([]int, 0, 65)
-			assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { buf = exactly(65).PlanInto(buf, n, source).Chosen }), 0,
+			assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { buf = exactly(65).PlanInto(buf, n, source).Sampled }), 0,
 				"above 64 there is a table")
 		}
-		assert.Zero(t, testing.AllocsPerRun(50, func() { _ = sampling.Config{}.Plan(0, source) }))
+		assert.Zero(t, testing.AllocsPerRun(50, func() { _ = sampling.GroupConfig{}.Plan(0, source) }))
 	}
 }
 
@@ -109,7 +109,7 @@ func TestPlanTimeDoesNotGrowWithTheSize(t *testing.T) {
 		c, random, buf := exactly(k), fixed(1), make([]int, 0, k)
 		return func() {
 			for range 20 {
-				buf = c.PlanInto(buf, n, random).Chosen
+				buf = c.PlanInto(buf, n, random).Sampled
 			}
 		}
 	}

@@ -5,12 +5,12 @@
 // says what each of those stands for.
 //
 // Tracing every recipient of a message to ten thousand sessions costs more
-// than delivering it, and shows the same thing ten thousand times. A [Config]
+// than delivering it, and shows the same thing ten thousand times. A [GroupConfig]
 // gives the share of recipients to trace by the size of the fan-out; its
-// [Config.Plan] chooses that many of them at random:
+// [GroupConfig.Plan] chooses that many of them at random:
 //
-//	plan := sampling.Config{}.Plan(10_000, nil)
-//	plan.Chosen   // 10 positions, ascending
+//	plan := sampling.GroupConfig{}.Plan(10_000, nil)
+//	plan.Sampled   // 10 positions, ascending
 //	plan.Weight() // 1,000: each stands for that many recipients
 //
 // # Unbiased
@@ -32,7 +32,7 @@
 // twice.
 //
 // A [Rate] keeps the fan-outs of a group, and the fan-outs of all groups to
-// processes of a kind ([Settings], [Limit]), to a number of spans per second, by
+// processes of a kind ([KindConfig], [Limit]), to a number of spans per second, by
 // scaling k̄ before the choice, from the load of the past. The limit of a kind thins
 // out the chosen of that kind, and no others, who are the same as without it. The last
 // resort of either chooses nobody while there are far too many, and says so
@@ -51,7 +51,7 @@
 // As a member of the tracestate ([Fanout]): there it is bound to its trace,
 // crosses boundaries, survives parent-based samplers, and ends where a new trace
 // begins. OpenTelemetry's own statement of a sampling probability, the threshold
-// in its member, is taken out where it no longer holds ([Fanout.Put]), and made
+// in its member, is taken out where it no longer holds ([Fanout.AddTo]), and made
 // right where a recipient begins a trace of its own ([Fanout.Root]).
 //
 // # Cost and concurrency

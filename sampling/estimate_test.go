@@ -25,11 +25,11 @@ func totalLatency(n int) (total float64) {
 
 // estimator returns a function that estimates the total latency of n
 // recipients from those a plan chooses.
-func estimator(c sampling.Config, n int, seed uint64, weight func(sampling.Plan) float64) func() float64 {
+func estimator(c sampling.GroupConfig, n int, seed uint64, weight func(sampling.Plan) float64) func() float64 {
 	random := fixed(seed)
 	return func() (estimate float64) {
 		p := c.Plan(n, random)
-		for _, i := range p.Chosen {
+		for _, i := range p.Sampled {
 			estimate += weight(p) * latency(i)
 		}
 		return estimate
@@ -37,19 +37,19 @@ func estimator(c sampling.Config, n int, seed uint64, weight func(sampling.Plan)
 }
 
 // byCount is N/k: right where k̄ is at least 1, and only there.
-func byCount(p sampling.Plan) float64 { return float64(p.Size) / float64(len(p.Chosen)) }
+func byCount(p sampling.Plan) float64 { return float64(p.Size) / float64(len(p.Sampled)) }
 
 func TestEstimatesAreUnbiased(t *testing.T) {
 	for _, n := range []int{1, 2, 7, 100, 150, 1000} {
 		require.NoError(t, checkTotal(totalLatency(n), 20_000,
-			estimator(sampling.Config{}, n, uint64(n), sampling.Plan.Weight)), "n = %d", n)
+			estimator(sampling.GroupConfig{}, n, uint64(n), sampling.Plan.Weight)), "n = %d", n)
 	}
 	require.NoError(t, checkTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, sampling.Plan.Weight)))
 }
 
 func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
 	const n, trials = 100, 40_000
-	c := sampling.Config{Curve: flat(t, 0.0025)}
+	c := sampling.GroupConfig{Curve: flat(t, 0.0025)}
 	p := c.Plan(n, fixed(1))
 	assert.InDelta(t, 0.25, p.Expected, 1e-12)
 	assert.InDelta(t, 400, p.Weight(), 1e-9, "whether one was chosen or not")
@@ -58,7 +58,7 @@ func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
 	random := fixed(3)
 	require.NoError(t, checkTotal(n, trials, func() float64 {
 		p := c.Plan(n, random)
-		return float64(len(p.Chosen)) * p.Weight()
+		return float64(len(p.Sampled)) * p.Weight()
 	}), "the weights sum to N in the mean")
 
 	// Negative control: N/k takes each chosen one for the whole fan-out, and
@@ -73,12 +73,12 @@ func TestNestedEstimatesAreUnbiased(t *testing.T) {
 	random := fixed(4)
 	estimate := func(second func(f sampling.Fanout, p sampling.Plan) float64) func() float64 {
 		return func() (sum float64) {
-			var c sampling.Config
+			var c sampling.GroupConfig
 			outer := c.Plan(relays, random)
-			for range outer.Chosen {
+			for range outer.Sampled {
 				f := sampling.Fanout{}.Recipient(outer)
 				inner := c.Plan(sessions, random)
-				for range inner.Chosen {
+				for range inner.Sampled {
 					sum += second(f, inner)
 				}
 			}

@@ -17,31 +17,31 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-func ExampleConfig_Plan() {
-	plan := sampling.Config{}.Plan(10_000, nil)
-	fmt.Println(len(plan.Chosen), "of", plan.Size, "keep the trace")
+func ExampleGroupConfig_Plan() {
+	plan := sampling.GroupConfig{}.Plan(10_000, nil)
+	fmt.Println(len(plan.Sampled), "of", plan.Size, "keep the trace")
 	fmt.Println("each stands for", plan.Weight())
 	// Output:
 	// 10 of 10000 keep the trace
 	// each stands for 1000
 }
 
-func ExampleConfig_PlanInto() {
-	config := sampling.Config{MaxSpans: 3}
+func ExampleGroupConfig_PlanInto() {
+	config := sampling.GroupConfig{MaxSpans: 3}
 	random := rand.New(rand.NewPCG(1, 2)) // For an output that repeats; nil will do.
 	var buf []int
 	for range 2 {
 		plan := config.PlanInto(buf, 100, random)
-		fmt.Println(plan.Chosen)
-		buf = plan.Chosen
+		fmt.Println(plan.Sampled)
+		buf = plan.Sampled
 	}
 	// Output:
 	// [61 75 78]
 	// [4 23 78]
 }
 
-func ExampleConfig_Expected() {
-	for _, config := range []sampling.Config{{}, {MaxSpans: 20}} {
+func ExampleGroupConfig_Expected() {
+	for _, config := range []sampling.GroupConfig{{}, {MaxSpans: 20}} {
 		fmt.Println(config.Expected(1), config.Expected(100), config.Expected(100_000))
 	}
 	// Output:
@@ -53,7 +53,7 @@ func ExampleConfig_Expected() {
 // none, and the rare chosen one stands for several fan-outs.
 func ExamplePlan_Weight() {
 	curve, _ := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.0025})
-	plan := sampling.Config{Curve: curve}.Plan(100, nil)
+	plan := sampling.GroupConfig{Curve: curve}.Plan(100, nil)
 	fmt.Println(plan.Expected, plan.Weight())
 	// Output: 0.25 400
 }
@@ -73,8 +73,8 @@ func ExampleDefaultCurve() {
 }
 
 func ExampleAlways() {
-	plan := sampling.Config{Curve: sampling.Always()}.Plan(5, nil)
-	fmt.Println(plan.Chosen, plan.Weight())
+	plan := sampling.GroupConfig{Curve: sampling.Always()}.Plan(5, nil)
+	fmt.Println(plan.Sampled, plan.Weight())
 	// Output: [0 1 2 3 4] 1
 }
 
@@ -95,34 +95,34 @@ func ExampleNewCurve() {
 // A guild of 10,000 sessions sends through 100 relays of 100 sessions each:
 // the weights multiply.
 func ExampleFanout_Recipient() {
-	toRelays := sampling.Config{}.Plan(100, nil)
-	toSessions := sampling.Config{}.Plan(100, nil)
+	toRelays := sampling.GroupConfig{}.Plan(100, nil)
+	toSessions := sampling.GroupConfig{}.Plan(100, nil)
 	relay := sampling.Fanout{}.Recipient(toRelays)
 	session := relay.Recipient(toSessions)
 	fmt.Println(relay.Weight, session.Weight, session.Depth)
 	// Output: 10 100 2
 }
 
-func ExampleFanout_Put() {
+func ExampleFanout_AddTo() {
 	state, _ := trace.ParseTraceState("vendor=1")
-	f := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
-	fmt.Println(f.Put(state))
+	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
+	fmt.Println(f.AddTo(state))
 	// Output: waybill=w:1000;p:0.001;n:10000;d:1,vendor=1
 }
 
-func ExampleFanoutFrom() {
+func ExampleFanoutFromTraceState() {
 	state, _ := trace.ParseTraceState("waybill=w:1000;p:0.001;n:10000;d:1,vendor=1")
-	fmt.Println(sampling.FanoutFrom(state).Weight)
+	fmt.Println(sampling.FanoutFromTraceState(state).Weight)
 
 	state, _ = trace.ParseTraceState("waybill=w:1e300;p:0.001;n:10000;d:1")
-	fmt.Println(sampling.FanoutFrom(state).Weight)
+	fmt.Println(sampling.FanoutFromTraceState(state).Weight)
 	// Output:
 	// 1000
 	// 0
 }
 
 func ExampleFanout_Attributes() {
-	f := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
+	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
 	for _, kv := range f.Attributes(nil) {
 		fmt.Println(kv.Key, kv.Value.String())
 	}
@@ -137,13 +137,13 @@ func ExampleFanout_Attributes() {
 // A guild of 1,000 sessions behind three relays: the budget is planned once, and
 // each relay chooses its share of it.
 func ExamplePlanner_Relays() {
-	config := sampling.Config{MaxSpans: 10}
+	config := sampling.GroupConfig{MaxSpans: 10}
 	sizes := []int{700, 200, 100}
 	guild := sampling.Planner{Config: config}.Relays(sizes)
-	for i, relay := range guild.Chosen {
+	for i, relay := range guild.Sampled {
 		above := guild.Recipient(i) // It travels to the relay in the tracestate.
 		plan := sampling.Planner{Config: config, Above: above}.Plan(sizes[relay])
-		fmt.Println("relay", relay, "traces", len(plan.Chosen), "which stand for", above.Recipient(plan).Weight, "each")
+		fmt.Println("relay", relay, "traces", len(plan.Sampled), "which stand for", above.Recipient(plan).Weight, "each")
 	}
 	// Output:
 	// relay 0 traces 7 which stand for 100 each
@@ -154,7 +154,7 @@ func ExamplePlanner_Relays() {
 // One fan-out to 10,000 every 100 milliseconds would choose 100 a second.
 func ExamplePlanner_Plan() {
 	planner := sampling.Planner{
-		Config: sampling.Config{SpansPerSecond: 20},
+		Config: sampling.GroupConfig{SpansPerSecond: 20},
 		Rate:   sampling.NewRate(10 * time.Second), // Shared by all that plan for this group.
 	}
 	for range 1000 {
@@ -193,7 +193,7 @@ func ExampleNewStream() {
 func ExampleFanout_Root() {
 	state, _ := trace.ParseTraceState("ot=th:c;rv:d0000000000000,vendor=1")
 	broadcast := trace.NewSpanContext(trace.SpanContextConfig{TraceState: state})
-	f := sampling.Fanout{}.Recipient(sampling.Config{MaxSpans: 1}.Plan(10, nil))
+	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{MaxSpans: 1}.Plan(10, nil))
 	root := f.Root(broadcast)
 	fmt.Println(root)
 	p, _ := sampling.TraceProbability(root)
@@ -203,25 +203,25 @@ func ExampleFanout_Root() {
 	// 0.025
 }
 
-func ExampleWithoutThreshold() {
+func ExampleClearThreshold() {
 	state, _ := trace.ParseTraceState("vendor=1,ot=th:c;rv:d0000000000000")
-	fmt.Println(sampling.WithoutThreshold(state))
+	fmt.Println(sampling.ClearThreshold(state))
 	// Output: ot=rv:d0000000000000,vendor=1
 }
 
-func ExampleControl_Register() {
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+func ExampleControl_RegisterMetrics() {
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	if err != nil {
 		panic(err)
 	}
 	reader := sdkmetric.NewManualReader() // A program has one that exports.
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("example")
-	registration, err := control.Register(meter)
+	registration, err := control.RegisterMetrics(meter)
 	if err != nil {
 		panic(err)
 	}
 	defer registration.Unregister() //nolint:errcheck // The program ends.
-	if _, err := sampling.RegisterIgnored(meter); err != nil {
+	if _, err := sampling.RegisterMetrics(meter); err != nil {
 		panic(err)
 	}
 

@@ -120,7 +120,7 @@ func FuzzFanoutFrom(f *testing.F) {
 		if err != nil || state.Get("waybill") != member { // With a comma it is several members.
 			return
 		}
-		got := sampling.FanoutFrom(state)
+		got := sampling.FanoutFromTraceState(state)
 		if got != (sampling.Fanout{}) && !within(got) {
 			t.Fatalf("%q gave %+v", member, got)
 		}
@@ -130,8 +130,8 @@ func FuzzFanoutFrom(f *testing.F) {
 		if got == (sampling.Fanout{}) {
 			return
 		}
-		again := got.Put(state)
-		if back := sampling.FanoutFrom(again); back != got {
+		again := got.AddTo(state)
+		if back := sampling.FanoutFromTraceState(again); back != got {
 			t.Fatalf("%q gave %+v, and that %+v", member, got, back)
 		}
 		if rest := others(again); !slices.Equal(rest, []string{"a=1", "z=2"}) {
@@ -161,14 +161,14 @@ func FuzzFanoutRoundTrip(f *testing.F) {
 			text = strings.Join(list, ",")
 		}
 		before := parse(t, text)
-		after := fan.Put(before)
+		after := fan.AddTo(before)
 		if !within(fan) {
 			if after.String() != before.String() {
 				t.Fatalf("%+v was put: %v", fan, after)
 			}
 			return
 		}
-		if got := sampling.FanoutFrom(after); got != fan {
+		if got := sampling.FanoutFromTraceState(after); got != fan {
 			t.Fatalf("%+v came back as %+v", fan, got)
 		}
 		ours := len("waybill=" + after.Get("waybill"))

@@ -31,11 +31,11 @@ func TestRecipient(t *testing.T) {
 	assert.Equal(t, 7, two.Size)
 	assert.Equal(t, 2, two.Depth)
 
-	few := sampling.Config{Curve: flat(t, 0.0025)}.Plan(100, fixed(1))
+	few := sampling.GroupConfig{Curve: flat(t, 0.0025)}.Plan(100, fixed(1))
 	assert.InEpsilon(t, 400, sampling.Fanout{}.Recipient(few).Weight, 1e-12)
 	assert.InEpsilon(t, 0.0025, sampling.Fanout{}.Recipient(few).Probability, 1e-12)
 
-	nobody := sampling.Config{}.Plan(0, nil)
+	nobody := sampling.GroupConfig{}.Plan(0, nil)
 	assert.Equal(t, one, one.Recipient(nobody), "no fan-out, no change")
 	assert.Equal(t, sampling.Fanout{}, sampling.Fanout{}.Recipient(sampling.Plan{}))
 }
@@ -46,9 +46,9 @@ func TestRecipientStopsAtTheBounds(t *testing.T) {
 	half := exactly(1).Plan(2, fixed(1))
 	f, state := sampling.Fanout{}, trace.TraceState{}
 	for range 200 {
-		f = sampling.FanoutFrom(state).Recipient(half)
-		state = f.Put(state)
-		require.Equal(t, f, sampling.FanoutFrom(state))
+		f = sampling.FanoutFromTraceState(state).Recipient(half)
+		state = f.AddTo(state)
+		require.Equal(t, f, sampling.FanoutFromTraceState(state))
 	}
 	assert.Equal(t, sampling.Fanout{Weight: 1e15, Probability: 0.5, Size: 2, Depth: 64}, f)
 }
@@ -79,7 +79,7 @@ func TestFanoutRoundTrip(t *testing.T) {
 		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: 1, MeanBudget: math.SmallestNonzeroFloat64},
 		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
 	} {
-		assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+		assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
 	}
 	random := seeded(t)
 	for range 2000 {
@@ -100,7 +100,7 @@ func TestFanoutRoundTrip(t *testing.T) {
 			f.MeanBudget = math.MaxInt32 * math.Pow(random.Float64(), 8)
 			f.Budget = max(int(f.MeanBudget)+random.IntN(2), 1)
 		}
-		require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+		require.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
 	}
 }
 
@@ -154,7 +154,7 @@ func TestPutLeavesTheAbsurdOut(t *testing.T) {
 			for _, text := range []string{"", "a=1,b=2", "a=1,waybill=w:2;p:0.5;n:2;d:1,b=2"} {
 				state, err := trace.ParseTraceState(text)
 				require.NoError(t, err)
-				assert.Equal(t, text, f.Put(state).String())
+				assert.Equal(t, text, f.AddTo(state).String())
 			}
 		})
 	}

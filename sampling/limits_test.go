@@ -39,7 +39,7 @@ func chosenOf(chosen []int) (counts [3]int) {
 func TestLimitsDoNotStarveEachOther(t *testing.T) {
 	scarce, plentiful := sampling.NewRate(time.Second), sampling.NewRate(time.Second)
 	planner := sampling.Planner{
-		Config: sampling.Config{Curve: flat(t, 0.5)}, Random: fixed(1), LimitOf: limitOf,
+		Config: sampling.GroupConfig{Curve: flat(t, 0.5)}, Random: fixed(1), LimitOf: limitOf,
 		Limits: []sampling.Limit{
 			{Rate: scarce, SpansPerSecond: 50, Share: 0.9},      // 4,500 wanted
 			{Rate: plentiful, SpansPerSecond: 500, Share: 0.08}, // 400 wanted
@@ -51,7 +51,7 @@ func TestLimitsDoNotStarveEachOther(t *testing.T) {
 		planner.Now += time.Second / 10
 		p := planner.Plan(1000)
 		require.False(t, p.Shed)
-		for i, n := range chosenOf(p.Chosen) {
+		for i, n := range chosenOf(p.Sampled) {
 			counts[i] += n
 		}
 	}
@@ -88,7 +88,7 @@ func TestLimitsAreUnbiased(t *testing.T) {
 	total := func(weight func(p sampling.Plan, limit int) float64) func() float64 {
 		return func() float64 {
 			p, sum := plan(), 0.0
-			for _, position := range p.Chosen {
+			for _, position := range p.Sampled {
 				sum += float64(position) * weight(p, limitOf(position))
 			}
 			return sum
@@ -98,7 +98,7 @@ func TestLimitsAreUnbiased(t *testing.T) {
 	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 { return p.Weight() })),
 		"the limits are forgotten")
 	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 {
-		return float64(p.Size) / float64(len(p.Chosen))
+		return float64(p.Size) / float64(len(p.Sampled))
 	})), "as if all were alike")
 }
 
@@ -121,10 +121,10 @@ func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
 				},
 			}.Relays(sizes)
 			var sum float64
-			for i, relay := range relays.Chosen {
+			for i, relay := range relays.Sampled {
 				above := relays.Recipient(i)
 				p := sampling.Planner{Config: exactly(1000), Above: above, Random: random}.Plan(sizes[relay])
-				sum += float64(len(p.Chosen)) * above.Recipient(p).Weight * factor(above)
+				sum += float64(len(p.Sampled)) * above.Recipient(p).Weight * factor(above)
 			}
 			return sum
 		}
@@ -162,7 +162,7 @@ func TestLastResortOfSeveralLimits(t *testing.T) {
 	assert.Zero(t, fanouts)
 }
 
-// hostile is what a peer may say of a message, however absurd, that [FanoutFrom]
+// hostile is what a peer may say of a message, however absurd, that [FanoutFromTraceState]
 // takes.
 var hostile = []sampling.Fanout{
 	{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
@@ -175,10 +175,10 @@ var hostile = []sampling.Fanout{
 // A peer's budget is never more than what this program would choose by itself.
 func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
 	for _, f := range hostile {
-		require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})), "otherwise this test shows nothing")
+		require.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})), "otherwise this test shows nothing")
 		for _, n := range []int{1, 10, 100, 1000, 100_000} {
-			own := int(sampling.Config{}.Expected(n))
-			assert.LessOrEqual(t, len(sampling.Planner{Above: f}.Plan(n).Chosen), own+1, "%+v of %d", f, n)
+			own := int(sampling.GroupConfig{}.Expected(n))
+			assert.LessOrEqual(t, len(sampling.Planner{Above: f}.Plan(n).Sampled), own+1, "%+v of %d", f, n)
 			assert.LessOrEqual(t, sampling.Planner{Above: f}.Relays([]int{n}).Spans, own+1)
 		}
 	}
@@ -190,7 +190,7 @@ func TestBudgetsOfPeersKeepToRates(t *testing.T) {
 	const perSecond, seconds = 20, 60
 	for _, f := range hostile {
 		for name, planner := range map[string]sampling.Planner{
-			"group": {Config: sampling.Config{SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond}},
+			"group": {Config: sampling.GroupConfig{SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond}},
 			"kind": {Limits: []sampling.Limit{{
 				Rate: sampling.NewRate(time.Second), SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond, Share: 1,
 			}}},
@@ -204,7 +204,7 @@ func TestBudgetsOfPeersKeepToRates(t *testing.T) {
 					if relays {
 						chosen = planner.Relays([]int{500, 500}).Spans
 					} else {
-						chosen = len(planner.Plan(1000).Chosen)
+						chosen = len(planner.Plan(1000).Sampled)
 					}
 					spans += chosen
 					if i >= 100 {

@@ -35,6 +35,6 @@ func flat(t testing.TB, probability float64) sampling.Curve {
 }
 
 // exactly is the configuration that chooses k of any n above it.
-func exactly(k int) sampling.Config {
-	return sampling.Config{Curve: sampling.Always(), MaxSpans: k}
+func exactly(k int) sampling.GroupConfig {
+	return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k}
 }

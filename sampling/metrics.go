@@ -43,7 +43,7 @@ var ignoredFigures = []observe.Counter[uint64]{{
 	Value:       func(n uint64) uint64 { return n },
 }}
 
-// Register reports what the last resorts have shed ([Rate.Shed]) as OpenTelemetry
+// RegisterMetrics reports what the last resorts have shed ([Rate.Shed]) as OpenTelemetry
 // metrics: observable counters under names that begin with waybill.sampling.shed,
 // by the group (waybill.fanout.group) or the kind (waybill.process.kind) that they
 // belong to, read whenever something collects.
@@ -53,7 +53,7 @@ var ignoredFigures = []observe.Counter[uint64]{{
 // Unregister on the result; until then c is kept. An error comes from the meter,
 // from there being none, or from c being registered with it and the same attrs
 // already, and then nothing is registered.
-func (c *Control) Register(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+func (c *Control) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	return registered(observe.Sums(&c.metrics, meter, c.shed, shedFigures, attrs))
 }
 
@@ -71,10 +71,10 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	}
 }
 
-// RegisterIgnored reports [Ignored] as an OpenTelemetry metric, the observable
+// RegisterMetrics reports [Ignored] as an OpenTelemetry metric, the observable
 // counter waybill.sampling.ignored. It is of the whole program: register it once.
-// Else it is as [Control.Register].
-func RegisterIgnored(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+// Else it is as [Control.RegisterMetrics].
+func RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	return registered(observe.Counters(&ignoredMetrics, meter, Ignored, ignoredFigures, attrs))
 }
 

@@ -45,7 +45,7 @@ func measured(t *testing.T, reader sdkmetric.Reader) map[string]int64 {
 func TestMetricsOfWhatWasShed(t *testing.T) {
 	control := newControl(t)
 	meter, reader := newMeter()
-	registration, err := control.Register(meter, attribute.String("system", "main"))
+	registration, err := control.RegisterMetrics(meter, attribute.String("system", "main"))
 	require.NoError(t, err)
 	assert.Empty(t, measured(t, reader))
 
@@ -72,19 +72,19 @@ func TestMetricsOfWhatWasShed(t *testing.T) {
 
 func TestMetricOfWhatWasIgnored(t *testing.T) {
 	meter, reader := newMeter()
-	_, err := sampling.RegisterIgnored(meter)
+	_, err := sampling.RegisterMetrics(meter)
 	require.NoError(t, err)
 	before := measured(t, reader)["waybill.sampling.ignored{}"]
 	forged, err := trace.ParseTraceState("waybill=w:-1")
 	require.NoError(t, err)
-	assert.Zero(t, sampling.FanoutFrom(forged))
+	assert.Zero(t, sampling.FanoutFromTraceState(forged))
 	assert.Equal(t, before+1, measured(t, reader)["waybill.sampling.ignored{}"])
 }
 
 func TestRegisterWithoutAMeter(t *testing.T) {
-	registration, err := newControl(t).Register(nil)
+	registration, err := newControl(t).RegisterMetrics(nil)
 	assert.Nil(t, registration)
 	require.ErrorContains(t, err, "sampling: metrics: no meter")
-	_, err = sampling.RegisterIgnored(nil)
+	_, err = sampling.RegisterMetrics(nil)
 	require.ErrorContains(t, err, "sampling: metrics: no meter")
 }

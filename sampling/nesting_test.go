@@ -95,8 +95,8 @@ type outcome struct {
 
 // nesting plays broadcasts over trees.
 type nesting struct {
-	config sampling.Config
-	lower  sampling.Config // of all but the first
+	config sampling.GroupConfig
+	lower  sampling.GroupConfig // of all but the first
 	random *rand.Rand
 	wire   bool // what relays get goes through a tracestate
 
@@ -104,7 +104,7 @@ type nesting struct {
 	weight func(f sampling.Fanout, p sampling.Plan) float64
 }
 
-func newNesting(config sampling.Config, seed uint64) *nesting {
+func newNesting(config sampling.GroupConfig, seed uint64) *nesting {
 	return &nesting{
 		config: config, lower: config, random: fixed(seed),
 		weight: func(f sampling.Fanout, p sampling.Plan) float64 { return f.Recipient(p).Weight },
@@ -124,7 +124,7 @@ func (g *nesting) relay(n *node, above sampling.Fanout, o *outcome, top bool) {
 	}
 	if len(n.low) == 0 {
 		p := planner.Plan(n.real)
-		for _, i := range p.Chosen {
+		for _, i := range p.Sampled {
 			w := g.weight(above, p)
 			o.leaves = append(o.leaves, n.from+i)
 			o.weights += w
@@ -140,10 +140,10 @@ func (g *nesting) relay(n *node, above sampling.Fanout, o *outcome, top bool) {
 	if top {
 		o.planned = plan.Spans
 	}
-	for j, i := range plan.Chosen {
+	for j, i := range plan.Sampled {
 		f := plan.Recipient(j)
 		if g.wire {
-			f = sampling.FanoutFrom(f.Put(trace.TraceState{}))
+			f = sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{}))
 		}
 		if len(n.low[i].low) == 0 {
 			o.relays += f.Weight
@@ -188,8 +188,8 @@ func (n *node) announced() (sum int) {
 
 // budgets range from a fraction of a span to more than most relays have
 // recipients.
-func budgets(t *testing.T, announced int) map[string]sampling.Config {
-	return map[string]sampling.Config{
+func budgets(t *testing.T, announced int) map[string]sampling.GroupConfig {
+	return map[string]sampling.GroupConfig{
 		"as the curve has it": {}, "60": exactly(60), "7": exactly(7), "1": exactly(1),
 		"a quarter": {Curve: flat(t, 0.25/float64(announced))}, "one in 23": {Curve: flat(t, 0.0431)},
 	}
@@ -199,7 +199,7 @@ func budgets(t *testing.T, announced int) map[string]sampling.Config {
 func TestNestingKeepsItsBudget(t *testing.T) {
 	for name, tree := range trees() {
 		list := budgets(t, tree.announced())
-		list["400"], list["all"] = exactly(400), sampling.Config{Curve: sampling.Always()}
+		list["400"], list["all"] = exactly(400), sampling.GroupConfig{Curve: sampling.Always()}
 		for budget, config := range list {
 			t.Run(name+"/"+budget, func(t *testing.T) {
 				g := newNesting(config, 1)
@@ -221,7 +221,7 @@ func TestNestingKeepsItsBudget(t *testing.T) {
 // and every budget is used up.
 func TestNestedWeightsSumToTheSize(t *testing.T) {
 	for _, tree := range []node{uneven(64, true), deep(true), uneven(1, true)} {
-		for _, config := range []sampling.Config{{}, exactly(200), exactly(7), exactly(1), {Curve: sampling.Always()}} {
+		for _, config := range []sampling.GroupConfig{{}, exactly(200), exactly(7), exactly(1), {Curve: sampling.Always()}} {
 			g := newNesting(config, 2)
 			for range 60 {
 				o := g.broadcast(&tree)
@@ -264,7 +264,7 @@ func TestNestedCapsAreUnbiased(t *testing.T) {
 	for _, tree := range []node{uneven(64, true), uneven(64, false), deep(true), deep(false)} {
 		for _, most := range []int{1, 2, 5} {
 			g := newNesting(exactly(60), 7)
-			g.lower = sampling.Config{MaxSpans: most}
+			g.lower = sampling.GroupConfig{MaxSpans: most}
 			require.NoError(t, checkTotal(totalLatency(tree.recipients()), 4000, func() float64 {
 				o := g.broadcast(&tree)
 				if len(tree.low[0].low) > 0 && len(o.leaves) > most*len(tree.low) {

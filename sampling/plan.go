@@ -9,10 +9,10 @@ import (
 	"math/rand/v2"
 )
 
-// Config says how many recipients of a fan-out keep the trace. The zero value
+// GroupConfig says how many recipients of a fan-out keep the trace. The zero value
 // is the default: [DefaultCurve], no cap and no rate. A [Control] refuses negative
 // numbers; where there is none, they mean what zero means.
-type Config struct {
+type GroupConfig struct {
 	// Curve gives the share by the size of the fan-out.
 	Curve Curve `json:"curve"`
 	// MaxSpans caps the number of recipients chosen in one fan-out. Zero
@@ -31,7 +31,7 @@ type Config struct {
 
 // Expected returns k̄, the mean number of recipients chosen out of n, as long as
 // no rate asks for less.
-func (c Config) Expected(n int) float64 {
+func (c GroupConfig) Expected(n int) float64 {
 	if n <= 0 {
 		return 0
 	}
@@ -40,14 +40,14 @@ func (c Config) Expected(n int) float64 {
 }
 
 // limit is how many of n may be chosen at most.
-func (c Config) limit(n int) int {
+func (c GroupConfig) limit(n int) int {
 	if c.MaxSpans > 0 {
 		return min(n, c.MaxSpans)
 	}
 	return n
 }
 
-func (c Config) validate() error {
+func (c GroupConfig) validate() error {
 	if c.MaxSpans < 0 {
 		return fmt.Errorf("%w: max_spans is %d", ErrSettings, c.MaxSpans)
 	}
@@ -72,9 +72,9 @@ type Plan struct {
 	Size int
 	// Expected is the mean number of recipients that plans like this choose, k̄.
 	Expected float64
-	// Chosen holds the positions of the k recipients that keep the trace,
+	// Sampled holds the positions of the k recipients that keep the trace,
 	// ascending, each in [0, Size). It belongs to the caller.
-	Chosen []int
+	Sampled []int
 	// Shed reports that the rate's last resort left nobody chosen. Estimates
 	// must leave such a fan-out out: mark its span with [ShedKey].
 	Shed bool
@@ -86,20 +86,20 @@ type Plan struct {
 }
 
 // Plan chooses which of n recipients keep the trace: k = ⌊k̄⌋ or ⌈k̄⌉ of them,
-// at random so that the mean of k is [Config.Expected], every set of k equally
+// at random so that the mean of k is [GroupConfig.Expected], every set of k equally
 // likely. It draws k random numbers (none if all n are chosen), and one more if
 // k̄ is not whole, from random, or from the runtime's generator if random is
-// nil. Up to 64 chosen it allocates Chosen and nothing else.
+// nil. Up to 64 chosen it allocates Sampled and nothing else.
 //
 // It is a [Planner] that knows of no other fan-out above or before this one.
-func (c Config) Plan(n int, random *rand.Rand) Plan {
+func (c GroupConfig) Plan(n int, random *rand.Rand) Plan {
 	pl := Planner{Config: c, Random: random}
 	return pl.planInto(nil, n)
 }
 
-// PlanInto is [Config.Plan] with Chosen appended to buf[:0], so that a buffer
+// PlanInto is [GroupConfig.Plan] with Sampled appended to buf[:0], so that a buffer
 // can be used again.
-func (c Config) PlanInto(buf []int, n int, random *rand.Rand) Plan {
+func (c GroupConfig) PlanInto(buf []int, n int, random *rand.Rand) Plan {
 	pl := Planner{Config: c, Random: random}
 	return pl.planInto(buf, n)
 }

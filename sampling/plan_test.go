@@ -16,15 +16,15 @@ import (
 )
 
 // requirePlan requires what must hold for every plan.
-func requirePlan(t *testing.T, c sampling.Config, n int, p sampling.Plan) {
+func requirePlan(t *testing.T, c sampling.GroupConfig, n int, p sampling.Plan) {
 	t.Helper()
 	require.Equal(t, max(n, 0), p.Size)
 	require.InDelta(t, c.Expected(n), p.Expected, 0)
-	k := float64(len(p.Chosen))
+	k := float64(len(p.Sampled))
 	require.True(t, k == math.Floor(p.Expected) || k == math.Ceil(p.Expected), "k = %v, mean %v", k, p.Expected)
-	for i, x := range p.Chosen {
+	for i, x := range p.Sampled {
 		require.True(t, x >= 0 && x < n, "%d of %d", x, n)
-		require.True(t, i == 0 || p.Chosen[i-1] < x, "distinct and ascending: %v", p.Chosen)
+		require.True(t, i == 0 || p.Sampled[i-1] < x, "distinct and ascending: %v", p.Sampled)
 	}
 }
 
@@ -32,7 +32,7 @@ func TestPlanInvariants(t *testing.T) {
 	random := seeded(t)
 	for range 3000 {
 		n := 1 + random.IntN(1<<(1+random.IntN(12)))
-		c := sampling.Config{MaxSpans: random.IntN(200) - 20}
+		c := sampling.GroupConfig{MaxSpans: random.IntN(200) - 20}
 		switch random.IntN(4) {
 		case 0:
 			c.Curve = flat(t, 1-random.Float64())
@@ -44,7 +44,7 @@ func TestPlanInvariants(t *testing.T) {
 		p := c.Plan(n, random)
 		requirePlan(t, c, n, p)
 		if c.MaxSpans > 0 {
-			require.LessOrEqual(t, len(p.Chosen), c.MaxSpans)
+			require.LessOrEqual(t, len(p.Sampled), c.MaxSpans)
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestPlanOfEverySize(t *testing.T) {
 	check := func(n, k int) {
 		p := exactly(k).Plan(n, random)
 		requirePlan(t, exactly(k), n, p)
-		require.Len(t, p.Chosen, min(n, k))
+		require.Len(t, p.Sampled, min(n, k))
 	}
 	for n := 1; n <= 40; n++ {
 		for k := 1; k <= n+1; k++ {
@@ -72,15 +72,15 @@ func TestPlanOfEverySize(t *testing.T) {
 
 func TestPlanOfNobody(t *testing.T) {
 	for _, n := range []int{0, -1, math.MinInt} {
-		p := sampling.Config{}.Plan(n, nil)
+		p := sampling.GroupConfig{}.Plan(n, nil)
 		assert.Equal(t, sampling.Plan{}, p)
 		assert.Zero(t, p.Weight())
-		assert.Zero(t, sampling.Config{}.Expected(n))
+		assert.Zero(t, sampling.GroupConfig{}.Expected(n))
 	}
 }
 
 func TestExpected(t *testing.T) {
-	var c sampling.Config
+	var c sampling.GroupConfig
 	assert.InDelta(t, 1, c.Expected(1), 0)
 	assert.InDelta(t, 10, c.Expected(100), 0)
 	assert.InEpsilon(t, 10, c.Expected(1000), 1e-12)
@@ -88,9 +88,9 @@ func TestExpected(t *testing.T) {
 	assert.InDelta(t, 100, c.Expected(100_000), 0)
 	for _, n := range []int{1, 5, 1000, 100_000} {
 		for _, most := range []int{-1, 0} {
-			assert.InDelta(t, c.Expected(n), sampling.Config{MaxSpans: most}.Expected(n), 0, "no cap")
+			assert.InDelta(t, c.Expected(n), sampling.GroupConfig{MaxSpans: most}.Expected(n), 0, "no cap")
 		}
-		capped := sampling.Config{MaxSpans: 7}.Expected(n)
+		capped := sampling.GroupConfig{MaxSpans: 7}.Expected(n)
 		assert.InDelta(t, min(c.Expected(n), 7), capped, 0)
 	}
 	assert.InDelta(t, 3, exactly(7).Expected(3), 0)
@@ -100,20 +100,20 @@ func TestPlanRoundsToTheRightMean(t *testing.T) {
 	const trials = 20_000
 	for seed, n := range []int{1, 2, 3, 7, 50, 100, 101, 1000, 3333, 100_000} {
 		random := fixed(uint64(seed))
-		var c sampling.Config
+		var c sampling.GroupConfig
 		var buf []int
 		require.NoError(t, checkMean(c.Expected(n), trials, func() int {
 			p := c.PlanInto(buf, n, random)
-			buf = p.Chosen
-			return len(p.Chosen)
+			buf = p.Sampled
+			return len(p.Sampled)
 		}), "n = %d", n)
 	}
-	small := sampling.Config{Curve: flat(t, 0.0025)}
+	small := sampling.GroupConfig{Curve: flat(t, 0.0025)}
 	random := fixed(99)
-	require.NoError(t, checkMean(0.25, trials, func() int { return len(small.Plan(100, random).Chosen) }))
+	require.NoError(t, checkMean(0.25, trials, func() int { return len(small.Plan(100, random).Sampled) }))
 
 	// Negative controls: rounding down, to the nearest, and by a fair coin.
-	mean := sampling.Config{}.Expected(7) // 2.65
+	mean := sampling.GroupConfig{}.Expected(7) // 2.65
 	require.Error(t, checkMean(mean, trials, func() int { return int(mean) }))
 	require.Error(t, checkMean(mean, trials, func() int { return int(math.Round(mean)) }))
 	require.Error(t, checkMean(mean, trials, func() int { return int(mean) + random.IntN(2) }))
@@ -125,20 +125,20 @@ func TestWeightsSumToTheSize(t *testing.T) {
 	random, missed := seeded(t), 0
 	for range 2000 {
 		n := 1 + random.IntN(200_000)
-		c := sampling.Config{MaxSpans: random.IntN(100)}
+		c := sampling.GroupConfig{MaxSpans: random.IntN(100)}
 		if random.IntN(2) == 0 {
 			c.Curve = flat(t, max(random.Float64(), 1/float64(n)))
 		}
 		p := c.Plan(n, random)
 		require.GreaterOrEqual(t, p.Expected, 1.0)
-		require.NotEmpty(t, p.Chosen, "there is always one to stand for all")
-		require.InDelta(t, float64(p.Size)/float64(len(p.Chosen)), p.Weight(), 0, "the quotient of two whole numbers")
+		require.NotEmpty(t, p.Sampled, "there is always one to stand for all")
+		require.InDelta(t, float64(p.Size)/float64(len(p.Sampled)), p.Weight(), 0, "the quotient of two whole numbers")
 		sum := 0.0
-		for range p.Chosen {
+		for range p.Sampled {
 			sum += p.Weight()
 		}
 		require.InEpsilon(t, float64(n), sum, 1e-9)
-		if math.Abs(p.Expected-float64(len(p.Chosen))) > 1e-9 {
+		if math.Abs(p.Expected-float64(len(p.Sampled))) > 1e-9 {
 			missed++
 		}
 	}
@@ -149,35 +149,35 @@ func TestWeightsSumToTheSize(t *testing.T) {
 func TestPlanIntoUsesItsBuffer(t *testing.T) {
 	buf := []int{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}
 	p := exactly(10).PlanInto(buf, 1000, fixed(1))
-	assert.Same(t, &buf[0], &p.Chosen[0])
-	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Chosen, p.Chosen, "what was in it does not matter")
+	assert.Same(t, &buf[0], &p.Sampled[0])
+	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Sampled, p.Sampled, "what was in it does not matter")
 
 	short := make([]int, 3, 5)
 	p = exactly(10).PlanInto(short, 1000, fixed(1))
-	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Chosen, p.Chosen, "nor its size")
+	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Sampled, p.Sampled, "nor its size")
 	assert.Equal(t, []int{0, 0, 0}, short)
 }
 
 func TestPlanDependsOnItsSourceOnly(t *testing.T) {
-	var c sampling.Config
+	var c sampling.GroupConfig
 	one, same := c.Plan(5000, fixed(3)), c.Plan(5000, fixed(3))
 	assert.Equal(t, one, same)
-	assert.NotEqual(t, c.Plan(5000, fixed(3)).Chosen, c.Plan(5000, fixed(4)).Chosen)
+	assert.NotEqual(t, c.Plan(5000, fixed(3)).Sampled, c.Plan(5000, fixed(4)).Sampled)
 	first := c.Plan(1_000_000_000, nil)
-	assert.NotEqual(t, first.Chosen, c.Plan(1_000_000_000, nil).Chosen, "the runtime's generator goes on")
+	assert.NotEqual(t, first.Sampled, c.Plan(1_000_000_000, nil).Sampled, "the runtime's generator goes on")
 }
 
 func TestPlanInManyGoroutines(t *testing.T) {
-	c := sampling.Config{MaxSpans: 80}
+	c := sampling.GroupConfig{MaxSpans: 80}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			var buf []int
 			for range 200 {
 				p := c.PlanInto(buf, 200_000, nil)
-				buf = p.Chosen
-				assert.Len(t, p.Chosen, 80)
-				assert.True(t, slices.IsSorted(p.Chosen))
+				buf = p.Sampled
+				assert.Len(t, p.Sampled, 80)
+				assert.True(t, slices.IsSorted(p.Sampled))
 			}
 		})
 	}

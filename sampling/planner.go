@@ -9,10 +9,10 @@ import (
 )
 
 // Planner is all that a plan depends on. It is a value; only the rates in it,
-// if any, are shared between plans. The zero value plans as the zero [Config] does.
+// if any, are shared between plans. The zero value plans as the zero [GroupConfig] does.
 type Planner struct {
 	// Config says how many to choose.
-	Config Config
+	Config GroupConfig
 	// Above is what the message that fans out stands for. If it has a budget, as
 	// many are chosen. But it may come from another program: there is never more than
 	// one above what Config would choose by itself, and all rates and caps hold.
@@ -37,17 +37,17 @@ type Planner struct {
 type Limit struct {
 	// Rate is the load of all that share the limit. Nil limits nothing.
 	Rate *Rate
-	// SpansPerSecond and MaxSpansPerSecond are as in [Config].
+	// SpansPerSecond and MaxSpansPerSecond are as in [GroupConfig].
 	SpansPerSecond, MaxSpansPerSecond float64
 	// Share is the share of the recipients that are about the limit, in (0, 1].
 	Share float64
 }
 
 // Plan chooses which of n recipients keep the trace, each set of as many equally
-// likely. It costs what [Config.Plan] does.
+// likely. It costs what [GroupConfig.Plan] does.
 func (pl Planner) Plan(n int) Plan { return pl.PlanInto(nil, n) }
 
-// PlanInto is [Planner.Plan] with Chosen appended to buf[:0], so that a buffer
+// PlanInto is [Planner.Plan] with Sampled appended to buf[:0], so that a buffer
 // can be used again.
 func (pl Planner) PlanInto(buf []int, n int) Plan {
 	return pl.planInto(buf, n)
@@ -63,10 +63,10 @@ func (pl *Planner) planInto(buf []int, n int) Plan {
 	if cap(buf) < b.spans {
 		buf = make([]int, 0, b.spans)
 	}
-	p.Chosen = choose(buf[:0], n, b.spans, draw.intN)
-	p.Chosen = p.Chosen[:pl.thin(p.Chosen, p.factors, draw, func(to, from int) { p.Chosen[to] = p.Chosen[from] })]
-	if !pl.admit(p.Chosen, func(int) int { return 1 }) {
-		p.Chosen, p.Shed = p.Chosen[:0], true
+	p.Sampled = choose(buf[:0], n, b.spans, draw.intN)
+	p.Sampled = p.Sampled[:pl.thin(p.Sampled, p.factors, draw, func(to, from int) { p.Sampled[to] = p.Sampled[from] })]
+	if !pl.admit(p.Sampled, func(int) int { return 1 }) {
+		p.Sampled, p.Shed = p.Sampled[:0], true
 	}
 	return p
 }

@@ -17,7 +17,7 @@ import (
 
 func TestPlannerIsConfigWhereThereIsNoMore(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 7, 100, 12_345} {
-		want := sampling.Config{}.Plan(n, fixed(9))
+		want := sampling.GroupConfig{}.Plan(n, fixed(9))
 		assert.Equal(t, want, sampling.Planner{Random: fixed(9)}.Plan(n))
 		assert.Equal(t, want, sampling.Planner{Random: fixed(9), Rate: &sampling.Rate{}}.Plan(n), "and no limit to keep")
 		assert.Equal(t, want, sampling.Planner{Random: fixed(9), Above: someFanout}.Plan(n), "and no budget")
@@ -26,16 +26,16 @@ func TestPlannerIsConfigWhereThereIsNoMore(t *testing.T) {
 
 func TestPlannerScalesWithTheRate(t *testing.T) {
 	planner := sampling.Planner{
-		Config: sampling.Config{SpansPerSecond: 2}, // 20 in a window
+		Config: sampling.GroupConfig{SpansPerSecond: 2}, // 20 in a window
 		Rate:   &sampling.Rate{}, Random: fixed(1),
 	}
 	p := planner.Plan(10_000)
-	assert.Len(t, p.Chosen, 10, "as the curve has it")
+	assert.Len(t, p.Sampled, 10, "as the curve has it")
 	p = planner.Plan(10_000)
-	assert.Len(t, p.Chosen, 10)
+	assert.Len(t, p.Sampled, 10)
 	p = planner.Plan(10_000)
 	assert.InEpsilon(t, 10*20.0/30, p.Expected, 1e-6)
-	assert.InDelta(t, 10_000.0/float64(len(p.Chosen)), p.Weight(), 0, "and the weight follows from what was chosen")
+	assert.InDelta(t, 10_000.0/float64(len(p.Sampled)), p.Weight(), 0, "and the weight follows from what was chosen")
 	for range 30 {
 		p = planner.Plan(10_000)
 	}
@@ -89,18 +89,18 @@ func TestControlOfRates(t *testing.T) {
 	assert.InEpsilon(t, 10*20.0/110, planner.Plan(10_000).Expected, 1e-6)
 
 	for _, rate := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		for _, bad := range []sampling.Config{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
-			next := sampling.DefaultConfiguration()
+		for _, bad := range []sampling.GroupConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
+			next := sampling.DefaultConfig()
 			next.DefaultGroup = bad
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
-			next = sampling.DefaultConfiguration()
-			next.Groups = map[string]sampling.Config{"sessions": bad}
+			next = sampling.DefaultConfig()
+			next.Groups = map[string]sampling.GroupConfig{"sessions": bad}
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
 			require.ErrorContains(t, c.Set(next), `group "sessions"`)
 		}
-		for _, bad := range []sampling.Settings{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
-			next := sampling.DefaultConfiguration()
-			next.Kinds = map[string]sampling.Settings{"session": bad}
+		for _, bad := range []sampling.KindConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
+			next := sampling.DefaultConfig()
+			next.Kinds = map[string]sampling.KindConfig{"session": bad}
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
 			require.ErrorContains(t, c.Set(next), `kind "session"`)
 		}

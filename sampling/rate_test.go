@@ -205,14 +205,14 @@ func (s *service) check() error {
 }
 
 func TestRateOfAService(t *testing.T) {
-	config := sampling.Config{SpansPerSecond: serviceTarget}
+	config := sampling.GroupConfig{SpansPerSecond: serviceTarget}
 	planner := sampling.Planner{Config: config, Rate: sampling.NewRate(serviceWindow * time.Second), Random: fixed(42)}
 	var buf []int
 	var s service
 	s.run(func(n int, now time.Duration) ([]int, float64) {
 		planner.Now = now
 		p := planner.PlanInto(buf, n)
-		buf = p.Chosen
+		buf = p.Sampled
 		return buf, p.Weight()
 	})
 	require.NoError(t, s.check())
@@ -224,8 +224,8 @@ func TestRateNegativeControls(t *testing.T) {
 	random := fixed(42)
 	var none service
 	none.run(func(n int, _ time.Duration) ([]int, float64) {
-		p := sampling.Config{}.Plan(n, random)
-		return p.Chosen, p.Weight()
+		p := sampling.GroupConfig{}.Plan(n, random)
+		return p.Sampled, p.Weight()
 	})
 	require.ErrorContains(t, none.check(), "spans per second")
 	require.NotContains(t, none.check().Error(), "total")
@@ -236,21 +236,21 @@ func TestRateNegativeControls(t *testing.T) {
 		if now.Truncate(time.Second) != second {
 			second, left = now.Truncate(time.Second), serviceTarget
 		}
-		p := sampling.Config{}.Plan(n, random)
-		kept := min(len(p.Chosen), int(left))
+		p := sampling.GroupConfig{}.Plan(n, random)
+		kept := min(len(p.Sampled), int(left))
 		left -= float64(kept)
-		return p.Chosen[:kept], p.Weight()
+		return p.Sampled[:kept], p.Weight()
 	})
 	require.ErrorContains(t, dropped.check(), "total")
 
 	var counted service // N/k where less than one is expected.
 	planner := sampling.Planner{
-		Config: sampling.Config{SpansPerSecond: serviceTarget / 3}, Rate: sampling.NewRate(serviceWindow * time.Second), Random: random,
+		Config: sampling.GroupConfig{SpansPerSecond: serviceTarget / 3}, Rate: sampling.NewRate(serviceWindow * time.Second), Random: random,
 	}
 	counted.run(func(n int, now time.Duration) ([]int, float64) {
 		planner.Now = now
 		p := planner.Plan(n)
-		return p.Chosen, byCount(p)
+		return p.Sampled, byCount(p)
 	})
 	require.ErrorContains(t, counted.check(), "total")
 }

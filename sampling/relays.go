@@ -16,15 +16,15 @@ type Relays struct {
 	// Spans is how many final recipients this one chooses, provided that the
 	// relays are as large as was said; never more.
 	Spans int
-	// Chosen holds the positions of the relays that keep the trace, because there
+	// Sampled holds the positions of the relays that keep the trace, because there
 	// is something for them to choose; ascending. It belongs to the caller.
-	Chosen []int
+	Sampled []int
 	// Shed reports that the rate's last resort left nobody chosen, as in [Plan].
 	Shed bool
 
 	above   Fanout
 	reached float64
-	shares  []relayShare // of Chosen
+	shares  []relayShare // of Sampled
 }
 
 // relayShare is what one relay gets of a budget.
@@ -65,14 +65,14 @@ func (pl Planner) Relays(sizes []int) Relays {
 	r.Expected, r.reached = b.expected*pl.left(factors), b.reached
 	if b.spans > 0 {
 		room := min(b.spans, relays)
-		r.Chosen, r.shares = make([]int, 0, room), make([]relayShare, 0, room)
+		r.Sampled, r.shares = make([]int, 0, room), make([]relayShare, 0, room)
 		r.shareOut(sizes, b, b.phase(draw.float64()))
 	}
-	r.keep(pl.thin(r.Chosen, factors, draw, func(to, from int) {
-		r.Chosen[to], r.shares[to] = r.Chosen[from], r.shares[from]
-		r.shares[to].factor = factors[pl.limitOf(r.Chosen[to])]
+	r.keep(pl.thin(r.Sampled, factors, draw, func(to, from int) {
+		r.Sampled[to], r.shares[to] = r.Sampled[from], r.shares[from]
+		r.shares[to].factor = factors[pl.limitOf(r.Sampled[to])]
 	}))
-	if !pl.admit(r.Chosen, func(i int) int { return r.shares[i].spans }) {
+	if !pl.admit(r.Sampled, func(i int) int { return r.shares[i].spans }) {
 		r.keep(0)
 		r.Shed = true
 	}
@@ -81,7 +81,7 @@ func (pl Planner) Relays(sizes []int) Relays {
 
 // keep leaves the first n of the chosen relays.
 func (r *Relays) keep(n int) {
-	r.Chosen, r.shares = r.Chosen[:n], r.shares[:n]
+	r.Sampled, r.shares = r.Sampled[:n], r.shares[:n]
 	r.Spans = 0
 	for _, s := range r.shares {
 		r.Spans += s.spans
@@ -117,14 +117,14 @@ func (r *Relays) shareOut(sizes []int, b budget, phase float64) {
 		}
 		next = min(max(next, given), b.spans)
 		if next > given {
-			r.Chosen = append(r.Chosen, i)
+			r.Sampled = append(r.Sampled, i)
 			r.shares = append(r.shares, relayShare{next - given, b.mean * float64(size) / float64(r.Total), 1})
 		}
 		given = next
 	}
 }
 
-// Recipient returns what the relay at Chosen[i] stands for, with its budget. Its
+// Recipient returns what the relay at Sampled[i] stands for, with its budget. Its
 // weight is that of its own span, which is traced if its budget is not zero; what
 // the final recipients stand for follows when it plans its own fan-out with this
 // Above.

@@ -22,14 +22,14 @@ func TestRelays(t *testing.T) {
 	assert.Equal(t, 100, plan.Total)
 	assert.Equal(t, 20, plan.Spans)
 	assert.InDelta(t, 20, plan.Expected, 0)
-	assert.Equal(t, []int{0, 2, 4}, plan.Chosen)
+	assert.Equal(t, []int{0, 2, 4}, plan.Sampled)
 	for i, share := range []int{2, 10, 8} { // Whole shares leave nothing to chance.
 		want := sampling.Fanout{Weight: 1, Probability: 1, Size: 5, Depth: 1, Budget: share, MeanBudget: float64(share)}
 		assert.Equal(t, want, plan.Recipient(i))
 	}
 
 	small := sampling.Planner{Config: exactly(1), Random: fixed(1)}.Relays([]int{25, 25, 25, 25})
-	require.Len(t, small.Chosen, 1)
+	require.Len(t, small.Sampled, 1)
 	relay := small.Recipient(0)
 	assert.Equal(t, sampling.Fanout{Weight: 4, Probability: 0.25, Size: 4, Depth: 1, Budget: 1, MeanBudget: 0.25}, relay,
 		"the relay's own span stands for four")
@@ -40,25 +40,25 @@ func TestRelays(t *testing.T) {
 
 	above := sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
 	for n, k := range map[int]int{0: 0, 1: 1, 6: 6, 7: 7, 1000: 7} {
-		p := sampling.Planner{Above: above, Config: sampling.Config{Curve: sampling.Always()}}.Plan(n)
-		assert.Len(t, p.Chosen, k, "%d", n)
+		p := sampling.Planner{Above: above, Config: sampling.GroupConfig{Curve: sampling.Always()}}.Plan(n)
+		assert.Len(t, p.Sampled, k, "%d", n)
 		assert.InDelta(t, p.Expected, min(6.5, float64(n)), 0)
 	}
 	p := sampling.Planner{Above: above}.Plan(1000)
 	assert.InDelta(t, 1000/6.5, p.Weight(), 0, "not 1000/7: it might have been 6")
-	p = sampling.Planner{Above: above, Config: sampling.Config{MaxSpans: 4}}.Plan(1000)
-	assert.Len(t, p.Chosen, 4, "a cap of its own holds")
+	p = sampling.Planner{Above: above, Config: sampling.GroupConfig{MaxSpans: 4}}.Plan(1000)
+	assert.Len(t, p.Sampled, 4, "a cap of its own holds")
 	assert.InDelta(t, 250, p.Weight(), 0)
 
 	for _, sizes := range [][]int{nil, {}, {0}, {0, -1}} {
 		none := sampling.Planner{}.Relays(sizes)
-		assert.Empty(t, none.Chosen)
+		assert.Empty(t, none.Sampled)
 		assert.Zero(t, none.Spans)
 	}
-	huge := sampling.Planner{Config: sampling.Config{Curve: sampling.Always()}}.Relays([]int{math.MaxInt, math.MaxInt, 1})
-	for i := range huge.Chosen {
+	huge := sampling.Planner{Config: sampling.GroupConfig{Curve: sampling.Always()}}.Relays([]int{math.MaxInt, math.MaxInt, 1})
+	for i := range huge.Sampled {
 		f := huge.Recipient(i)
-		assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})), "within the bounds")
+		assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})), "within the bounds")
 	}
 }
 
@@ -75,10 +75,10 @@ func TestWeightAndProbabilityGiveTheFanoutsOwnWeight(t *testing.T) {
 		planner := sampling.Planner{Config: exactly(1 + random.IntN(100)), Random: random}
 		for range 3 {
 			plan := planner.Relays(sizes)
-			if len(plan.Chosen) == 0 {
+			if len(plan.Sampled) == 0 {
 				break
 			}
-			relay := plan.Recipient(random.IntN(len(plan.Chosen)))
+			relay := plan.Recipient(random.IntN(len(plan.Sampled)))
 			require.InEpsilon(t, max(f.Weight, 1), relay.Weight*relay.Probability, 1e-12)
 			f, planner.Above = relay, relay
 			p := planner.Plan(1 + random.IntN(99))
@@ -109,13 +109,13 @@ func TestRelaysAtTheEdges(t *testing.T) {
 		above.Budget = max(int(above.MeanBudget)+random.IntN(2), 1)
 		for _, source := range []constant{0, 1 << 11, 1<<64 - 1, 1 << 63} {
 			plan := sampling.Planner{
-				Config: sampling.Config{Curve: sampling.Always()}, Above: above, Random: rand.New(source),
+				Config: sampling.GroupConfig{Curve: sampling.Always()}, Above: above, Random: rand.New(source),
 			}.Relays(sizes)
 			spans := 0
-			for i := range plan.Chosen {
+			for i := range plan.Sampled {
 				f := plan.Recipient(i)
 				spans += f.Budget
-				require.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+				require.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
 			}
 			require.Equal(t, min(above.Budget, total), spans)
 		}
@@ -129,9 +129,9 @@ func TestRelaysAllocations(t *testing.T) {
 	}
 	planner := sampling.Planner{Config: exactly(100), Random: fixed(1)}
 	assert.InDelta(t, 2, testing.AllocsPerRun(50, func() { _ = planner.Relays(sizes) }), 0, "what it returns")
-	planner.Config = sampling.Config{Curve: flat(t, 1e-9)}
+	planner.Config = sampling.GroupConfig{Curve: flat(t, 1e-9)}
 	assert.Zero(t, testing.AllocsPerRun(50, func() { _ = planner.Relays(sizes) }))
 	planner.Above = sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
 	buf := make([]int, 0, 7)
-	assert.Zero(t, testing.AllocsPerRun(50, func() { buf = planner.PlanInto(buf, 1000).Chosen }))
+	assert.Zero(t, testing.AllocsPerRun(50, func() { buf = planner.PlanInto(buf, 1000).Sampled }))
 }

@@ -39,7 +39,7 @@ func (f Fanout) Root(parent trace.SpanContext) trace.TraceState {
 		state, _ = state.Insert(otKey, member) // The key is right and the value is digits: no error.
 	}
 	if f.valid() {
-		state, _ = state.Insert(MemberKey, f.member())
+		state, _ = state.Insert(TraceStateKey, f.member())
 	}
 	return state
 }

@@ -80,7 +80,7 @@ func TestRootMultipliesTheProbability(t *testing.T) {
 	p, _ := sampling.TraceProbability(tenth.Root(parentOf(t, 5, "ot=th:0")))
 	assert.InEpsilon(t, 0.1, p, 1e-15)
 	assert.Empty(t, sampling.Fanout{}.Root(parentOf(t, 5, "ot=th:0")).String(), "no fan-out")
-	assert.Equal(t, tenth, sampling.FanoutFrom(tenth.Root(parentOf(t, 5, "ot=th:0"))))
+	assert.Equal(t, tenth, sampling.FanoutFromTraceState(tenth.Root(parentOf(t, 5, "ot=th:0"))))
 }
 
 // TestRootIsConsistent: whatever the parent states, the root is one that a sampler

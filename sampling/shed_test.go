@@ -21,11 +21,11 @@ func TestLastResort(t *testing.T) {
 		return sampling.Planner{Config: config, Rate: rate, Now: now, Random: fixed(1)}.Plan(300)
 	}
 	first := plan(time.Minute)
-	assert.Len(t, first.Chosen, 30, "what is asked for does not matter, only what was admitted")
+	assert.Len(t, first.Sampled, 30, "what is asked for does not matter, only what was admitted")
 	assert.False(t, first.Shed)
 
 	second := plan(time.Minute + 1999*time.Millisecond)
-	assert.Empty(t, second.Chosen)
+	assert.Empty(t, second.Sampled)
 	assert.True(t, second.Shed)
 	assert.Zero(t, second.Weight())
 	assert.InDelta(t, 30, second.Expected, 0)
@@ -33,7 +33,7 @@ func TestLastResort(t *testing.T) {
 
 	relays := sampling.Planner{Config: config, Rate: rate, Now: time.Minute}.Relays([]int{100, 200})
 	assert.True(t, relays.Shed)
-	assert.Empty(t, relays.Chosen)
+	assert.Empty(t, relays.Sampled)
 	assert.Zero(t, relays.Spans)
 
 	above := sampling.Fanout{Weight: 3, Probability: 0.5, Size: 9, Depth: 2, Budget: 7, MeanBudget: 6.5}
@@ -43,13 +43,13 @@ func TestLastResort(t *testing.T) {
 	fanouts, spans := rate.Shed()
 	assert.EqualValues(t, 3, fanouts)
 	assert.EqualValues(t, 30+30+7, spans)
-	assert.Len(t, plan(time.Minute+2*time.Second).Chosen, 30, "within a second of being paid back")
+	assert.Len(t, plan(time.Minute+2*time.Second).Sampled, 30, "within a second of being paid back")
 
 	fanouts, spans = (*sampling.Rate)(nil).Shed()
 	assert.Zero(t, fanouts+spans)
-	assert.Len(t, sampling.Planner{Config: config, Now: time.Minute}.Plan(300).Chosen, 30, "nobody counts")
+	assert.Len(t, sampling.Planner{Config: config, Now: time.Minute}.Plan(300).Sampled, 30, "nobody counts")
 	config.MaxSpansPerSecond = math.SmallestNonzeroFloat64
-	assert.Len(t, plan(time.Hour).Chosen, 30)
+	assert.Len(t, plan(time.Hour).Sampled, 30)
 	assert.True(t, plan(2*time.Hour).Shed, "for ever")
 }
 
@@ -60,16 +60,16 @@ func TestLastResort(t *testing.T) {
 func overloaded(t *testing.T, admitted func(sampling.Plan) bool) (perSecond, estimate float64) {
 	t.Helper()
 	const n, seconds = 100, 4000
-	config := sampling.Config{Curve: flat(t, 0.25/n), MaxSpansPerSecond: 5}
+	config := sampling.GroupConfig{Curve: flat(t, 0.25/n), MaxSpansPerSecond: 5}
 	planner := sampling.Planner{Config: config, Rate: &sampling.Rate{}, Random: fixed(51)}
 	var spans, truth float64
 	for planner.Now < seconds*time.Second {
 		planner.Now += time.Duration(float64(10*time.Millisecond) * planner.Random.ExpFloat64())
 		p := planner.Plan(n)
-		spans += float64(len(p.Chosen))
+		spans += float64(len(p.Sampled))
 		if admitted(p) {
 			truth += n
-			estimate += float64(len(p.Chosen)) * p.Weight()
+			estimate += float64(len(p.Sampled)) * p.Weight()
 		}
 	}
 	return spans / seconds, estimate / truth

@@ -165,7 +165,7 @@ func TestStreamed(t *testing.T) {
 	above := sampling.Fanout{}.Recipient(exactly(1).Plan(10, nil))
 	f := above.Streamed(s)
 	assert.Equal(t, sampling.Fanout{Weight: 40, Probability: 0.25, Size: s.Seen(), Depth: 2}, f)
-	assert.Equal(t, f, sampling.FanoutFrom(f.Put(trace.TraceState{})))
+	assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
 }
 
 func TestStreamDrawsOnePerChosen(t *testing.T) {

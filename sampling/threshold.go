@@ -39,12 +39,12 @@ func TraceProbability(ts trace.TraceState) (float64, bool) {
 	return float64(thresholdEnd-threshold) / thresholdEnd, true
 }
 
-// WithoutThreshold returns ts without the sampling threshold that OpenTelemetry's
+// ClearThreshold returns ts without the sampling threshold that OpenTelemetry's
 // member may have, as it is to be on a span that exists for another reason than
 // that, like the late span of a recipient that was not chosen. The rest of that
 // member moves to the front, as it was changed; nothing is left of one that had
 // nothing else. A ts without a threshold is returned as it is.
-func WithoutThreshold(ts trace.TraceState) trace.TraceState {
+func ClearThreshold(ts trace.TraceState) trace.TraceState {
 	member := ts.Get(otKey)
 	if !hasSubKey(member, thresholdName) {
 		return ts

@@ -39,17 +39,17 @@ func TestWithoutThreshold(t *testing.T) {
 		"a=1,ot=x:th:8":                "a=1,ot=x:th:8",
 		"a=1,t@ot=th:8":                "a=1,t@ot=th:8", // Of a tenant: OpenTelemetry does not say what it means.
 	} {
-		assert.Equal(t, after, sampling.WithoutThreshold(parse(t, before)).String(), before)
+		assert.Equal(t, after, sampling.ClearThreshold(parse(t, before)).String(), before)
 	}
 }
 
 func TestPutErasesTheThreshold(t *testing.T) {
 	state := parse(t, "a=1,ot=th:8;rv:6e6d1a75832a2f,b=2")
 	all := sampling.Fanout{}.Recipient(exactly(10).Plan(10, nil))
-	assert.Equal(t, "waybill=w:1;p:1;n:10;d:1,a=1,ot=th:8;rv:6e6d1a75832a2f,b=2", all.Put(state).String(),
+	assert.Equal(t, "waybill=w:1;p:1;n:10;d:1,a=1,ot=th:8;rv:6e6d1a75832a2f,b=2", all.AddTo(state).String(),
 		"where all are chosen it still holds")
 	some := sampling.Fanout{}.Recipient(exactly(5).Plan(10, nil))
-	assert.Equal(t, "waybill=w:2;p:0.5;n:10;d:1,ot=rv:6e6d1a75832a2f,a=1,b=2", some.Put(state).String())
+	assert.Equal(t, "waybill=w:2;p:0.5;n:10;d:1,ot=rv:6e6d1a75832a2f,a=1,b=2", some.AddTo(state).String())
 }
 
 func TestTraceProbability(t *testing.T) {
@@ -117,11 +117,11 @@ func FuzzThreshold(f *testing.F) {
 			t.Fatalf("%q gave %v, %v; want %v, %v", member, p, ok, want, stated)
 		}
 
-		after := sampling.WithoutThreshold(state)
+		after := sampling.ClearThreshold(state)
 		if _, ok := sampling.TraceProbability(after); ok {
 			t.Fatalf("%q left a threshold: %v", member, after)
 		}
-		if sampling.WithoutThreshold(after).String() != after.String() {
+		if sampling.ClearThreshold(after).String() != after.String() {
 			t.Fatalf("%q is not done at once: %v", member, after)
 		}
 		var want []string

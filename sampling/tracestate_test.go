@@ -63,9 +63,9 @@ func TestPutKeepsTheOtherMembers(t *testing.T) {
 		members(31) + ",ot=rv:abc":               ours + "," + members(31),
 	} {
 		state := parse(t, before)
-		assert.Equal(t, after, f.Put(state).String())
+		assert.Equal(t, after, f.AddTo(state).String())
 		assert.Equal(t, before, state.String(), "the one it came from never changes")
-		assert.Equal(t, f, sampling.FanoutFrom(f.Put(state)))
+		assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(state)))
 	}
 }
 
@@ -77,11 +77,11 @@ func TestFanoutFromReads(t *testing.T) {
 		"w:12.5;p:0.08;n:25;d:2;c:17",     // Of a later version.
 		"w:12.5;p:0.08;n:25;new;d:2;x::1", // Stranger, and still no concern of ours.
 	} {
-		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "a=1,waybill="+member+",z=2")), member)
+		assert.Equal(t, want, sampling.FanoutFromTraceState(parse(t, "a=1,waybill="+member+",z=2")), member)
 	}
 	want.Budget, want.MeanBudget = 17, 17.25
 	for _, member := range []string{"w:12.5;p:0.08;n:25;d:2;b:17;e:17.25", "e:17.25;w:12.5;p:0.08;n:25;b:17;d:2;c:17"} {
-		assert.Equal(t, want, sampling.FanoutFrom(parse(t, "waybill="+member)), member)
+		assert.Equal(t, want, sampling.FanoutFromTraceState(parse(t, "waybill="+member)), member)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 			continue // Not even a tracestate.
 		}
 		before := sampling.Ignored()
-		assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(state), member)
+		assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(state), member)
 		assert.Equal(t, before+1, sampling.Ignored(), "it is counted")
 	}
 	before := sampling.Ignored()
@@ -132,17 +132,17 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		"w:1e+15;p:1;n:1;d:2", "w:1e+15;p:1e-300;n:1;d:1", good + ";a;b2;c;d2;e2;f;g;h;i;j;k;l",
 		good + ";x:" + strings.Repeat("y", 128-len("waybill="+good+";x:")),
 	} {
-		assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybill="+member)), "%s: the others differ in one thing each", member)
+		assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFromTraceState(parse(t, "waybill="+member)), "%s: the others differ in one thing each", member)
 	}
-	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(trace.TraceState{}))
-	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFrom(parse(t, "waybil="+good+",waybill2="+good)))
+	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(trace.TraceState{}))
+	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(parse(t, "waybil="+good+",waybill2="+good)))
 	assert.Equal(t, before, sampling.Ignored(), "absent is not absurd")
 }
 
 // TestAbsurdWeightsDoNotMultiply: what was ignored counts as one.
 func TestAbsurdWeightsDoNotMultiply(t *testing.T) {
 	p := exactly(10).Plan(1000, fixed(1))
-	f := sampling.FanoutFrom(parse(t, "waybill=w:1e300;p:0.1;n:10;d:1")).Recipient(p)
+	f := sampling.FanoutFromTraceState(parse(t, "waybill=w:1e300;p:0.1;n:10;d:1")).Recipient(p)
 	assert.Equal(t, sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}, f)
 }
 
@@ -169,8 +169,8 @@ func TestPutKeepsWithinTheLength(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			state := parse(t, test.before)
-			after := f.Put(state)
-			require.Equal(t, f, sampling.FanoutFrom(after), "ours stays")
+			after := f.AddTo(state)
+			require.Equal(t, f, sampling.FanoutFromTraceState(after), "ours stays")
 			assert.LessOrEqual(t, len(after.String()), max(512, len(test.before)))
 			keys := ""
 			for _, m := range others(after) {
@@ -188,7 +188,7 @@ func TestMemberIsShort(t *testing.T) {
 		Weight: 1e15 / 3, Probability: 1.0000000000000002e-10, Size: math.MaxInt32, Depth: 64,
 		Budget: 1, MeanBudget: 2.2250738585072014e-308,
 	}
-	state := f.Put(trace.TraceState{})
-	require.Equal(t, f, sampling.FanoutFrom(state))
+	state := f.AddTo(trace.TraceState{})
+	require.Equal(t, f, sampling.FanoutFromTraceState(state))
 	assert.LessOrEqual(t, len(state.String()), 128)
 }

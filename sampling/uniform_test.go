@@ -14,11 +14,11 @@ import (
 )
 
 // planner returns a function that plans again and again into one buffer.
-func planner(c sampling.Config, n int, seed uint64) func() []int {
+func planner(c sampling.GroupConfig, n int, seed uint64) func() []int {
 	random := fixed(seed)
 	var buf []int
 	return func() []int {
-		buf = c.PlanInto(buf, n, random).Chosen
+		buf = c.PlanInto(buf, n, random).Sampled
 		return buf
 	}
 }
@@ -26,19 +26,19 @@ func planner(c sampling.Config, n int, seed uint64) func() []int {
 func TestPlanIsUniform(t *testing.T) {
 	for _, test := range []struct {
 		n, buckets, trials int
-		config             sampling.Config
+		config             sampling.GroupConfig
 	}{
-		{1, 1, 100, sampling.Config{}},
-		{2, 2, 20_000, sampling.Config{}},
-		{7, 7, 20_000, sampling.Config{}},
-		{50, 50, 20_000, sampling.Config{}},
-		{100, 100, 20_000, sampling.Config{}},
-		{101, 101, 20_000, sampling.Config{}},
-		{1000, 1000, 20_000, sampling.Config{}},
-		{100_000, 100, 2000, sampling.Config{}},
-		{100_000, 1000, 2000, sampling.Config{}},
-		{100_000, 100_000, 5000, sampling.Config{}},
-		{100, 100, 40_000, sampling.Config{Curve: flat(t, 0.0025)}}, // Less than one in the mean.
+		{1, 1, 100, sampling.GroupConfig{}},
+		{2, 2, 20_000, sampling.GroupConfig{}},
+		{7, 7, 20_000, sampling.GroupConfig{}},
+		{50, 50, 20_000, sampling.GroupConfig{}},
+		{100, 100, 20_000, sampling.GroupConfig{}},
+		{101, 101, 20_000, sampling.GroupConfig{}},
+		{1000, 1000, 20_000, sampling.GroupConfig{}},
+		{100_000, 100, 2000, sampling.GroupConfig{}},
+		{100_000, 1000, 2000, sampling.GroupConfig{}},
+		{100_000, 100_000, 5000, sampling.GroupConfig{}},
+		{100, 100, 40_000, sampling.GroupConfig{Curve: flat(t, 0.0025)}}, // Less than one in the mean.
 		{100, 100, 2000, exactly(63)},
 		{100, 100, 2000, exactly(64)},
 		{100, 100, 2000, exactly(65)}, // The table is no longer on the stack.
@@ -55,10 +55,10 @@ func TestPlanIsUniform(t *testing.T) {
 func TestPlanPairsAreUniform(t *testing.T) {
 	for _, test := range []struct {
 		n, trials int
-		config    sampling.Config
+		config    sampling.GroupConfig
 	}{
-		{7, 20_000, sampling.Config{}},
-		{50, 20_000, sampling.Config{}},
+		{7, 20_000, sampling.GroupConfig{}},
+		{50, 20_000, sampling.GroupConfig{}},
 		{50, 5000, exactly(25)},
 		{70, 2000, exactly(66)},
 		{20, 20_000, exactly(2)},

@@ -45,15 +45,15 @@ func TestVarianceIsThatOfTheFormula(t *testing.T) {
 	}
 	t.Run("k at random", func(t *testing.T) {
 		const n = 7
-		mean := sampling.Config{}.Expected(n)
+		mean := sampling.GroupConfig{}.Expected(n)
 		low, up := math.Modf(mean)
 		variance := (1-up)*varianceOf(n, int(low)) + up*varianceOf(n, int(low)+1)
-		require.NoError(t, checkVariance(totalLatency(n), variance, trials, estimator(sampling.Config{}, n, 1, sampling.Plan.Weight)))
+		require.NoError(t, checkVariance(totalLatency(n), variance, trials, estimator(sampling.GroupConfig{}, n, 1, sampling.Plan.Weight)))
 	})
 	t.Run("below one", func(t *testing.T) {
 		const n, mean = 100, 0.25
 		sum, squares := spread(n)
-		c := sampling.Config{Curve: flat(t, mean/n)}
+		c := sampling.GroupConfig{Curve: flat(t, mean/n)}
 		require.NoError(t, checkVariance(sum, squares*n/mean-sum*sum, 2*trials, estimator(c, n, 2, sampling.Plan.Weight)))
 	})
 	t.Run("negative controls", func(t *testing.T) {

@@ -107,12 +107,12 @@ func TestMixedFleetsWork(t *testing.T) {
 	assert.Equal(t, before.Bare+2, counters.Counts().Bare)
 	assert.Equal(t, before.Wrapped+2, counters.Counts().Wrapped)
 
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	w := controlledWriter(control)
 	assert.True(t, w.Wrap())
-	require.NoError(t, control.Set(sampling.Configuration{
-		Kinds: map[string]sampling.Settings{"orders": {}},
+	require.NoError(t, control.Set(sampling.Config{
+		Kinds: map[string]sampling.KindConfig{"orders": {}},
 	}))
 	assert.False(t, w.Wrap())
 }

@@ -96,7 +96,7 @@ func supervised(
 
 func controlled() (*mailbox.System, error) {
 	// README: control
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	sys := mailbox.NewSystem(mailbox.WithControl(control))
 	http.Handle("/tracing", control) // GET shows the configuration as JSON, PUT changes it
 	// README: end

@@ -135,7 +135,7 @@ func TestCycles(t *testing.T) {
 func TestLongWays(t *testing.T) {
 	const length = 100_000
 	f := &forge{random: fixed(38)}
-	plan := sampling.Config{}.Plan(100, f.random)
+	plan := sampling.GroupConfig{}.Plan(100, f.random)
 	cast := f.broadcast("broadcast", f.root(t, "ot=th:8"), sampling.Fanout{}, plan)
 	at := f.recipient("session", cast, sampling.Fanout{}.Recipient(plan), 1)
 	for range length {

@@ -16,7 +16,7 @@ func forged(b *testing.B) []estimate.Span {
 	b.Helper()
 	f := &forge{random: fixed(14)}
 	for range 100 {
-		f.cast(b, sampling.Config{Curve: sampling.Always(), MaxSpans: 100}, fleet(f.random, 10_000)[0])
+		f.cast(b, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 100}, fleet(f.random, 10_000)[0])
 	}
 	return f.spans
 }

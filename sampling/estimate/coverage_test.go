@@ -61,7 +61,7 @@ func runs(t testing.TB, seed uint64, p play) func() *estimate.Spans {
 }
 
 // each plays a broadcast of its own for each of them.
-func each(c sampling.Config, broadcasts []broadcast) play {
+func each(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			f.cast(t, c, b)
@@ -71,11 +71,11 @@ func each(c sampling.Config, broadcasts []broadcast) play {
 
 // nested plays a broadcast to relays that have broadcasts of their own, each with a
 // choice of its own.
-func nested(outer, inner sampling.Config, broadcasts []broadcast) play {
+func nested(outer, inner sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		plan := sampling.Planner{Config: outer, Random: f.random}.Plan(len(broadcasts))
 		cast, above := f.broadcast("outer", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
-		for _, i := range plan.Chosen {
+		for _, i := range plan.Sampled {
 			relay := f.recipient("relay", cast, above, 0.001)
 			plan := sampling.Planner{Config: inner, Above: above, Random: f.random}.Plan(len(broadcasts[i]))
 			f.castBelow(relay, above, plan, broadcasts[i])
@@ -85,12 +85,12 @@ func nested(outer, inner sampling.Config, broadcasts []broadcast) play {
 
 // budgeted plays broadcasts to relays that share a budget, of which the sender takes the
 // sizes to be what is said.
-func budgeted(c sampling.Config, times int, said []int, broadcasts []broadcast) play {
+func budgeted(c sampling.GroupConfig, times int, said []int, broadcasts []broadcast) play {
 	return within(c, c, times, said, broadcasts)
 }
 
 // within plays the same with relays that have a configuration of their own.
-func within(outer, inner sampling.Config, times int, said []int, broadcasts []broadcast) play {
+func within(outer, inner sampling.GroupConfig, times int, said []int, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for range times {
 			f.castRelays(f.root(t, ""), sampling.Planner{Config: outer, Random: f.random}, said,
@@ -103,7 +103,7 @@ func within(outer, inner sampling.Config, times int, said []int, broadcasts []br
 }
 
 // budgetedTwice plays the same through relays of relays.
-func budgetedTwice(c sampling.Config, groups [][]broadcast) play {
+func budgetedTwice(c sampling.GroupConfig, groups [][]broadcast) play {
 	return func(t testing.TB, f *forge) {
 		var sizes []int
 		for _, g := range groups {
@@ -120,12 +120,12 @@ func budgetedTwice(c sampling.Config, groups [][]broadcast) play {
 }
 
 // linkedRoots plays broadcasts whose recipients begin traces of their own.
-func linkedRoots(c sampling.Config, broadcasts []broadcast) play {
+func linkedRoots(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				f.linked("session", cast, sampling.Fanout{}.Recipient(plan), b[i])
 			}
 		}
@@ -133,7 +133,7 @@ func linkedRoots(c sampling.Config, broadcasts []broadcast) play {
 }
 
 // limited plays broadcasts to two kinds, each of which has a limit of its own.
-func limited(c sampling.Config, broadcasts []broadcast) play {
+func limited(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			of := func(position int) int { return min(position%3, 1) }
@@ -142,7 +142,7 @@ func limited(c sampling.Config, broadcasts []broadcast) play {
 				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 12.5, Share: 2 / 3.},
 			}}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				f.recipient("session", cast, sampling.Fanout{}.RecipientOf(plan, of(i)), b[i])
 			}
 		}
@@ -150,14 +150,14 @@ func limited(c sampling.Config, broadcasts []broadcast) play {
 }
 
 // limitedAll plays broadcasts to one kind that has a limit.
-func limitedAll(c sampling.Config, broadcasts []broadcast) play {
+func limitedAll(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random, Limits: []sampling.Limit{
 				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 7.4, Share: 1},
 			}}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				f.recipient("session", cast, sampling.Fanout{}.RecipientOf(plan, 0), b[i])
 			}
 		}
@@ -166,12 +166,12 @@ func limitedAll(c sampling.Config, broadcasts []broadcast) play {
 
 // cut plays broadcasts behind whose recipients the chain is cut: what is estimated is in
 // traces of its own, and there are two spans of each recipient.
-func cut(c sampling.Config, broadcasts []broadcast) play {
+func cut(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
 			cast, fanout := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				first := f.recipient("first", cast, fanout, 0.001)
 				f.goneOn("session", first, fanout, b[i]/2)
 				f.goneOn("session", first, fanout, b[i]/2)
@@ -181,11 +181,11 @@ func cut(c sampling.Config, broadcasts []broadcast) play {
 }
 
 // forgotten plays broadcasts of whose recipients nothing says that they belong together.
-func forgotten(c sampling.Config, broadcasts []broadcast) play {
+func forgotten(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				f.span("session", f.root(t, ""), b[i], sampling.WeightKey.Float64(plan.Weight()))
 			}
 		}
@@ -227,8 +227,8 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 		values []float64
 		most   float64 // that a standard error may be, as a share of the true one
 	}{
-		{"ten of a hundred each", each(sampling.Config{}, hundreds), all(hundreds), 1.18},
-		{"all sizes, for most of which few spans stand", each(sampling.Config{}, fleetOfAll), all(fleetOfAll), 1.18},
+		{"ten of a hundred each", each(sampling.GroupConfig{}, hundreds), all(hundreds), 1.18},
+		{"all sizes, for most of which few spans stand", each(sampling.GroupConfig{}, fleetOfAll), all(fleetOfAll), 1.18},
 		{"seldom one", each(flat(t, 0.004), repeatedAll(5, hundred)), repeated(5, all(hundred)), 1.3},
 		{"nested", nested(limitedTo(60), limitedTo(5), hundred), all(hundred), 1.18},
 		{"nested, all relays", nested(limitedTo(100), limitedTo(5), hundred), all(hundred), 1.18},
@@ -238,18 +238,18 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 		{"a small one", budgeted(flat(t, 0.0003), 120, sizesOf(unequal), unequal), repeated(120, all(unequal)), 2.3},
 		{"of unequal relays", budgeted(limitedTo(70), 1, sizesOf(unequal), unequal), all(unequal), 1.45},
 		{"of relays whose sizes are wrong", budgeted(limitedTo(90), 1, wrong, unequal), all(unequal), 2.3},
-		{"of relays that take less", within(limitedTo(150), sampling.Config{}, 1, sizesOf(unequal), unequal), all(unequal), 1.3},
+		{"of relays that take less", within(limitedTo(150), sampling.GroupConfig{}, 1, sizesOf(unequal), unequal), all(unequal), 1.3},
 		{"limits of kinds", limited(limitedTo(30), hundreds), all(hundreds), 1.45},
 		{"a limit of a kind", limitedAll(limitedTo(30), hundreds), all(hundreds), 1.35},
 		{"through relays of relays", budgetedTwice(limitedTo(80), groups), all(slices.Concat(groups...)), 1.45},
-		{"linked roots", linkedRoots(sampling.Config{}, hundreds), all(hundreds), 1.18},
-		{"missing broadcasts", without(each(sampling.Config{}, hundreds), "root", "broadcast"), all(hundreds), 1.18},
+		{"linked roots", linkedRoots(sampling.GroupConfig{}, hundreds), all(hundreds), 1.18},
+		{"missing broadcasts", without(each(sampling.GroupConfig{}, hundreds), "root", "broadcast"), all(hundreds), 1.18},
 		{"missing broadcasts to relays", without(budgeted(limitedTo(100), 1, sizesOf(hundred), hundred), "relay broadcast"), all(hundred), math.Inf(1)},
 		{"missing broadcasts of relays", without(budgeted(limitedTo(100), 1, sizesOf(hundred), hundred), "broadcast"), all(hundred), math.Inf(1)},
 		{"missing broadcasts, nested", without(nested(limitedTo(60), limitedTo(5), hundred), "broadcast"), all(hundred), math.Inf(1)},
 		{"missing outer broadcasts", without(nested(limitedTo(60), limitedTo(5), hundred), "outer"), all(hundred), math.Inf(1)},
 		{"missing relays", without(nested(limitedTo(60), limitedTo(5), hundred), "relay"), all(hundred), math.Inf(1)},
-		{"cut chains", cut(sampling.Config{}, hundreds), halves(all(hundreds)), 1.18},
+		{"cut chains", cut(sampling.GroupConfig{}, hundreds), halves(all(hundreds)), 1.18},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := judge(t, 250, handled(runs(t, 3, test.play)), count(len(test.values)), total(test.values), mean(test.values))
@@ -264,7 +264,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 		})
 	}
 	t.Run("control: as if all were drawn alone", func(t *testing.T) {
-		got := judge(t, 200, handled(runs(t, 3, forgotten(sampling.Config{}, hundreds))),
+		got := judge(t, 200, handled(runs(t, 3, forgotten(sampling.GroupConfig{}, hundreds))),
 			total(all(hundreds)), count(len(all(hundreds))))
 		require.Error(t, got["total"].honest(0.82, 1.3))
 		require.Error(t, got["count"].honest(0.82, 1.3))

@@ -60,7 +60,7 @@ func TestRefusedAndDeadAreApart(t *testing.T) {
 				<-gate
 			}
 			return errors.New("that is handled, too")
-		}, mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+		}, mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		for range 4 { // Those that are blocked handle one, keep one and refuse two.
 			p.trace(func(ctx context.Context) { g.Broadcast(ctx, event{}) })
 			time.Sleep(time.Second)
@@ -79,10 +79,10 @@ func TestDeliveriesBehindRelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram(t, sampling.Late{})
 		relays := mailbox.NewGroup[event](p.sys, "relays",
-			mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 100}))
+			mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 100}))
 		sizes := map[mailbox.Ref[event]]int{}
 		for _, n := range []int{1, 1, 2, 3, 5, 8, 20, 50, 100, 300, 500} {
-			g := p.group("session", n, handling, mailbox.WithSampling(sampling.Config{Curve: sampling.Always()}))
+			g := p.group("session", n, handling, mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 			relay := p.spawn("relay", func(ctx context.Context, e event) error {
 				g.Broadcast(ctx, e)
 				return nil
@@ -108,7 +108,7 @@ func TestLinkedTracesAreOneTree(t *testing.T) {
 			p := newProgram(t, sampling.Late{}, systems...)
 			sink := p.spawn("sink", func(context.Context, event) error { return nil })
 			again := p.spawn("again", sink.Send)
-			groups = append(groups, mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: 5}))
+			groups = append(groups, mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 5}))
 			g := p.group("session", 100, func(ctx context.Context, i int) error {
 				time.Sleep(time.Duration(i%2+1) * time.Millisecond)
 				return again.Send(ctx, event{})
@@ -204,11 +204,11 @@ func TestSpansWithoutAWeight(t *testing.T) {
 func TestWhatShedIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 4, 100
-		p := newProgram(t, sampling.Late{Slow: time.Millisecond, Stratum: true, PerSecond: -1})
+		p := newProgram(t, sampling.Late{SlowerThan: time.Millisecond, CountSlow: true, PerSecond: -1})
 		outer := mailbox.NewGroup[event](p.sys, "relays",
-			mailbox.WithSampling(sampling.Config{Curve: sampling.Always(), MaxSpans: traced}))
+			mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for i := range relays {
-			limited := sampling.Config{Curve: sampling.Always()}
+			limited := sampling.GroupConfig{Curve: sampling.Always()}
 			if i%2 == 0 {
 				limited.MaxSpansPerSecond = 1
 			}

@@ -80,10 +80,10 @@ func recorded() []sdktrace.ReadOnlySpan {
 	ctx, root := provider.Tracer("example").Start(context.Background(), "root")
 	_, cast := provider.Tracer("example").Start(ctx, "broadcast sessions",
 		trace.WithAttributes(sampling.SizeKey.Int(1000), mailbox.FanoutSampledKey.Int(60)))
-	plan := sampling.Config{Curve: sampling.Always(), MaxSpans: 60}.Plan(1000, nil)
+	plan := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 60}.Plan(1000, nil)
 	fanout := sampling.Fanout{}.Recipient(plan)
 	now := time.Now()
-	for range plan.Chosen {
+	for range plan.Sampled {
 		_, span := provider.Tracer("example").Start(trace.ContextWithSpan(ctx, cast), "session MessageCreate",
 			trace.WithTimestamp(now), trace.WithAttributes(fanout.Attributes(nil)...),
 			trace.WithAttributes(mailbox.QueueDurationKey.Float64(1.5)))

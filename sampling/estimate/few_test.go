@@ -94,7 +94,7 @@ func TestHowManySpansAnEstimateRestsOn(t *testing.T) {
 	assert.InDelta(t, 11_000.0*11_000/(10*100*100+10*1000*1000), f.collect().Named("session").Handled.Mean().Spans, 1e-9)
 
 	f = &forge{random: fixed(54)}
-	cut(sampling.Config{}, []broadcast{make([]float64, 100)})(t, f)
+	cut(sampling.GroupConfig{}, []broadcast{make([]float64, 100)})(t, f)
 	assert.InDelta(t, 10, f.collect().Named("session").Handled.Count().Spans, 1e-9)
 
 	f = &forge{random: fixed(55)}
@@ -121,7 +121,7 @@ func TestWhatIsKnownToBeMissing(t *testing.T) {
 // What was never seen is not known to be nothing, unless nothing was left to chance.
 func TestNothingSeen(t *testing.T) {
 	f := &forge{random: fixed(58)}
-	f.cast(t, sampling.Config{}, make([]float64, 3000))
+	f.cast(t, sampling.GroupConfig{}, make([]float64, 3000))
 	nothing := f.collect().Named("other").Handled
 	for _, e := range []estimate.Estimate{nothing.Count(), nothing.Total(), nothing.Above(1)} {
 		assert.Equal(t, estimate.Estimate{StdErr: math.Inf(1), Low: math.Inf(-1), High: math.Inf(1)}, e)
@@ -131,7 +131,7 @@ func TestNothingSeen(t *testing.T) {
 		assert.True(t, math.IsInf(e.StdErr, 1))
 	}
 	f = &forge{random: fixed(59)}
-	f.cast(t, sampling.Config{Curve: sampling.Always()}, make([]float64, 30))
+	f.cast(t, sampling.GroupConfig{Curve: sampling.Always()}, make([]float64, 30))
 	assert.Equal(t, estimate.Estimate{}, f.collect().Named("other").Handled.Count())
 	var none estimate.Spans
 	assert.Equal(t, estimate.Estimate{}, none.Named("other").Handled.Count())

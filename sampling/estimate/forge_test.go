@@ -91,7 +91,7 @@ func (f *forge) linked(name string, broadcast trace.SpanContext, fanout sampling
 
 // goneOn makes the root span of a trace in which a chain goes on that was cut after span.
 func (f *forge) goneOn(name string, span trace.SpanContext, fanout sampling.Fanout, seconds float64) {
-	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.Put(trace.TraceState{}))
+	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.AddTo(trace.TraceState{}))
 	f.span(name, parent, seconds, fanout.Attributes(nil)...)
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 	made.links = []trace.Link{{
@@ -105,7 +105,7 @@ func (f *forge) broadcast(
 	name string, parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan,
 ) trace.SpanContext {
 	attrs := []attribute.KeyValue{
-		sampling.SizeKey.Int(plan.Size), mailbox.FanoutSampledKey.Int(len(plan.Chosen)),
+		sampling.SizeKey.Int(plan.Size), mailbox.FanoutSampledKey.Int(len(plan.Sampled)),
 		mailbox.FanoutMethodKey.String("uniform"),
 	}
 	return f.span(name, parent, 0, f.casting(attrs, above, plan.Shed)...)
@@ -128,20 +128,20 @@ func (f *forge) recipient(
 ) trace.SpanContext {
 	if l := &f.last; !l.above.Equal(broadcast) || l.fanout != fanout {
 		l.above, l.fanout = broadcast, fanout
-		l.below = broadcast.WithTraceState(fanout.Put(broadcast.TraceState()))
+		l.below = broadcast.WithTraceState(fanout.AddTo(broadcast.TraceState()))
 	}
 	return f.span(name, f.last.below, seconds, append(fanout.Attributes(nil), more...)...)
 }
 
 // cast makes a broadcast of a trace of its own to recipients that measure these values.
-func (f *forge) cast(t testing.TB, c sampling.Config, values []float64) {
+func (f *forge) cast(t testing.TB, c sampling.GroupConfig, values []float64) {
 	f.castBelow(f.root(t, ""), sampling.Fanout{}, sampling.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
 }
 
 // castBelow makes a broadcast below parent, which stands for above.
 func (f *forge) castBelow(parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan, values []float64) {
 	cast, fanout := f.broadcast("broadcast", parent, above, plan), above.Recipient(plan)
-	for _, i := range plan.Chosen {
+	for _, i := range plan.Sampled {
 		f.recipient("session", cast, fanout, values[i])
 	}
 }
@@ -152,10 +152,10 @@ func (f *forge) castRelays(
 	parent trace.SpanContext, planner sampling.Planner, said []int, next func(i int, relay trace.SpanContext, planner sampling.Planner),
 ) {
 	plan := planner.Relays(said)
-	cast := f.broadcast("relay broadcast", parent, planner.Above, sampling.Plan{Size: plan.Size, Chosen: plan.Chosen, Shed: plan.Shed})
+	cast := f.broadcast("relay broadcast", parent, planner.Above, sampling.Plan{Size: plan.Size, Sampled: plan.Sampled, Shed: plan.Shed})
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 	made.attrs = append(made.attrs, mailbox.FanoutBudgetKey.Int(plan.Spans))
-	for n, i := range plan.Chosen {
+	for n, i := range plan.Sampled {
 		planner.Above = plan.Recipient(n)
 		next(i, f.recipient("relay", cast, planner.Above, 0.001), planner)
 	}

@@ -24,9 +24,9 @@ func quarters(t *testing.T, seed uint64, traces []broadcast, state string, linke
 				continue
 			}
 			root := f.root(t, state)
-			plan := sampling.Config{}.Plan(len(values), random)
+			plan := sampling.GroupConfig{}.Plan(len(values), random)
 			cast, fanout := f.broadcast("broadcast", root, sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				if linked {
 					f.linked("session", cast, fanout, values[i])
 				} else {
@@ -85,11 +85,11 @@ func TestHeadSamplingIsPartOfTheEstimate(t *testing.T) {
 func TestHeadOfWhatIsMissing(t *testing.T) {
 	f := &forge{random: fixed(32)}
 	root := f.root(t, "ot=th:8")
-	plan := sampling.Config{}.Plan(100, f.random)
+	plan := sampling.GroupConfig{}.Plan(100, f.random)
 	cast, fanout := f.broadcast("broadcast", root, sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
 	f.linked("session", cast, fanout, 1)
 	f.recipient("session", cast, fanout, 1)
-	f.span("late", cast.WithTraceState(sampling.WithoutThreshold(cast.TraceState())), 1)
+	f.span("late", cast.WithTraceState(sampling.ClearThreshold(cast.TraceState())), 1)
 	count := func(without ...string) (session, late float64) {
 		var s estimate.Spans
 		for _, span := range f.spans {

@@ -70,14 +70,14 @@ func thinned(probability bool) marks {
 }
 
 // late plays broadcasts with the spans of all slow handlings, if they are marked.
-func late(c sampling.Config, broadcasts []broadcast, slow marks) play {
+func late(c sampling.GroupConfig, broadcasts []broadcast, slow marks) play {
 	return func(t testing.TB, f *forge) {
 		for _, values := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(values))
 			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
 			fanout := sampling.Fanout{}.Recipient(plan)
 			chosen := make([]bool, len(values))
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				chosen[i] = true
 			}
 			for i, value := range values {
@@ -108,7 +108,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 	const trials = 200
 	judged := func(t *testing.T, slow marks) map[string]outcome {
 		t.Helper()
-		return judge(t, trials, handled(runs(t, 11, late(sampling.Config{}, broadcasts, slow))), wanted...)
+		return judge(t, trials, handled(runs(t, 11, late(sampling.GroupConfig{}, broadcasts, slow))), wanted...)
 	}
 	without := judged(t, nil)
 	require.NoError(t, without["total"].unbiased())
@@ -120,7 +120,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 			require.InEpsilon(t, 1+without[name].off, 1+o.off, 0.05, name)
 			require.GreaterOrEqual(t, o.coverage, without[name].coverage-0.05, name)
 		}
-		s := handled(runs(t, 11, late(sampling.Config{}, broadcasts, uncounted)))()
+		s := handled(runs(t, 11, late(sampling.GroupConfig{}, broadcasts, uncounted)))()
 		require.Positive(t, s.Tally().Uncounted)
 	})
 	t.Run("control: uncounted ones that count", func(t *testing.T) {
@@ -146,13 +146,13 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		require.NoError(t, got["p99"].covers(0.9, 1))
 		require.Error(t, without["p99"].near(0.05), "it is hard to tell without")
 
-		s := handled(runs(t, 11, late(sampling.Config{}, broadcasts, stratum)))()
+		s := handled(runs(t, 11, late(sampling.GroupConfig{}, broadcasts, stratum)))()
 		e := s.Above(limit)
 		require.InDelta(t, above(values, limit).truth, e.Value, 1e-9)
 		require.InDelta(t, e.Value, e.High, 1e-9, "none was missed")
 		p99, truth := s.Quantile(0.99), quantile(values, 0.99).truth
 		require.Less(t, p99.High, 1.5*truth, "the whole tail is known")
-		require.True(t, math.IsInf(handled(runs(t, 11, late(sampling.Config{}, broadcasts, nil)))().Quantile(0.999).High, 1))
+		require.True(t, math.IsInf(handled(runs(t, 11, late(sampling.GroupConfig{}, broadcasts, nil)))().Quantile(0.999).High, 1))
 	})
 	t.Run("stratum of which a share is kept", func(t *testing.T) {
 		got := judged(t, thinned(true))

@@ -23,11 +23,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func fixed(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0xe571)) }
 
 // flat is the configuration that gives every fan-out the same probability.
-func flat(t testing.TB, probability float64) sampling.Config {
+func flat(t testing.TB, probability float64) sampling.GroupConfig {
 	t.Helper()
 	c, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: probability})
 	require.NoError(t, err)
-	return sampling.Config{Curve: c}
+	return sampling.GroupConfig{Curve: c}
 }
 
 // broadcast is what each recipient of a fan-out would have measured, in seconds.
@@ -74,8 +74,8 @@ func sum(values []float64) (total float64) {
 }
 
 // limitedTo is the configuration with which k recipients are chosen of any number.
-func limitedTo(k int) sampling.Config {
-	return sampling.Config{Curve: sampling.Always(), MaxSpans: k}
+func limitedTo(k int) sampling.GroupConfig {
+	return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k}
 }
 
 // handled is what a quantity is estimated from: the handlings of sessions.

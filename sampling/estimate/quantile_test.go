@@ -25,7 +25,7 @@ func TestWeightedQuantilesAreRight(t *testing.T) {
 	broadcasts := fleet(fixed(1), sizes...)
 	values := all(broadcasts)
 	p50, p99 := quantile(values, 0.5), quantile(values, 0.99)
-	got := judge(t, 100, handled(runs(t, 7, each(sampling.Config{}, broadcasts))), p50, p99)
+	got := judge(t, 100, handled(runs(t, 7, each(sampling.GroupConfig{}, broadcasts))), p50, p99)
 	require.NoError(t, got["p50"].near(0.01))
 	require.NoError(t, got["p99"].near(0.04))
 	require.NoError(t, got["p50"].covers(0.86, 1))
@@ -33,7 +33,7 @@ func TestWeightedQuantilesAreRight(t *testing.T) {
 	// Negative control: spans counted as they are.
 	got = judge(t, 20, handled(runs(t, 7, func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			for _, i := range (sampling.Planner{Random: f.random}).Plan(len(b)).Chosen {
+			for _, i := range (sampling.Planner{Random: f.random}).Plan(len(b)).Sampled {
 				f.span("session", f.root(t, ""), b[i])
 			}
 		}
@@ -48,7 +48,7 @@ func TestQuantilesOfFewAreHonest(t *testing.T) {
 	for _, size := range []int{100, 10_000} { // Ten are chosen of both.
 		broadcasts := fleet(fixed(1), size)
 		values := all(broadcasts)
-		sample := handled(runs(t, 8, each(sampling.Config{}, broadcasts)))
+		sample := handled(runs(t, 8, each(sampling.GroupConfig{}, broadcasts)))
 		got := judge(t, 500, sample, quantile(values, 0.5), quantile(values, 0.99))
 		require.NoError(t, got["p50"].covers(0.93, 1))
 		require.NoError(t, got["p99"].covers(0.93, 1))
@@ -62,7 +62,7 @@ func TestAboveIsHonestAboutWhatItMissed(t *testing.T) {
 	broadcasts := fleet(fixed(1), 10_000)
 	values := all(broadcasts)
 	limit := quantile(values, 0.9).truth
-	sample := handled(runs(t, 9, each(sampling.Config{}, broadcasts)))
+	sample := handled(runs(t, 9, each(sampling.GroupConfig{}, broadcasts)))
 	got := judge(t, 500, sample, above(values, limit))["above"]
 	require.NoError(t, got.unbiased())
 	require.NoError(t, got.covers(0.93, 1))

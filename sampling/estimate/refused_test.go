@@ -23,7 +23,7 @@ func refusing(refused int, hide bool) play {
 		if !hide {
 			made.attrs = append(made.attrs, mailbox.FanoutRefusedKey.Int(refused))
 		}
-		for _, i := range plan.Chosen {
+		for _, i := range plan.Sampled {
 			if i < refused {
 				f.recipient("session", cast, fanout, 1, mailbox.LateReasonKey.String("refused_full"))
 			} else {

@@ -16,7 +16,7 @@ import (
 
 // exhausted returns the rate of a group that has chosen as many as its last resort
 // allows, for a long time to come.
-func exhausted(c sampling.Config) *sampling.Rate {
+func exhausted(c sampling.GroupConfig) *sampling.Rate {
 	rate := &sampling.Rate{}
 	for !(sampling.Planner{Config: c, Rate: rate}).Plan(1_000_000).Shed {
 		continue
@@ -27,7 +27,7 @@ func exhausted(c sampling.Config) *sampling.Rate {
 // shedding plays a fan-out through relays that share a budget, every third of which sheds
 // its own: the last resort of its group has taken effect. Slow sessions are a stratum.
 func shedding(broadcasts []broadcast, hide bool) play {
-	inner := sampling.Config{Curve: sampling.Always(), MaxSpansPerSecond: 1}
+	inner := sampling.GroupConfig{Curve: sampling.Always(), MaxSpansPerSecond: 1}
 	full := exhausted(inner)
 	return func(t testing.TB, f *forge) {
 		f.castRelays(f.root(t, ""), sampling.Planner{Config: limitedTo(100), Random: f.random}, sizesOf(broadcasts),
@@ -42,7 +42,7 @@ func shedding(broadcasts []broadcast, hide bool) play {
 				said.Shed = plan.Shed && !hide
 				cast, fanout := f.broadcast("broadcast", relay, planner.Above, said), planner.Above.Recipient(plan)
 				chosen := map[int]bool{}
-				for _, j := range plan.Chosen {
+				for _, j := range plan.Sampled {
 					chosen[j] = true
 				}
 				for j, v := range values {

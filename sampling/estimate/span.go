@@ -140,7 +140,7 @@ func read(span Span) record {
 		r.size = b.size
 	}
 	if math.IsNaN(r.weight) {
-		r.readState(sampling.FanoutFrom(sc.TraceState()))
+		r.readState(sampling.FanoutFromTraceState(sc.TraceState()))
 	}
 	r.readParent()
 	return r

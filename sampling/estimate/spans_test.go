@@ -28,8 +28,8 @@ func TestLateSpansOfMailboxes(t *testing.T) {
 		uncounted    int // at the most
 	}{
 		{"no late spans", sampling.Late{}, casts * chosen, casts * chosen, 0},
-		{"uncounted", sampling.Late{Slow: took, PerSecond: -1}, casts * chosen, casts * chosen, casts * slow},
-		{"stratum", sampling.Late{Slow: took, Stratum: true, PerSecond: -1}, casts * slow, casts * (slow + chosen), 0},
+		{"uncounted", sampling.Late{SlowerThan: took, PerSecond: -1}, casts * chosen, casts * chosen, casts * slow},
+		{"stratum", sampling.Late{SlowerThan: took, CountSlow: true, PerSecond: -1}, casts * slow, casts * (slow + chosen), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestLateSpansOfMailboxes(t *testing.T) {
 				assert.GreaterOrEqual(t, tally.Counted, test.fewest)
 				assert.LessOrEqual(t, tally.Counted, test.most)
 				assert.LessOrEqual(t, tally.Uncounted, test.uncounted)
-				if !test.late.Stratum {
+				if !test.late.CountSlow {
 					exactly(t, casts*sessions, s.Count())
 					return
 				}

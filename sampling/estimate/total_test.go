@@ -23,11 +23,11 @@ func TestTotalsAreUnbiased(t *testing.T) {
 	wanted := []quantity{total(values), above(values, 30)}
 	for _, test := range []struct {
 		name   string
-		config sampling.Config
+		config sampling.GroupConfig
 		trials int
 	}{
-		{"default", sampling.Config{}, 150},
-		{"capped", sampling.Config{MaxSpans: 3}, 150},
+		{"default", sampling.GroupConfig{}, 150},
+		{"capped", sampling.GroupConfig{MaxSpans: 3}, 150},
 		{"one now and then", flat(t, 0.0004), 150},
 		{"three of four traced", flat(t, 0.75), 5},
 	} {
@@ -41,7 +41,7 @@ func TestTotalsAreUnbiased(t *testing.T) {
 	asTheyAre := func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Random: f.random}.Plan(len(b))
-			for _, i := range plan.Chosen {
+			for _, i := range plan.Sampled {
 				f.span("session", f.root(t, ""), b[i])
 			}
 		}
@@ -70,12 +70,12 @@ func TestSubsetsHaveHonestStandardErrors(t *testing.T) {
 		}
 	}
 	number := count(int(above(values, limit).truth))
-	got := judge(t, 200, slow(runs(t, 4, each(sampling.Config{}, broadcasts))), number)["count"]
+	got := judge(t, 200, slow(runs(t, 4, each(sampling.GroupConfig{}, broadcasts))), number)["count"]
 	require.NoError(t, got.unbiased())
 	require.NoError(t, got.covers(0.88, 1))
 	require.NoError(t, got.honest(0.8, 1.2))
 	// Negative control: half of it.
-	got = judge(t, 200, slow(runs(t, 4, each(sampling.Config{}, broadcasts))), quantity{
+	got = judge(t, 200, slow(runs(t, 4, each(sampling.GroupConfig{}, broadcasts))), quantity{
 		"count", number.truth, func(s *estimate.Sample) estimate.Estimate {
 			e := s.Count()
 			e.StdErr /= 2

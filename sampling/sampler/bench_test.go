@@ -81,9 +81,9 @@ func BenchmarkSpan(b *testing.B) {
 		{"child/unsampled", below(spanContext(0)), parentBased, nil, false},
 		{"child/tracestate", below(spanContext(trace.FlagsSampled).WithTraceState(vendor)), parentBased, nil, true},
 		{"sentinel", below(envelope.Sentinel()), parentBased, nil, false},
-		{"fanout/bare", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.Put(vendor))), parentBased, nil, true},
+		{"fanout/bare", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(vendor))), parentBased, nil, true},
 		{
-			"fanout/attributes", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.Put(vendor))), parentBased,
+			"fanout/attributes", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(vendor))), parentBased,
 			[]trace.SpanStartOption{trace.WithAttributes(fanout.Attributes(nil)...)}, true,
 		},
 	} {

@@ -37,7 +37,7 @@ func (k *knownAttributes) drawn() []attribute.KeyValue {
 // of returns the attributes of a span below a fan-out, in a trace of that ID with
 // that tracestate. They are shared and must not be changed.
 func (c *attributeCache) of(id trace.TraceID, state trace.TraceState) []attribute.KeyValue {
-	member := state.Get(sampling.MemberKey)
+	member := state.Get(sampling.TraceStateKey)
 	if member == "" {
 		return nil
 	}

@@ -35,10 +35,10 @@ func ExampleWrap() {
 	span.End()
 
 	// As in a handler that a fan-out chose.
-	fanout := sampling.Fanout{}.Recipient(sampling.Config{}.Plan(10_000, nil))
+	fanout := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
 	ctx = trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
-		TraceState: fanout.Put(trace.TraceState{}),
+		TraceState: fanout.AddTo(trace.TraceState{}),
 	}))
 	_, span = tracer.Start(ctx, "deliver")
 	span.End()

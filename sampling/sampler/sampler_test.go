@@ -48,7 +48,7 @@ func TestConcurrentUse(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			f := sampling.Fanout{Weight: float64(w + 1), Probability: 1 / float64(w+1), Size: w + 1, Depth: 1}
-			ctx := below(spanContext(trace.FlagsSampled).WithTraceState(f.Put(trace.TraceState{})))
+			ctx := below(spanContext(trace.FlagsSampled).WithTraceState(f.AddTo(trace.TraceState{})))
 			for range rounds {
 				r.span(r.span(ctx, fmt.Sprint("weight ", w+1)), "nested")
 				r.span(shared, "forced")

@@ -27,7 +27,7 @@ func shutdown(t *testing.T, sys *mailbox.System) {
 }
 
 // crowd makes a group of n processes that do what they are told.
-func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.Config) *mailbox.Group[job] {
+func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.GroupConfig) *mailbox.Group[job] {
 	t.Helper()
 	kind, err := mailbox.NewKind[job](sys, name)
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestWeightOnUsersSpans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both(t, next, func(t *testing.T, r *recorder, wrapped bool) {
 				sys := mailbox.NewSystem(mailbox.WithTracerProvider(r.provider))
-				sessions := crowd(t, sys, "session", size, sampling.Config{Curve: sampling.Always(), MaxSpans: chosen})
+				sessions := crowd(t, sys, "session", size, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: chosen})
 				ctx, root := r.tracer.Start(below(spanContext(trace.FlagsSampled)), "root")
 				sessions.Broadcast(ctx, func(ctx context.Context) error {
 					if trace.SpanContextFromContext(ctx).IsSampled() {
@@ -101,7 +101,7 @@ func TestFanoutsOfOneTraceAreToldApart(t *testing.T) {
 	sc := spanContext(trace.FlagsSampled)
 	say := func(weight float64) []attribute.KeyValue {
 		f := sampling.Fanout{Weight: weight, Probability: 1 / weight, Size: 1000, Depth: 1}
-		ctx := below(sc.WithTraceState(f.Put(trace.TraceState{})))
+		ctx := below(sc.WithTraceState(f.AddTo(trace.TraceState{})))
 		result := wrapped.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: sc.TraceID()})
 		assert.Equal(t, f.Attributes(nil), result.Attributes)
 		return append(result.Attributes, attribute.Float64("mine", weight))
@@ -131,8 +131,8 @@ func TestWeightBelowNestedBroadcasts(t *testing.T) {
 	const relays, relaysTraced, sessions, sessionsTraced = 8, 2, 30, 3
 	r := record(t, sampler.Wrap(sdktrace.ParentBased(sdktrace.AlwaysSample())))
 	sys := mailbox.NewSystem(mailbox.WithTracerProvider(r.provider))
-	inner := crowd(t, sys, "session", sessions, sampling.Config{Curve: sampling.Always(), MaxSpans: sessionsTraced})
-	outer := crowd(t, sys, "relay", relays, sampling.Config{Curve: sampling.Always(), MaxSpans: relaysTraced})
+	inner := crowd(t, sys, "session", sessions, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessionsTraced})
+	outer := crowd(t, sys, "relay", relays, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: relaysTraced})
 	ctx, root := r.tracer.Start(t.Context(), "root")
 	outer.Broadcast(ctx, func(ctx context.Context) error {
 		inner.Broadcast(ctx, func(ctx context.Context) error {
@@ -172,7 +172,7 @@ var (
 )
 
 func recipient(flags trace.TraceFlags) trace.SpanContext {
-	return spanContext(flags).WithTraceState(fanout.Put(trace.TraceState{}))
+	return spanContext(flags).WithTraceState(fanout.AddTo(trace.TraceState{}))
 }
 
 func TestWhatASpanSaysItselfStays(t *testing.T) {

@@ -47,8 +47,8 @@ func TestLatencyIsWhatWasCounted(t *testing.T) {
 		const slowAfter = 500 * time.Millisecond // Nothing comes near to it.
 		sums := report.NewSums("session", 1)
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sums))
-		settings := sampling.DefaultConfiguration()
-		settings.Default.Late = sampling.Late{Slow: slowAfter, Stratum: true, PerSecond: -1}
+		settings := sampling.DefaultConfig()
+		settings.Default.Late = sampling.Late{SlowerThan: slowAfter, CountSlow: true, PerSecond: -1}
 		control, err := sampling.NewControl(settings)
 		require.NoError(t, err)
 		sys := mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control))

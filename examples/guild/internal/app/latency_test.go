@@ -79,7 +79,7 @@ func TestTracingIsControlled(t *testing.T) {
 	e := start(t, "-sessions", "20", "-slow", "0", "-posts", "0")
 	status, shown := e.tracing(http.MethodGet, "")
 	assert.Equal(t, http.StatusOK, status)
-	assert.Contains(t, shown, `"slow": "10ms"`)
+	assert.Contains(t, shown, `"slower_than": "10ms"`)
 	status, _ = e.tracing(http.MethodPut, `{"kinds": {"guild": {"spans": "no"}}}`)
 	assert.Equal(t, http.StatusBadRequest, status)
 	status, shown = e.tracing(http.MethodPut, `{"kinds": {"guild": {"spans": false}}}`)

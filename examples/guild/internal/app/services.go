@@ -140,10 +140,10 @@ func operators(control http.Handler, tel *telemetry.Telemetry) http.Handler {
 // counted and leave no span, and of the slow ones a share is chosen that stands
 // for all.
 func newControl() (*sampling.Control, error) {
-	c := sampling.DefaultConfiguration()
-	session := sampling.DefaultSettings()
-	session.Late = sampling.Late{Failures: true, Slow: sessions.SlowAfter, Stratum: true}
-	c.Kinds = map[string]sampling.Settings{sessions.Kind: session}
+	c := sampling.DefaultConfig()
+	session := sampling.DefaultKindConfig()
+	session.Late = sampling.Late{Failures: true, SlowerThan: sessions.SlowAfter, CountSlow: true}
+	c.Kinds = map[string]sampling.KindConfig{sessions.Kind: session}
 	return sampling.NewControl(c)
 }
 

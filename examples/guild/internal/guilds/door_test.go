@@ -42,7 +42,7 @@ const patience = time.Minute
 // serve runs a guild service with one guild, and returns its address.
 func serve(t *testing.T) (s *guilds.Service, addr string) {
 	t.Helper()
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	none := func(int64) (int64, error) { return 0, nil }
 	s, err = guilds.New(guilds.Config{
@@ -77,7 +77,7 @@ func dial(t *testing.T, addr string, opts ...grpc.DialOption) guildpb.GuildsClie
 // listen connects a WebSocket client, which reads as much as one does by default.
 func listen(t *testing.T, s *guilds.Service) (next func() *chat.MessageCreate) {
 	t.Helper()
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	service, err := sessions.New(s, nil, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func newWorld(t *testing.T, keep int64) *world {
 	var err error
 	w.store, err = store.Open(t.Context(), store.Config{Guilds: 1, Keep: keep})
 	require.NoError(t, err)
-	control, err := sampling.NewControl(sampling.DefaultConfiguration())
+	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	none := func(int64) (int64, error) { return 0, nil }
 	w.guilds, err = guilds.New(guilds.Config{

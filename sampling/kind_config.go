@@ -13,9 +13,9 @@ import (
 // ErrSettings means that settings make no sense. Test with [errors.Is].
 var ErrSettings = errors.New("sampling: invalid settings")
 
-// Settings say how one kind of processes is traced. They are a value; the zero
-// value switches everything off, [DefaultSettings] are what holds without any.
-type Settings struct {
+// KindConfig say how one kind of processes is traced. They are a value; the zero
+// value switches everything off, [DefaultKindConfig] are what holds without any.
+type KindConfig struct {
 	// Carry has messages to processes of the kind take their sender's trace along.
 	// Without it they take the baggage and nothing else.
 	Carry bool `json:"carry"`
@@ -24,12 +24,12 @@ type Settings struct {
 	Spans bool `json:"spans"`
 	// SpansPerSecond is how many processes of the kind fan-outs choose per second,
 	// on average, all groups together, where they would choose more; like that of
-	// [Config], which holds for one group. It holds back no other kind of the same
+	// [GroupConfig], which holds for one group. It holds back no other kind of the same
 	// group. A fan-out to relays counts for their kind with all that it plans to choose
 	// in the end, and for the kind of those that the relays choose once more. Zero
 	// means any number.
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
-	// MaxSpansPerSecond is the last resort, like that of [Config]: while more
+	// MaxSpansPerSecond is the last resort, like that of [GroupConfig]: while more
 	// processes of the kind are chosen per second, fan-outs to them choose nobody,
 	// of other kinds neither: an estimate takes a fan-out whole or not at all. So it
 	// should be well above SpansPerSecond. Zero means no cap.
@@ -38,10 +38,10 @@ type Settings struct {
 	Late Late `json:"late"`
 }
 
-// DefaultSettings returns the settings of a kind that has no others: messages
+// DefaultKindConfig returns the settings of a kind that has no others: messages
 // carry traces, handlings are spans, and late ones are not made but for sampled
 // messages that were refused or never handled.
-func DefaultSettings() Settings { return Settings{Carry: true, Spans: true} }
+func DefaultKindConfig() KindConfig { return KindConfig{Carry: true, Spans: true} }
 
 // Late says which messages get a span when all is over, although nobody decided
 // to trace them: those that a fan-out skipped, in the trace of that fan-out; those
@@ -53,15 +53,15 @@ type Late struct {
 	// Failures: messages that were refused, never handled, or whose handler
 	// returned an error or panicked.
 	Failures bool
-	// Slow: those whose handling took at least that long. Zero means none.
-	Slow time.Duration
-	// Waited: those that waited at least that long in the mailbox. Zero means none.
-	Waited time.Duration
+	// SlowerThan: those whose handling took at least that long. Zero means none.
+	SlowerThan time.Duration
+	// QueuedLongerThan: those that waited at least that long in the mailbox. Zero means none.
+	QueuedLongerThan time.Duration
 	// Roots has messages of traces that are not sampled leave a late span too, the
 	// root of a trace of its own. It needs the sampler of package sampler; others
 	// sample such a root as they would any other.
 	Roots bool
-	// Stratum counts slow handlings: their spans have the weight of the fan-outs
+	// CountSlow counts slow handlings: their spans have the weight of the fan-outs
 	// above the last, whether the choice fell on them or not, instead of what the
 	// choice would give them. So estimates stay right, and say exactly how many
 	// were slow.
@@ -69,7 +69,7 @@ type Late struct {
 	// Where there are more per second than PerSecond, each counts with a
 	// probability that a [Rate] gives, whether it has a span already or not, and
 	// with as much more weight: estimates stay right and are no longer exact.
-	Stratum bool
+	CountSlow bool
 	// PerSecond bounds how many late spans a kind makes; those of a stratum have
 	// the same bound once more, for themselves, and on average. Zero means 10;
 	// negative means no bound. Exemplars beyond it are counted and not made.
@@ -79,7 +79,7 @@ type Late struct {
 const defaultLatePerSecond = 10
 
 // Any reports whether l makes any late spans of messages that were handled.
-func (l Late) Any() bool { return l.Failures || l.Slow > 0 || l.Waited > 0 }
+func (l Late) Any() bool { return l.Failures || l.SlowerThan > 0 || l.QueuedLongerThan > 0 }
 
 // Rate returns the bound that PerSecond means, +Inf if there is none.
 func (l Late) Rate() float64 {
@@ -93,18 +93,18 @@ func (l Late) Rate() float64 {
 	}
 }
 
-func (s Settings) validate() error {
+func (s KindConfig) validate() error {
 	if err := validateRates(s.SpansPerSecond, s.MaxSpansPerSecond); err != nil {
 		return err
 	}
 	switch l := s.Late; {
-	case l.Slow < 0:
-		return fmt.Errorf("%w: slow %v is negative", ErrSettings, l.Slow)
-	case l.Waited < 0:
-		return fmt.Errorf("%w: waited %v is negative", ErrSettings, l.Waited)
+	case l.SlowerThan < 0:
+		return fmt.Errorf("%w: slow %v is negative", ErrSettings, l.SlowerThan)
+	case l.QueuedLongerThan < 0:
+		return fmt.Errorf("%w: waited %v is negative", ErrSettings, l.QueuedLongerThan)
 	case math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0):
 		return fmt.Errorf("%w: %v late spans per second", ErrSettings, l.PerSecond)
-	case l.Stratum && l.Slow == 0:
+	case l.CountSlow && l.SlowerThan == 0:
 		return fmt.Errorf("%w: a stratum of slow handlings, and none is slow", ErrSettings)
 	}
 	return nil
