@@ -172,12 +172,10 @@
 //
 // Peek and PeekHeader allocate nothing and take some tens of nanoseconds. To
 // extract a trace from a [propagation.HeaderCarrier] or a
-// [propagation.MapCarrier] costs two allocations, both for the context; one if
-// [SampledFirst] finds that it is not sampled; and none if it is dropped. A
-// tracestate costs nothing more as long as the same
-// one keeps coming, since both propagators remember up to 128 of at most 512
-// bytes; any other costs what OTel's parser does. Members beside it cost two
-// allocations.
+// [propagation.MapCarrier] costs two allocations, both for the context, and none if
+// [SampledFirst] drops it. A tracestate costs nothing more as long as the same one
+// keeps coming, since both propagators remember up to 128 of at most 512 bytes; any
+// other costs what OTel's parser does. Members beside it cost two allocations.
 //
 // To inject a traceparent or a tracestate costs a string, and for a
 // HeaderCarrier the slice that holds it. A carrier whose values are bytes can

@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/traceparent"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
@@ -90,7 +89,7 @@ func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapC
 			return ctx
 		}
 		p.counters.unsampledCarried.Add(1)
-		return nonrecording.ContextWith(tracestate.ContextWith(ctx, nil), traceparent.Decode(parent, trace.TraceState{}))
+		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), traceparent.Decode(parent, trace.TraceState{}))
 	case Sampled:
 		ctx = extractTrace(ctx, parent, carrier, &p.counters)
 	}

@@ -30,7 +30,7 @@ func (h *Header) Context(parent context.Context) context.Context {
 		if h.Sampled() {
 			parent = h.chain(parent)
 		} else {
-			parent = tracestate.ContextWith(nonrecording.ContextWith(parent, sc), h.beside)
+			parent = tracestate.ContextWith(trace.ContextWithSpanContext(parent, sc), h.beside)
 		}
 	} else if h.caller != nil {
 		parent = h.root(parent)
@@ -64,16 +64,15 @@ func (h *Header) root(parent context.Context) context.Context {
 	return caller.With(parent, h.caller.For(parent))
 }
 
+// chain returns parent with h's span context as the current span, and with h, so that
+// the headers of the next messages can count on.
 func (h *Header) chain(parent context.Context) context.Context {
-	if nonrecording.Key == nil {
-		parent = trace.ContextWithSpanContext(parent, h.spanContext)
-	}
-	return &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
+	c := &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
+	return trace.ContextWithSpan(c, &c.span)
 }
 
-// chained is a context made from a sampled header, with its span context as the
-// current span. It holds that header, so that those of the next messages can count
-// on.
+// chained is a context made from a sampled header. It is one allocation for all that
+// it holds.
 type chained struct {
 	context.Context //nolint:containedctx // It is a context itself.
 
@@ -86,8 +85,6 @@ type chainKey struct{}
 // Value implements context.Context.
 func (c *chained) Value(key any) any {
 	switch key {
-	case nonrecording.Key:
-		return &c.span
 	case chainKey{}:
 		return c.header
 	case tracestate.Key{}:

@@ -1,6 +1,13 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package nonrecording has the span of a message that came from elsewhere. It records
+// nothing; it is not OpenTelemetry's own, which would have the instrumentation that is
+// used in a handler record nothing either.
+//
+// Every provider goes on from it but that of the deprecated
+// [trace.NewNoopTracerProvider], which goes on from OpenTelemetry's own type alone;
+// package noop's does.
 package nonrecording
 
 import (
@@ -12,9 +19,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Span is a span that records nothing and has a span context. It is to be part of
-// the context in which it is current, which has its own reasons to hold the span
-// context: so it only refers to that.
+// Span is a span that records nothing and has a span context, to which it only refers:
+// whoever makes it has reasons of his own to hold that.
 type Span struct {
 	embedded.Span
 
