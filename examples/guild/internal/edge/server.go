@@ -18,6 +18,7 @@ import (
 // that never ends, or a connection that says nothing, stays for ever.
 const (
 	maxConnections = 4096
+	maxWebSockets  = 256      // each takes up to some 130 kB while its client does not read
 	maxHeader      = 16 << 10 // bytes
 
 	headerTime = 2 * time.Second  // until a request's headers are there
@@ -60,10 +61,13 @@ func NewServer(h http.Handler, log *slog.Logger) *Server {
 // for our own files and connections.
 func connections() int { return min(maxConnections, descriptors()/2) }
 
-// WebSockets returns a handler that lets h have three in four of the connections that
-// a [Server] may have, and refuses more: those who stay must leave room for those who
+// WebSockets returns a handler that lets h have so many connections that clients who
+// do not read take bounded memory, and no more than three in four of those that a
+// [Server] may have, and refuses more: those who stay must leave room for those who
 // only post.
-func WebSockets(h http.Handler) http.Handler { return atMost(connections()*3/4, h) }
+func WebSockets(h http.Handler) http.Handler {
+	return atMost(min(maxWebSockets, connections()*3/4), h)
+}
 
 func atMost(n int, h http.Handler) http.Handler {
 	room := make(chan struct{}, n)
@@ -74,6 +78,7 @@ func atMost(n int, h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "10")
+			w.Header().Set("Connection", "close") // Or those we refuse would be as many.
 			http.Error(w, "there are too many connections", http.StatusServiceUnavailable)
 		}
 	})
