@@ -62,6 +62,9 @@ func tooLong(l *sampling.Late, took, waited int64) bool {
 // late span, or if it has a span, whether that counts as a slow one.
 func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ended int64) {
 	took, waited := time.Duration(ended-h.begun), time.Duration(h.begun-s.sent)
+	if l.SlowerThan > 0 && took >= l.SlowerThan {
+		p.kind.totals.slow.Add(1)
+	}
 	reason := lateReason(l, h, took, waited)
 	switch {
 	case reason == "":

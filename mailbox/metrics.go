@@ -55,6 +55,8 @@ var figures = []observe.Sum[Stats]{
 		func(s Stats) uint64 { return s.LateShed }),
 	count("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
 		func(s Stats) uint64 { return s.EventsLost }),
+	count("slow", "{message}", "Messages whose handling was slow, where it is configured what that is.",
+		func(s Stats) uint64 { return s.Slow }),
 }
 
 func count(name, unit, description string, value func(Stats) uint64) observe.Sum[Stats] {

@@ -104,7 +104,8 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 		"waybill.mailbox.dead_letters killed": 10, "waybill.mailbox.dead_letters failed": 11,
 		"waybill.mailbox.dead_letters dropped": 12, "waybill.mailbox.dead_letters expired": 13,
 		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.passivated": 16,
-		"waybill.mailbox.save_failures": 17, "waybill.mailbox.close_failures": 18, "waybill.mailbox.late.shed": 19, "waybill.mailbox.events.lost": 20,
+		"waybill.mailbox.save_failures": 17, "waybill.mailbox.close_failures": 18, "waybill.mailbox.late.shed": 19,
+		"waybill.mailbox.events.lost": 20, "waybill.mailbox.slow": 21,
 	} {
 		assert.Equal(t, want, metrics[name], name)
 	}

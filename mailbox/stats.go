@@ -27,6 +27,7 @@ type Stats struct {
 	CloseFailures uint64      // times that the Close of an instance failed
 	LateShed      uint64      // late spans that were beyond their bound
 	EventsLost    uint64      // events that nobody was told of: a hook was too slow
+	Slow          uint64      // handlings that took as long as [sampling.Late] calls slow
 }
 
 // Refused counts the messages that were not taken in, by reason.
@@ -60,6 +61,7 @@ func (s *Stats) add(o Stats) {
 	s.Queued += o.Queued
 	s.Handled += o.Handled
 	s.Failed += o.Failed
+	s.Slow += o.Slow
 	s.DeadLetters.Killed += o.DeadLetters.Killed
 	s.DeadLetters.Failed += o.DeadLetters.Failed
 	s.DeadLetters.Dropped += o.DeadLetters.Dropped
@@ -89,6 +91,7 @@ type kindTotals struct {
 	closeFailures atomic.Uint64
 	lateShed      atomic.Uint64
 	eventsLost    atomic.Uint64
+	slow          atomic.Uint64
 
 	logged   lateLimit     // of records about events
 	unlogged atomic.Uint64 // since the last record that says how many
@@ -113,6 +116,7 @@ func (t *kindTotals) statsLocked() Stats {
 	n.CloseFailures = t.closeFailures.Load()
 	n.LateShed = t.lateShed.Load()
 	n.EventsLost = t.eventsLost.Load()
+	n.Slow = t.slow.Load()
 	return n
 }
 

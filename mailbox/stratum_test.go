@@ -48,6 +48,7 @@ func TestStratumOfSlowHandlings(t *testing.T) {
 			}
 		}
 		assert.InDelta(t, slow, weightOfSlow, 0, "exactly")
+		assert.EqualValues(t, slow, sys.Stats().Slow, "as they are counted without spans")
 		assert.InDelta(t, recipients-slow, weightOfQuick, 80, "an estimate")
 		drain(t, sys)
 	})
