@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -43,6 +44,7 @@ func (l Limits) orDefault() Limits {
 // decides how many spans there are and how long their traces get.
 type Recorder struct {
 	limits Limits
+	open   atomic.Int64
 
 	mu     sync.Mutex
 	traces map[trace.TraceID]*kept
@@ -71,10 +73,14 @@ func New(limits Limits) *Recorder {
 }
 
 // OnStart implements sdktrace.SpanProcessor.
-func (*Recorder) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (r *Recorder) OnStart(context.Context, sdktrace.ReadWriteSpan) { r.open.Add(1) }
+
+// Open returns how many spans have begun and not ended.
+func (r *Recorder) Open() int64 { return r.open.Load() }
 
 // OnEnd implements sdktrace.SpanProcessor: it keeps the span.
 func (r *Recorder) OnEnd(s sdktrace.ReadOnlySpan) {
+	defer r.open.Add(-1)
 	id, size := s.SpanContext().TraceID(), sizeOf(s)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -135,3 +135,14 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+func TestOpenSpansAreCounted(t *testing.T) {
+	r, tracer := recording(record.Limits{Spans: 1})
+	ctx, root := tracer.Start(t.Context(), "root")
+	_, child := tracer.Start(ctx, "child")
+	assert.EqualValues(t, 2, r.Open())
+	child.End()
+	assert.EqualValues(t, 1, r.Open())
+	root.End()
+	assert.Zero(t, r.Open())
+}

@@ -105,7 +105,7 @@ func (r *run) work(ctx context.Context) error {
 	if r.load, err = newLoad(ctx, r.c, r.services, r.out); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.services.settle} {
+	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.settle} {
 		if err := step(ctx); err != nil {
 			return r.unlessOver(ctx, err)
 		}

@@ -13,13 +13,14 @@ import (
 
 const lookAgain = 5 * time.Millisecond
 
-// settle waits until no message is on its way, so that all spans have ended.
-func (s *services) settle(ctx context.Context) error {
+// settle waits until no message is on its way and all spans have ended: that of a
+// request does a moment after its client has the answer.
+func (r *run) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stallTime)
 	defer cancel()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	for !atRest(s.guilds.Stats()) || !atRest(s.sessions.Stats()) {
+	for s := r.services; !atRest(s.guilds.Stats()) || !atRest(s.sessions.Stats()) || r.tel.Recorder.Open() > 0; {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
