@@ -5,6 +5,7 @@ package propagate
 
 import (
 	"context"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
@@ -87,11 +88,11 @@ func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier
 	var one [1]string
 	list := w3cbaggage.Read(baggageField.values(carrier, &one), b.limits())
 	if list.Refused() {
-		counters.baggageRefused.Add(1)
+		atomic.AddUint64(&counters.now().BaggageRefused, 1)
 		return ctx
 	}
 	if dropped := list.Dropped(); dropped > 0 {
-		counters.baggageDropped.Add(uint64(dropped))
+		atomic.AddUint64(&counters.now().BaggageDropped, uint64(dropped))
 	}
 	bag, err := baggage.New(list.Members...)
 	if err != nil || bag.Len() == 0 { // There is no error within these limits.
@@ -104,7 +105,7 @@ func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier
 func (b Baggage) header(ctx context.Context, counters *Counters) string {
 	list, dropped := w3cbaggage.Encode(baggage.FromContext(ctx), b.limits())
 	if dropped > 0 {
-		counters.baggageDropped.Add(uint64(dropped))
+		atomic.AddUint64(&counters.now().BaggageDropped, uint64(dropped))
 	}
 	return list
 }

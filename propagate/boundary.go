@@ -6,6 +6,7 @@ package propagate
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
@@ -133,10 +134,10 @@ func (b *Boundary) Extract(ctx context.Context, carrier propagation.TextMapCarri
 	case !remote.IsValid():
 		return caller.With(ctx, nil)
 	case b.policy == Link:
-		b.counters.boundaryLinked.Add(1)
+		atomic.AddUint64(&b.counters.now().BoundaryLinked, 1)
 		return caller.With(ctx, caller.New(ctx, remote))
 	default:
-		b.counters.boundaryIgnored.Add(1)
+		atomic.AddUint64(&b.counters.now().BoundaryIgnored, 1)
 		return caller.With(ctx, nil)
 	}
 }

@@ -12,53 +12,26 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// figures are the metrics of [Counters.RegisterMetrics].
-var figures = []observe.Counter[Counts]{
-	{
-		Name: "waybill.propagate.malformed", Unit: "{extraction}",
-		Description: "Extractions whose traceparent was malformed or repeated.",
-		Value:       func(c Counts) uint64 { return c.Malformed },
-	},
-	{
-		Name: "waybill.propagate.tracestate.refused", Unit: "{extraction}",
-		Description: "Extractions whose tracestate was invalid.",
-		Value:       func(c Counts) uint64 { return c.TraceStateRefused },
-	},
-	{
-		Name: "waybill.propagate.tracestate.cut", Unit: "{member}",
-		Description: "Members of a tracestate beyond what an injection may write.",
-		Value:       func(c Counts) uint64 { return c.TraceStateCut },
-	},
-	{
-		Name: "waybill.propagate.baggage.refused", Unit: "{extraction}",
-		Description: "Extractions whose baggage had nothing valid in it, or was too long.",
-		Value:       func(c Counts) uint64 { return c.BaggageRefused },
-	},
-	{
-		Name: "waybill.propagate.baggage.dropped", Unit: "{member}",
-		Description: "Members of baggage that were malformed, not allowed or beyond a limit.",
-		Value:       func(c Counts) uint64 { return c.BaggageDropped },
-	},
-	{
-		Name: "waybill.propagate.unsampled.carried", Unit: "{context}",
-		Description: "Contexts of unsampled traces that were passed on by their identifiers alone.",
-		Value:       func(c Counts) uint64 { return c.UnsampledCarried },
-	},
-	{
-		Name: "waybill.propagate.unsampled.dropped", Unit: "{context}",
-		Description: "Contexts of unsampled traces that were not passed on.",
-		Value:       func(c Counts) uint64 { return c.UnsampledDropped },
-	},
-	{
-		Name: "waybill.propagate.boundary.linked", Unit: "{extraction}",
-		Description: "Extractions at a boundary that made a link of the caller's context.",
-		Value:       func(c Counts) uint64 { return c.BoundaryLinked },
-	},
-	{
-		Name: "waybill.propagate.boundary.ignored", Unit: "{extraction}",
-		Description: "Extractions at a boundary that ignored the caller's context.",
-		Value:       func(c Counts) uint64 { return c.BoundaryIgnored },
-	},
+// figures are the fields of [Counts] as metrics.
+var figures = []observe.Field[Counts]{
+	observe.NewField("waybill.propagate.malformed", "{extraction}", "Extractions whose traceparent was malformed or repeated.",
+		func(c *Counts) *uint64 { return &c.Malformed }),
+	observe.NewField("waybill.propagate.tracestate.refused", "{extraction}", "Extractions whose tracestate was invalid.",
+		func(c *Counts) *uint64 { return &c.TraceStateRefused }),
+	observe.NewField("waybill.propagate.tracestate.cut", "{member}", "Members of a tracestate beyond what an injection may write.",
+		func(c *Counts) *uint64 { return &c.TraceStateCut }),
+	observe.NewField("waybill.propagate.baggage.refused", "{extraction}", "Extractions whose baggage had nothing valid in it, or was too long.",
+		func(c *Counts) *uint64 { return &c.BaggageRefused }),
+	observe.NewField("waybill.propagate.baggage.dropped", "{member}", "Members of baggage that were malformed, not allowed or beyond a limit.",
+		func(c *Counts) *uint64 { return &c.BaggageDropped }),
+	observe.NewField("waybill.propagate.unsampled.carried", "{context}", "Contexts of unsampled traces that were passed on by their identifiers alone.",
+		func(c *Counts) *uint64 { return &c.UnsampledCarried }),
+	observe.NewField("waybill.propagate.unsampled.dropped", "{context}", "Contexts of unsampled traces that were not passed on.",
+		func(c *Counts) *uint64 { return &c.UnsampledDropped }),
+	observe.NewField("waybill.propagate.boundary.linked", "{extraction}", "Extractions at a boundary that made a link of the caller's context.",
+		func(c *Counts) *uint64 { return &c.BoundaryLinked }),
+	observe.NewField("waybill.propagate.boundary.ignored", "{extraction}", "Extractions at a boundary that ignored the caller's context.",
+		func(c *Counts) *uint64 { return &c.BoundaryIgnored }),
 }
 
 // RegisterMetrics reports what c counts as OpenTelemetry metrics: an observable
@@ -73,7 +46,7 @@ var figures = []observe.Counter[Counts]{
 // being registered with it and the same attrs already, and then nothing is
 // registered.
 func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	registration, err := observe.Counters(&c.or().metrics, meter, c.or().Counts, figures, attrs)
+	registration, err := c.or().tally.Register(meter, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("propagate: metrics: %w", err)
 	}

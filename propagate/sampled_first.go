@@ -6,6 +6,7 @@ package propagate
 import (
 	"cmp"
 	"context"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -85,10 +86,10 @@ func (p *SampledFirst) Extract(ctx context.Context, carrier propagation.TextMapC
 	switch decision {
 	case Unsampled:
 		if p.config.dropUnsampled {
-			p.counters.unsampledDropped.Add(1)
+			atomic.AddUint64(&p.counters.now().UnsampledDropped, 1)
 			return ctx
 		}
-		p.counters.unsampledCarried.Add(1)
+		atomic.AddUint64(&p.counters.now().UnsampledCarried, 1)
 		return trace.ContextWithSpanContext(tracestate.ContextWith(ctx, nil), traceparent.Decode(parent, trace.TraceState{}))
 	case Sampled:
 		ctx = extractTrace(ctx, parent, carrier, &p.counters)
@@ -127,10 +128,10 @@ func (p *SampledFirst) Inject(ctx context.Context, carrier propagation.TextMapCa
 		injectTrace(ctx, sc, carrier, &p.counters)
 		bag = p.config.baggage.header(ctx, p.baggageCounters())
 	case p.config.dropUnsampled:
-		p.counters.unsampledDropped.Add(1)
+		atomic.AddUint64(&p.counters.now().UnsampledDropped, 1)
 		injectTrace(ctx, trace.SpanContext{}, carrier, &p.counters)
 	default:
-		p.counters.unsampledCarried.Add(1)
+		atomic.AddUint64(&p.counters.now().UnsampledCarried, 1)
 		injectParent(sc, carrier)
 		tracestateField.put(carrier, "")
 	}

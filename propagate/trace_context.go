@@ -5,6 +5,7 @@ package propagate
 
 import (
 	"context"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -79,7 +80,7 @@ func readTraceparent(carrier propagation.TextMapCarrier, counters *Counters) (st
 	// A single empty value is what some carriers have for an absent one, and what
 	// Inject leaves in those that cannot delete.
 	if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
-		counters.or().malformed.Add(1)
+		atomic.AddUint64(&counters.now().Malformed, 1)
 	}
 	return "", Invalid
 }
@@ -92,10 +93,10 @@ func extractTrace(
 	var one [1]string
 	list, ok := tracestate.Read(tracestateField.values(carrier, &one))
 	if !ok {
-		counters.or().traceStateRefused.Add(1)
+		atomic.AddUint64(&counters.now().TraceStateRefused, 1)
 	}
 	if list.Dropped > 0 {
-		counters.or().traceStateCut.Add(uint64(list.Dropped))
+		atomic.AddUint64(&counters.now().TraceStateCut, uint64(list.Dropped))
 	}
 	sc := traceparent.Decode(parent, list.State)
 	// What the last request left beside its tracestate is not this one's, even if
@@ -126,7 +127,7 @@ func injectTrace(
 		tracestateField.put(carrier, state)
 	}
 	if cut > 0 {
-		counters.or().traceStateCut.Add(uint64(cut))
+		atomic.AddUint64(&counters.now().TraceStateCut, uint64(cut))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/header"
@@ -39,7 +40,7 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		counters.writtenBare.Add(1)
+		atomic.AddUint64(&counters.now().WrittenBare, 1)
 		return out, nil
 	}
 	c, lossy := load((*header.Header)(e.Header()))
@@ -62,9 +63,9 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		binary.BigEndian.PutUint32(out[len(b)+messageSizeAt:], uint32(len(out)-head)) //nolint:gosec // limits bounds it.
 	}
 	if cut || lossy {
-		counters.cut.Add(1)
+		atomic.AddUint64(&counters.now().Cut, 1)
 	}
-	counters.writtenWrapped.Add(1)
+	atomic.AddUint64(&counters.now().WrittenWrapped, 1)
 	return out, nil
 }
 

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -177,16 +178,16 @@ func (c *cargo) chain(to *header.Content) {
 
 func (c *cargo) count(counters *Counters) {
 	if c.badTrace {
-		counters.traceMalformed.Add(1)
+		atomic.AddUint64(&counters.now().TraceMalformed, 1)
 	}
 	if c.badState {
-		counters.traceStateRefused.Add(1)
+		atomic.AddUint64(&counters.now().TraceStateRefused, 1)
 	}
 	if c.badChain {
-		counters.chainMalformed.Add(1)
+		atomic.AddUint64(&counters.now().ChainMalformed, 1)
 	}
 	if c.badBaggage {
-		counters.baggageRefused.Add(1)
+		atomic.AddUint64(&counters.now().BaggageRefused, 1)
 	}
 }
 

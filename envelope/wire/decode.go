@@ -6,6 +6,7 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/waybill-go/waybill/envelope"
 )
@@ -71,7 +72,7 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	h := (*envelope.Header)(c.header(counters, w.Boundary))
 	message, err := w.codec().Decode(data)
 	if err != nil {
-		counters.undecodable.Add(1)
+		atomic.AddUint64(&counters.now().Undecodable, 1)
 		var none M
 		return envelope.New(none, h), fmt.Errorf("%w: %w", ErrCodec, err)
 	}
@@ -84,13 +85,13 @@ func (w Config[M]) open(data []byte, counters *Counters) (c cargo, message []byt
 	l := w.limits()
 	p, err := w.takeApart(data, l)
 	if !p.wrapped {
-		counters.bare.Add(1)
+		atomic.AddUint64(&counters.now().Bare, 1)
 		if w.Accept == WrappedOnly {
 			return c, nil, ErrBare
 		}
 		return c, data, l.check(0, int64(len(data)))
 	}
-	counters.wrapped.Add(1)
+	atomic.AddUint64(&counters.now().Wrapped, 1)
 	switch {
 	case w.Accept == BareOnly:
 		return c, nil, ErrWrapped

@@ -12,83 +12,38 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// figures are the metrics of [Counters.RegisterMetrics].
-var figures = []observe.Counter[Counts]{
-	{
-		Name: "waybill.envelope.read.bare", Unit: "{message}",
-		Description: "Messages read that were bare.",
-		Value:       func(c Counts) uint64 { return c.Bare },
-	},
-	{
-		Name: "waybill.envelope.read.wrapped", Unit: "{message}",
-		Description: "Messages read that were wrapped.",
-		Value:       func(c Counts) uint64 { return c.Wrapped },
-	},
-	{
-		Name: "waybill.envelope.read.refused", Unit: "{message}",
-		Description: "Messages read in a form that the reader does not accept.",
-		Value:       func(c Counts) uint64 { return c.Refused },
-	},
-	{
-		Name: "waybill.envelope.read.truncated", Unit: "{message}",
-		Description: "Wrapped messages that ended too early.",
-		Value:       func(c Counts) uint64 { return c.Truncated },
-	},
-	{
-		Name: "waybill.envelope.read.malformed", Unit: "{message}",
-		Description: "Wrapped messages that could not be opened.",
-		Value:       func(c Counts) uint64 { return c.Malformed },
-	},
-	{
-		Name: "waybill.envelope.read.oversized", Unit: "{message}",
-		Description: "Messages read that were above a limit.",
-		Value:       func(c Counts) uint64 { return c.Oversized },
-	},
-	{
-		Name: "waybill.envelope.read.unknown_version", Unit: "{message}",
-		Description: "Wrapped messages that need a newer reader.",
-		Value:       func(c Counts) uint64 { return c.UnknownVersion },
-	},
-	{
-		Name: "waybill.envelope.read.undecodable", Unit: "{message}",
-		Description: "Messages that the codec could not read.",
-		Value:       func(c Counts) uint64 { return c.Undecodable },
-	},
-	{
-		Name: "waybill.envelope.trace.malformed", Unit: "{message}",
-		Description: "Messages whose trace was malformed and read as absent.",
-		Value:       func(c Counts) uint64 { return c.TraceMalformed },
-	},
-	{
-		Name: "waybill.envelope.tracestate.refused", Unit: "{message}",
-		Description: "Messages whose tracestate was invalid and left out.",
-		Value:       func(c Counts) uint64 { return c.TraceStateRefused },
-	},
-	{
-		Name: "waybill.envelope.chain.malformed", Unit: "{message}",
-		Description: "Messages whose time of sending, hops, age or choice was malformed and left out, or cut to its bound.",
-		Value:       func(c Counts) uint64 { return c.ChainMalformed },
-	},
-	{
-		Name: "waybill.envelope.baggage.refused", Unit: "{message}",
-		Description: "Messages whose baggage was invalid, in part or in whole.",
-		Value:       func(c Counts) uint64 { return c.BaggageRefused },
-	},
-	{
-		Name: "waybill.envelope.written.bare", Unit: "{message}",
-		Description: "Messages written bare.",
-		Value:       func(c Counts) uint64 { return c.WrittenBare },
-	},
-	{
-		Name: "waybill.envelope.written.wrapped", Unit: "{message}",
-		Description: "Messages written wrapped.",
-		Value:       func(c Counts) uint64 { return c.WrittenWrapped },
-	},
-	{
-		Name: "waybill.envelope.written.cut", Unit: "{message}",
-		Description: "Messages written without some of what their header has.",
-		Value:       func(c Counts) uint64 { return c.Cut },
-	},
+// figures are the fields of [Counts] as metrics.
+var figures = []observe.Field[Counts]{
+	observe.NewField("waybill.envelope.read.bare", "{message}", "Messages read that were bare.",
+		func(c *Counts) *uint64 { return &c.Bare }),
+	observe.NewField("waybill.envelope.read.wrapped", "{message}", "Messages read that were wrapped.",
+		func(c *Counts) *uint64 { return &c.Wrapped }),
+	observe.NewField("waybill.envelope.read.refused", "{message}", "Messages read in a form that the reader does not accept.",
+		func(c *Counts) *uint64 { return &c.Refused }),
+	observe.NewField("waybill.envelope.read.truncated", "{message}", "Wrapped messages that ended too early.",
+		func(c *Counts) *uint64 { return &c.Truncated }),
+	observe.NewField("waybill.envelope.read.malformed", "{message}", "Wrapped messages that could not be opened.",
+		func(c *Counts) *uint64 { return &c.Malformed }),
+	observe.NewField("waybill.envelope.read.oversized", "{message}", "Messages read that were above a limit.",
+		func(c *Counts) *uint64 { return &c.Oversized }),
+	observe.NewField("waybill.envelope.read.unknown_version", "{message}", "Wrapped messages that need a newer reader.",
+		func(c *Counts) *uint64 { return &c.UnknownVersion }),
+	observe.NewField("waybill.envelope.read.undecodable", "{message}", "Messages that the codec could not read.",
+		func(c *Counts) *uint64 { return &c.Undecodable }),
+	observe.NewField("waybill.envelope.trace.malformed", "{message}", "Messages whose trace was malformed and read as absent.",
+		func(c *Counts) *uint64 { return &c.TraceMalformed }),
+	observe.NewField("waybill.envelope.tracestate.refused", "{message}", "Messages whose tracestate was invalid and left out.",
+		func(c *Counts) *uint64 { return &c.TraceStateRefused }),
+	observe.NewField("waybill.envelope.chain.malformed", "{message}", "Messages whose time of sending, hops, age or choice was malformed and left out, or cut to its bound.",
+		func(c *Counts) *uint64 { return &c.ChainMalformed }),
+	observe.NewField("waybill.envelope.baggage.refused", "{message}", "Messages whose baggage was invalid, in part or in whole.",
+		func(c *Counts) *uint64 { return &c.BaggageRefused }),
+	observe.NewField("waybill.envelope.written.bare", "{message}", "Messages written bare.",
+		func(c *Counts) *uint64 { return &c.WrittenBare }),
+	observe.NewField("waybill.envelope.written.wrapped", "{message}", "Messages written wrapped.",
+		func(c *Counts) *uint64 { return &c.WrittenWrapped }),
+	observe.NewField("waybill.envelope.written.cut", "{message}", "Messages written without some of what their header has.",
+		func(c *Counts) *uint64 { return &c.Cut }),
 }
 
 // RegisterMetrics reports what c counts as OpenTelemetry metrics: an observable
@@ -102,7 +57,7 @@ var figures = []observe.Counter[Counts]{
 // from the meter, from there being none, or from c being registered with it and the
 // same attrs already, and then nothing is registered.
 func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	registration, err := observe.Counters(&c.or().metrics, meter, c.or().Counts, figures, attrs)
+	registration, err := c.or().tally.Register(meter, figures, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("wire: metrics: %w", err)
 	}

@@ -1,0 +1,55 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Field is a field of S, which is a struct of numbers that only ever grow, as a metric.
+type Field[S any] struct {
+	name, unit, description string
+	of                      func(*S) *uint64
+}
+
+// NewField returns the field that of finds. Its metric has that name, of the form
+// waybill.<package>.<what>; the unit is what is counted, in braces, such as {message}.
+func NewField[S any](name, unit, description string, of func(*S) *uint64) Field[S] {
+	return Field[S]{name, unit, description, of}
+}
+
+// Tally counts in the fields of an S. Its zero value is ready, and any number of
+// goroutines may use it at the same time. It must not be copied once used.
+type Tally[S any] struct {
+	_ [0]atomic.Uint64 // So that the fields of Now are aligned on 32-bit machines too.
+
+	// Now is what has been counted. Add to its fields by the functions of package
+	// atomic.
+	Now S
+
+	metrics Registry
+}
+
+// Load returns what has been counted, of the fields in table. Each figure is exact;
+// together they may be of slightly different moments.
+func (t *Tally[S]) Load(table []Field[S]) (counts S) {
+	for _, f := range table {
+		*f.of(&counts) = atomic.LoadUint64(f.of(&t.Now))
+	}
+	return counts
+}
+
+// Register makes an observable counter of each field in table, as [Counters] does.
+func (t *Tally[S]) Register(
+	meter metric.Meter, table []Field[S], attrs []attribute.KeyValue,
+) (metric.Registration, error) {
+	figures := make([]Counter[S], 0, len(table))
+	for _, f := range table {
+		figures = append(figures, Counter[S]{f.name, f.unit, f.description, func(s S) uint64 { return *f.of(&s) }})
+	}
+	return Counters(&t.metrics, meter, func() S { return t.Load(table) }, figures, attrs)
+}
