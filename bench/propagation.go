@@ -57,7 +57,7 @@ func propagationRows() []row {
 	offFull := request{state: propagatedState, bag: propagatedBag}
 	onFull := request{sampled: true, state: propagatedState, bag: propagatedBag}
 	onVaried := request{sampled: true, state: "dd=s:1;p:%016x,ot=th:8", varied: true}
-	third := []ratio{quotient(ours, raw, 0.40), quotient(oursMap, rawMap, 0.35)}
+	third := []ratio{quotient(ours, raw, 0.40), quotient(oursMap, rawMap, 0.40)}
 	half := []ratio{
 		quotient(ours, raw, 0.5), quotient(oursMap, rawMap, 0.5),
 		quotient(standard, raw, 0.5), quotient(standardMap, rawMap, 0.5),
