@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/header"
 )
 
@@ -25,7 +26,7 @@ const (
 // otherwise.
 const maxLinks = 128
 
-var batchLink = []attribute.KeyValue{attribute.String("waybill.link.reason", "batch")}
+var batchLink = []attribute.KeyValue{caller.LinkReason.String("batch")}
 
 // BatchHandler returns a function that handles several messages together: it
 // calls handle with them and returns its error. Make it once, before the loop

@@ -29,22 +29,23 @@ func NewPairs[E any, K, V ~string | ~[]byte](split func(element E) (K, V), join 
 	return Pairs[E, K, V]{split: split, join: join}
 }
 
-// Carrier makes a carrier of list, for one message and one goroutine at a time.
-// A nil pointer is an empty list that nobody sees.
-func (p Pairs[E, K, V]) Carrier(list *[]E) *PairsCarrier[E, K, V] {
+// Carrier makes a carrier of list, for one message and one goroutine at a time. A nil
+// pointer is an empty list that nobody sees.
+//
+// It writes keys in lower case, and reads those that are spelled as net/http does, too.
+// It never changes the array that it found, nor what lies behind the end of the list:
+// other messages may share them. The first change replaces the list by a copy that has
+// room for a trace's fields. Like the other carriers of this package it shows repeated
+// values ([propagation.ValuesGetter]) and has Delete.
+func (p Pairs[E, K, V]) Carrier(list *[]E) propagation.TextMapCarrier {
 	if list == nil {
 		list = new([]E)
 	}
-	return &PairsCarrier[E, K, V]{pairs: p, list: list}
+	return &pairsCarrier[E, K, V]{pairs: p, list: list}
 }
 
-// PairsCarrier is a carrier of a list of key and value: see [Pairs]. It writes
-// keys in lower case, and reads those that are spelled as net/http does, too.
-//
-// It never changes the array that it found, nor what lies behind the end of the
-// list: other messages may share them. The first change replaces the list by a
-// copy that has room for a trace's fields.
-type PairsCarrier[E any, K, V ~string | ~[]byte] struct {
+// pairsCarrier is what [Pairs.Carrier] makes.
+type pairsCarrier[E any, K, V ~string | ~[]byte] struct {
 	pairs Pairs[E, K, V]
 	list  *[]E
 	// own is the array that this carrier made, with room behind its end that
@@ -56,9 +57,9 @@ type PairsCarrier[E any, K, V ~string | ~[]byte] struct {
 }
 
 var (
-	_ ownCarrier               = (*PairsCarrier[struct{}, string, []byte])(nil)
-	_ propagation.ValuesGetter = (*PairsCarrier[struct{}, string, []byte])(nil)
-	_ bytesCarrier             = (*PairsCarrier[struct{}, string, []byte])(nil)
+	_ ownCarrier               = (*pairsCarrier[struct{}, string, []byte])(nil)
+	_ propagation.ValuesGetter = (*pairsCarrier[struct{}, string, []byte])(nil)
+	_ bytesCarrier             = (*pairsCarrier[struct{}, string, []byte])(nil)
 )
 
 // fieldsWritten is for how many more elements a copy of a list has room.
@@ -66,7 +67,7 @@ const fieldsWritten = 3
 
 // Get returns the first value under key, spelled in lower case, or where there
 // is none, as net/http does.
-func (c *PairsCarrier[E, K, V]) Get(key string) string {
+func (c *pairsCarrier[E, K, V]) Get(key string) string {
 	f := fieldOf(key)
 	for _, spelling := range [...]string{f.lower, f.canonical} {
 		for _, element := range *c.list {
@@ -81,7 +82,7 @@ func (c *PairsCarrier[E, K, V]) Get(key string) string {
 // Values returns all values under key in their order, spelled as for Get. Of a
 // key of W3C Trace Context or Baggage, the slice is good until the next call with
 // the same key.
-func (c *PairsCarrier[E, K, V]) Values(key string) []string {
+func (c *pairsCarrier[E, K, V]) Values(key string) []string {
 	f := fieldOf(key)
 	if values := c.exactly(f.lower, f); len(values) > 0 {
 		return values
@@ -90,7 +91,7 @@ func (c *PairsCarrier[E, K, V]) Values(key string) []string {
 }
 
 // exactly returns the values under one spelling of the field.
-func (c *PairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
+func (c *pairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
 	var values []string
 	for _, element := range *c.list {
 		k, value := c.pairs.split(element)
@@ -106,7 +107,7 @@ func (c *PairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
 }
 
 // space returns an empty slice with room for one value of the field.
-func (c *PairsCarrier[E, K, V]) space(f field) []string {
+func (c *pairsCarrier[E, K, V]) space(f field) []string {
 	switch f.lower {
 	case traceparentField.lower:
 		return c.found[0][:0]
@@ -121,13 +122,13 @@ func (c *PairsCarrier[E, K, V]) space(f field) []string {
 
 // Set makes value the only one under key, however what was there is spelled. It
 // goes to the end of the list, with its key in lower case.
-func (c *PairsCarrier[E, K, V]) Set(key, value string) { c.set(key, V(value)) }
+func (c *pairsCarrier[E, K, V]) Set(key, value string) { c.set(key, V(value)) }
 
 // SetBytes is Set for a value of bytes, which becomes the list's own if that
 // holds bytes. The propagators of this package need no string for it, then.
-func (c *PairsCarrier[E, K, V]) SetBytes(key string, value []byte) { c.set(key, V(value)) }
+func (c *pairsCarrier[E, K, V]) SetBytes(key string, value []byte) { c.set(key, V(value)) }
 
-func (c *PairsCarrier[E, K, V]) set(key string, value V) {
+func (c *pairsCarrier[E, K, V]) set(key string, value V) {
 	c.Delete(key)
 	c.claim()
 	c.own = append(c.own, c.pairs.join(K(fieldOf(key).lower), value))
@@ -135,7 +136,7 @@ func (c *PairsCarrier[E, K, V]) set(key string, value V) {
 }
 
 // Delete removes key in every spelling.
-func (c *PairsCarrier[E, K, V]) Delete(key string) {
+func (c *pairsCarrier[E, K, V]) Delete(key string) {
 	for _, element := range *c.list {
 		if k, _ := c.pairs.split(element); isSpelled(k, key) {
 			c.remove(key)
@@ -145,7 +146,7 @@ func (c *PairsCarrier[E, K, V]) Delete(key string) {
 }
 
 // remove replaces the list by one without key.
-func (c *PairsCarrier[E, K, V]) remove(key string) {
+func (c *pairsCarrier[E, K, V]) remove(key string) {
 	c.own = make([]E, 0, len(*c.list)+fieldsWritten)
 	for _, element := range *c.list {
 		if k, _ := c.pairs.split(element); !isSpelled(k, key) {
@@ -157,7 +158,7 @@ func (c *PairsCarrier[E, K, V]) remove(key string) {
 
 // claim makes sure that the list is what publish has left there: this carrier's
 // own, or else a copy.
-func (c *PairsCarrier[E, K, V]) claim() {
+func (c *pairsCarrier[E, K, V]) claim() {
 	list := *c.list
 	if len(list) == 0 || len(list) != len(c.own) || &list[0] != &c.own[0] {
 		c.own = append(make([]E, 0, len(list)+fieldsWritten), list...)
@@ -165,11 +166,11 @@ func (c *PairsCarrier[E, K, V]) claim() {
 }
 
 // publish shows the list without the room behind its end.
-func (c *PairsCarrier[E, K, V]) publish() { *c.list = slices.Clip(c.own) }
+func (c *pairsCarrier[E, K, V]) publish() { *c.list = slices.Clip(c.own) }
 
 // Keys returns the keys as they are spelled, in their order. One that is there
 // more than once comes as often.
-func (c *PairsCarrier[E, K, V]) Keys() []string {
+func (c *pairsCarrier[E, K, V]) Keys() []string {
 	names := make([]string, 0, len(*c.list))
 	for _, element := range *c.list {
 		key, _ := c.pairs.split(element)
@@ -178,7 +179,7 @@ func (c *PairsCarrier[E, K, V]) Keys() []string {
 	return names
 }
 
-func (*PairsCarrier[E, K, V]) ours() {}
+func (*pairsCarrier[E, K, V]) ours() {}
 
 // isSpelled reports whether k is key, however it is spelled.
 func isSpelled[K ~string | ~[]byte](k K, key string) bool {

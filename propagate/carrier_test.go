@@ -47,6 +47,17 @@ type deleting interface {
 	Delete(key string)
 }
 
+// pairs is what a carrier of pairs has.
+type pairs interface {
+	deleting
+	propagation.ValuesGetter
+	SetBytes(key string, value []byte)
+}
+
+func pairsOf[E any, K, V ~string | ~[]byte](p propagate.Pairs[E, K, V], list *[]E) pairs {
+	return p.Carrier(list).(pairs)
+}
+
 // spelled builds a carrier of each kind that holds one value under each key.
 func spelled(keys ...string) map[string]deleting {
 	header, list, plain, table := propagate.HeaderCarrier{}, propagate.MetadataCarrier{}, propagate.MapCarrier{}, propagate.TableCarrier{}
@@ -60,7 +71,7 @@ func spelled(keys ...string) map[string]deleting {
 	}
 	return map[string]deleting{
 		"header": header, "list": list, "map": plain, "table": table,
-		"pairs": kafkaPairs.Carrier(&kafka), "pointers": pointerPairs.Carrier(&pointers),
+		"pairs": pairsOf(kafkaPairs, &kafka), "pointers": pairsOf(pointerPairs, &pointers),
 	}
 }
 
@@ -238,7 +249,7 @@ func TestPairsLeaveSharedListsAlone(t *testing.T) {
 
 	// The room behind the end of a copy is the carrier's alone.
 	var list []kafkaHeader
-	c := kafkaPairs.Carrier(&list)
+	c := pairsOf(kafkaPairs, &list)
 	c.Set("a", "1")
 	other := append(list, kafkaHeader{"x", nil}) //nolint:gocritic // That is the danger.
 	c.Set("b", "2")
@@ -263,7 +274,7 @@ func TestPairsKeepFieldsApart(t *testing.T) {
 	list := []kafkaHeader{
 		{"traceparent", []byte("p")}, {"tracestate", []byte("s")}, {"baggage", []byte("b")}, {"other", []byte("o")},
 	}
-	c := kafkaPairs.Carrier(&list)
+	c := pairsOf(kafkaPairs, &list)
 	parent, state, bag, other := c.Values("traceparent"), c.Values("tracestate"), c.Values("baggage"), c.Values("other")
 	assert.Equal(t, [][]string{{"p"}, {"s"}, {"b"}, {"o"}}, [][]string{parent, state, bag, other})
 }
@@ -272,17 +283,17 @@ func TestPairsKeepFieldsApart(t *testing.T) {
 func TestPairsKeepBytes(t *testing.T) {
 	var list []kafkaHeader
 	value := []byte(sampled)
-	kafkaPairs.Carrier(&list).SetBytes("Traceparent", value)
+	pairsOf(kafkaPairs, &list).SetBytes("Traceparent", value)
 	require.Len(t, list, 1)
 	assert.Equal(t, "traceparent", list[0].Key)
 	assert.Same(t, &value[0], &list[0].Value[0])
 
 	type text struct{ key, value string }
 	var texts []text
-	c := propagate.NewPairs(
+	c := pairsOf(propagate.NewPairs(
 		func(h text) (string, string) { return h.key, h.value },
 		func(key, value string) text { return text{key, value} },
-	).Carrier(&texts)
+	), &texts)
 	c.SetBytes("a", value)
 	value[0] = '?'
 	assert.Equal(t, []text{{"a", sampled}}, texts)
@@ -337,8 +348,8 @@ func TestCarrierAllocations(t *testing.T) {
 			outKafka = kafka[:1]
 			carry.Inject(ctx, kafkaPairs.Carrier(&outKafka))
 		}},
-		// The list once for all three, and the bytes of each.
-		{"set in pairs", 4, func() {
+		// The carrier, the list once for all three, and the bytes of each.
+		{"set in pairs", 5, func() {
 			outKafka = nil
 			c := kafkaPairs.Carrier(&outKafka)
 			c.Set("traceparent", unsampled)
