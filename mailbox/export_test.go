@@ -3,11 +3,6 @@
 
 package mailbox
 
-import (
-	"hash/maphash"
-	"unsafe"
-)
-
 // DistinctStats returns counts that are all different, and not zero.
 func DistinctStats() Stats {
 	return Stats{
@@ -32,62 +27,6 @@ func MetricsOf(s Stats) map[string]uint64 {
 		values[name] = f.Value(s)
 	}
 	return values
-}
-
-// Index is an index of processes that never run.
-type Index struct{ index[int] }
-
-// NewIndex returns an empty index.
-func NewIndex() *Index { return new(Index) }
-
-// NewDeepIndex returns one whose only page cannot be split.
-func NewDeepIndex() *Index {
-	x := NewIndex()
-	x.seed = maphash.MakeSeed()
-	x.pages = []*indexPage[int]{newIndexPage[int](indexDepth)}
-	return x
-}
-
-func (x *Index) Add(id string) Ref[int] {
-	p := &process[int]{id: id}
-	x.add(p)
-	return Ref[int]{p}
-}
-
-func (x *Index) Get(id string) Ref[int] { return Ref[int]{x.get(id)} }
-func (x *Index) Remove(ref Ref[int])    { x.remove(ref.p) }
-func (x *Index) each(f func(*indexPage[int])) {
-	seen := make(map[*indexPage[int]]bool)
-	for _, page := range x.pages {
-		if !seen[page] {
-			f(page)
-		}
-		seen[page] = true
-	}
-}
-
-// Len returns how many processes it holds.
-func (x *Index) Len() (n int) {
-	x.each(func(page *indexPage[int]) { n += len(page.processes) })
-	return n
-}
-
-// Kept returns how many processes it refers to.
-func (x *Index) Kept() (n int) {
-	x.each(func(page *indexPage[int]) {
-		for _, p := range page.processes[:cap(page.processes)] {
-			if p != nil {
-				n++
-			}
-		}
-	})
-	return n
-}
-
-// Bytes returns what it takes.
-func (x *Index) Bytes() (n int) {
-	x.each(func(page *indexPage[int]) { n += int(unsafe.Sizeof(*page)) })
-	return n + 8*cap(x.pages)
 }
 
 // Waiting returns how many processes wait for a worker, and in how many chunks.

@@ -11,7 +11,7 @@ import (
 // registry finds the processes of a kind by their IDs.
 type registry[M any] struct {
 	mu   sync.RWMutex
-	byID index[M]
+	byID map[string]*process[M]
 }
 
 // GetOrSpawn returns the kind's registered process of that ID, and starts one
@@ -29,7 +29,7 @@ func (k *Kind[M]) GetOrSpawn(id string, factory Factory[M]) (Ref[M], error) {
 	r := &k.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.byID.get(id); p != nil {
+	if p := r.byID[id]; p != nil {
 		return Ref[M]{p}, nil
 	}
 	p := &process[M]{kind: k, id: id, factory: factory}
@@ -38,7 +38,10 @@ func (k *Kind[M]) GetOrSpawn(id string, factory Factory[M]) (Ref[M], error) {
 	if err != nil {
 		return ref, err
 	}
-	r.byID.add(p)
+	if r.byID == nil {
+		r.byID = make(map[string]*process[M])
+	}
+	r.byID[id] = p
 	return ref, nil
 }
 
@@ -47,7 +50,7 @@ func (k *Kind[M]) Lookup(id string) (Ref[M], bool) {
 	r := &k.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	p := r.byID.get(id)
+	p := r.byID[id]
 	return Ref[M]{p}, p != nil
 }
 
@@ -59,5 +62,5 @@ func (k *Kind[M]) unregister(p *process[M]) {
 	r := &k.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.byID.remove(p)
+	delete(r.byID, p.id)
 }
