@@ -9,7 +9,7 @@ import (
 )
 
 // A process is the context that its handler gets: the system's values, the
-// process's own end (audience.go), and who the process is.
+// process's own end (cancellation.go), and who the process is.
 
 // owner is the process that a handler's context belongs to.
 type owner interface {

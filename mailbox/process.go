@@ -19,12 +19,12 @@ import (
 type process[M any] struct {
 	// What every message needs comes first, in as few cache lines as can be: the
 	// members of a large broadcast are in none.
-	kind     *Kind[M]
-	state    state
-	slot     slot[M]                 // of whoever made the process busy, then of its worker
-	handler  Handler[M]              // nil without an instance; the worker's
-	cold     atomic.Pointer[cold[M]] // set once
-	audience atomic.Pointer[audience]
+	kind         *Kind[M]
+	state        state
+	slot         slot[M]                 // of whoever made the process busy, then of its worker
+	handler      Handler[M]              // nil without an instance; the worker's
+	cold         atomic.Pointer[cold[M]] // set once
+	cancellation atomic.Pointer[cancellation]
 
 	instance   *Instance[M] // nil without one; the worker's
 	factory    Factory[M]   // nil if it was spawned with its handler

@@ -17,64 +17,12 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// idleSize is how many bytes an idle process may be.
-const idleSize = 192.0
-
 // uses are what handlers do with their contexts.
 var uses = append([]derivation{
 	{name: "Done", derive: func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return ctx, func() { _ = ctx.Done() }
 	}},
 }, derivations...)
-
-// What the handlers' use of their contexts took is given back: the processes are
-// as small again as those that were never woken.
-func TestIdleProcessesGiveBackWhatTheirContextsTook(t *testing.T) {
-	for _, use := range uses {
-		t.Run(use.name, func(t *testing.T) {
-			size := usedAndIdle(t, use)
-			for start := time.Now(); size > idleSize && time.Since(start) < patience; {
-				size = usedAndIdle(t, use) // Goroutines leave something behind, which the next use again.
-			}
-			assert.LessOrEqual(t, size, idleSize)
-		})
-	}
-}
-
-// usedAndIdle returns how many bytes a process is that has used its context.
-func usedAndIdle(t *testing.T, use derivation) float64 {
-	t.Helper()
-	const processes = 10_000
-	sys := newSystem(t)
-	defer drain(t, sys)
-	kind, err := mailbox.NewKind[chan<- struct{}](sys, "session")
-	require.NoError(t, err)
-	handler := func(ctx context.Context, used chan<- struct{}) error {
-		_, cancel := use.derive(ctx)
-		cancel()
-		used <- struct{}{}
-		return nil
-	}
-	refs := make([]mailbox.Ref[chan<- struct{}], processes)
-	defer runtime.KeepAlive(refs)
-	used := make(chan struct{}, 1)
-	runtime.GC()
-	_, before := memory()
-	for i := range refs {
-		refs[i], err = kind.Spawn("", handler)
-		require.NoError(t, err)
-		require.NoError(t, refs[i].Send(context.Background(), used))
-		await(t, used)
-	}
-	for deadline := time.Now().Add(patience / 60); ; { // Cleanups run beside us.
-		runtime.GC()
-		_, after := memory()
-		size := (float64(after) - float64(before)) / processes
-		if size <= idleSize || time.Now().After(deadline) {
-			return size
-		}
-	}
-}
 
 // What is left of a handler is told of its process's end, however little of the
 // context it has kept, and however long ago.
@@ -230,5 +178,24 @@ func TestNobodyMissesTheEnd(t *testing.T) {
 		}()
 		await(t, all)
 	}
+	drain(t, sys)
+}
+
+// A process that derives contexts all its life keeps none that is over.
+func TestStoppedFunctionsAreForgotten(t *testing.T) {
+	sys := newSystem(t)
+	ref := spawn(t, sys, "worker", do)
+	kept := make(chan weak.Pointer[cargo], 1)
+	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
+		c := new(cargo)
+		stop := context.AfterFunc(ctx, func() { runtime.KeepAlive(c) })
+		assert.True(t, stop())
+		kept <- weak.Make(c)
+		return nil
+	}))
+	pass(t, ref)
+	stopped := await(t, kept)
+	assert.Eventually(t, func() bool { return collected(stopped) }, patience, time.Millisecond)
+	runtime.KeepAlive(ref)
 	drain(t, sys)
 }
