@@ -136,6 +136,21 @@ func TestEventsOfMessagesAndEnds(t *testing.T) {
 	})
 }
 
+func TestHookHearsWhatItWants(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var heard ear
+		sys := newSystem(t, mailbox.WithEventHook(heard.hook, mailbox.ProcessEnded, mailbox.MessageDead))
+		ref := spawn(t, sys, "worker", do)
+		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
+		assert.Empty(t, heard.heard())
+		ref.Kill()
+		assert.Equal(t, mailbox.ProcessEnded, heard.one(t).Type)
+		require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrStopped)
+		assert.Empty(t, heard.heard())
+		drain(t, sys)
+	})
+}
+
 // Whatever a hook does, the processes go on, and what it misses is counted.
 func TestHooksHarmNobody(t *testing.T) {
 	release := make(chan struct{})

@@ -37,7 +37,7 @@ type System struct {
 	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
-	hook   func(Event) // nil if there is none
+	hook   eventHook
 	log    eventLog
 	events *notify.Queue[event]
 
