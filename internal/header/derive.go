@@ -10,10 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Skip returns the header of a message that a choice made not to continue the
-// trace: not sampled, but with [Header.Skipped] it can still be told what became
-// of it. shown says whether its receiver gets the unsampled context. A header that
-// is not sampled is returned as it is.
+// Skip returns the header for a recipient that a fan-out skips. It is not sampled; a
+// late span finds the trace by [Header.Skipped]. shown says whether the recipient gets
+// the unsampled context. A header that is not sampled is returned as it is.
 func (h *Header) Skip(shown bool) *Header {
 	if !h.Sampled() {
 		return h
@@ -23,9 +22,9 @@ func (h *Header) Skip(shown bool) *Header {
 	return &next
 }
 
-// Choose returns the header of a message that a choice made to continue the
-// trace, or, if linked, to begin one of its own that is linked to this one. A
-// header that is not sampled is returned as it is.
+// Choose returns the header for a recipient that a fan-out samples. Its handling
+// continues the trace, or, if linked, begins a trace of its own with a link to this
+// one. A header that is not sampled is returned as it is.
 func (h *Header) Choose(linked bool) *Header {
 	if !h.Sampled() {
 		return h

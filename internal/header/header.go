@@ -27,12 +27,14 @@ type Header struct {
 	// Of a sampled message: where it is in the chain of messages of its trace.
 	age  time.Duration
 	hops int32
-	// It is one that was chosen not to continue the trace of spanContext; shown
-	// has its receiver learn of it all the same.
+	// A fan-out skipped the recipient, so the message does not continue the trace of
+	// spanContext. If shown is set, the recipient gets the unsampled span context.
 	skipped, shown bool
-	chosen, linked bool // The choice fell on it.
+	// A fan-out sampled the recipient. If linked is set, the handling begins a trace of
+	// its own, with a link to spanContext.
+	chosen, linked bool
 
-	caller *caller.Caller // To whose span a boundary links, in place of spanContext.
+	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 }
 
 // Content is what a message that came in has in its header.
@@ -43,7 +45,7 @@ type Content struct {
 	SentAt      time.Time
 	Hops        int // At most MaxHops.
 	Age         time.Duration
-	// A choice made the message continue the trace, or begin one that is linked to it.
+	// A fan-out sampled the recipient; linked: for a trace of its own.
 	Chosen, Linked bool
 	Caller         *caller.Caller // To whose span a boundary links.
 }
@@ -128,7 +130,7 @@ func (h *Header) Age() time.Duration {
 	return h.age
 }
 
-// Chosen reports whether a choice made the message continue the trace.
+// Chosen reports whether a fan-out sampled the recipient.
 func (h *Header) Chosen() bool { return h != nil && h.chosen }
 
 // Linked reports whether the handling of the message should begin a trace of its
@@ -136,7 +138,7 @@ func (h *Header) Chosen() bool { return h != nil && h.chosen }
 func (h *Header) Linked() bool { return h != nil && h.linked }
 
 // Skipped returns the sampled span context that the message does not continue,
-// because the choice did not fall on it; not valid for any other message.
+// because a fan-out skipped its recipient. It is not valid for any other message.
 func (h *Header) Skipped() trace.SpanContext {
 	if h == nil || !h.skipped {
 		return trace.SpanContext{}
@@ -144,8 +146,8 @@ func (h *Header) Skipped() trace.SpanContext {
 	return h.spanContext
 }
 
-// Caller returns to whose span the handling of the message is to link, from a new
-// trace, because a boundary decided so; nil if nobody's.
+// Caller returns the caller to whose span a boundary links the new trace of the
+// message, nil if there is none.
 func (h *Header) Caller() *caller.Caller {
 	if h == nil {
 		return nil
