@@ -15,7 +15,6 @@ const SlowAfter = 10 * time.Millisecond
 // Latency counts how long every delivery took: the truth, to hold the estimates
 // from the few spans against.
 type Latency struct {
-	slow    atomic.Int64
 	buckets [latencyBuckets]atomic.Int64
 }
 
@@ -27,15 +26,9 @@ const (
 
 // Took takes note of a message whose handling began waited after it was sent.
 func (l *Latency) Took(waited, handling time.Duration) {
-	if handling >= SlowAfter {
-		l.slow.Add(1)
-	}
 	i := math.Log(max(float64(waited+handling)/float64(time.Microsecond), 1)) / math.Log(latencyGrowth)
 	l.buckets[min(int(i), latencyBuckets-1)].Add(1)
 }
-
-// Slow returns how many handlings were slow.
-func (l *Latency) Slow() int64 { return l.slow.Load() }
 
 // Quantile returns the latency, from sending to the end of the handling, that a
 // share q of all deliveries do not exceed, to a hundredth; 0 without any.
