@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 // otherwise.
 const maxLinks = 128
 
-var batchLink = []attribute.KeyValue{caller.LinkReason.String("batch")}
+var batchLink = []attribute.KeyValue{keys.LinkReason.String("batch")}
 
 // BatchHandler returns a function that handles several messages together: it
 // calls handle with them and returns its error. Make it once, before the loop

@@ -17,12 +17,9 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/scope"
 )
-
-// queueDuration is how long a message waited between its sending and its
-// handling, in seconds.
-const queueDuration = attribute.Key("waybill.queue.duration")
 
 // ReceiveOption configures [Receive], [Handler] and [BatchHandler].
 type ReceiveOption interface {
@@ -146,7 +143,7 @@ func (r *receiver) start(
 	now := time.Now()
 	attrs := make([]attribute.KeyValue, 0, 6)
 	if !sentAt.IsZero() {
-		attrs = append(attrs, queueDuration.Float64(now.Sub(sentAt).Seconds()))
+		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sentAt).Seconds()))
 	}
 	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return guard.Start(ctx, r.tracer, r.name, append(opts,

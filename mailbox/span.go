@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -21,7 +22,7 @@ import (
 // in package sampling.
 const (
 	// ProcessKindKey is the name of the process's kind; a string.
-	ProcessKindKey = attribute.Key("waybill.process.kind")
+	ProcessKindKey = keys.ProcessKind
 	// ProcessIDKey is the ID that the process was spawned with; a string,
 	// absent if that is empty.
 	ProcessIDKey = attribute.Key("waybill.process.id")
@@ -29,36 +30,36 @@ const (
 	MessageTypeKey = attribute.Key("waybill.message.type")
 	// QueueDurationKey is how long the message waited between its sending and
 	// its handling, or its end without one; a double, in seconds.
-	QueueDurationKey = attribute.Key("waybill.queue.duration")
+	QueueDurationKey = keys.QueueDuration
 	// LateReasonKey is why there is a span although its message was never handled:
 	// refused_full, refused_stopped, refused_cancelled, dead_letter_killed,
 	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; although its
 	// handling was not to be traced: error, panic, slow or waited; or, on a span
 	// that stands for an answer, late_reply. A string.
-	LateReasonKey = attribute.Key("waybill.late.reason")
+	LateReasonKey = keys.LateReason
 	// LateProbabilityKey is the probability with which a slow handling that counts
 	// as one of a stratum came to count, if there were so many that not all do
 	// ([sampling.Late]); a double in (0, 1). It is in the weight already.
-	LateProbabilityKey = attribute.Key("waybill.late.probability")
+	LateProbabilityKey = keys.LateProbability
 	// LinkReasonKey is what a link is about; a string. Those called restart lead
 	// from the first span after a restart to the handling that had failed, those
 	// called chain from a trace to the one that it goes on from ([WithChainLimit]),
 	// those called fanout from a recipient's to the broadcast's ([WithLinkedRoots]).
 	// Package envelope has links called batch, and links called boundary, which package
 	// propagate has too, beside local.
-	LinkReasonKey = attribute.Key("waybill.link.reason")
+	LinkReasonKey = keys.LinkReason
 	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
-	FanoutSampledKey = attribute.Key("waybill.fanout.sampled")
+	FanoutSampledKey = keys.FanoutSampled
 	// FanoutBudgetKey is how many recipients may keep the trace behind the relays
 	// of a broadcast ([Group.BroadcastRelays]), all together; an int.
-	FanoutBudgetKey = attribute.Key("waybill.fanout.budget")
+	FanoutBudgetKey = keys.FanoutBudget
 	// FanoutMethodKey is how those were chosen: all; uniform; or systematic, by the
 	// sizes of relays; a string.
 	FanoutMethodKey = attribute.Key("waybill.fanout.method")
 	// FanoutDeliveredKey is how many mailboxes took the broadcast; an int.
 	FanoutDeliveredKey = attribute.Key("waybill.fanout.delivered")
 	// FanoutRefusedKey is how many mailboxes refused the broadcast; an int.
-	FanoutRefusedKey = attribute.Key("waybill.fanout.refused")
+	FanoutRefusedKey = keys.FanoutRefused
 )
 
 var (

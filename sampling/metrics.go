@@ -9,13 +9,14 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
 // Attributes of metrics: what a last resort belongs to.
 const (
 	groupKey = attribute.Key("waybill.fanout.group")
-	kindKey  = attribute.Key("waybill.process.kind")
+	kindKey  = keys.ProcessKind
 )
 
 // shed is what a [Rate] has shed.

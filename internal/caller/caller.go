@@ -12,14 +12,13 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
-// LinkReason is what the links of all packages here call their reason.
-const LinkReason = attribute.Key("waybill.link.reason")
-
 var (
-	callerReason = []attribute.KeyValue{LinkReason.String("boundary")}
-	localReason  = []attribute.KeyValue{LinkReason.String("local")}
+	callerReason = []attribute.KeyValue{keys.LinkReason.String("boundary")}
+	localReason  = []attribute.KeyValue{keys.LinkReason.String("local")}
 )
 
 // Caller is whom a boundary has put aside. It never changes.

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -39,12 +40,12 @@ type Span interface { //nolint:interfacebloat // The SDK has them one by one.
 // Attributes that packages mailbox and envelope write, beside those of package sampling.
 const (
 	shedKey            = sampling.ShedKey
-	sampledKey         = attribute.Key("waybill.fanout.sampled")
-	budgetKey          = attribute.Key("waybill.fanout.budget")
-	refusedKey         = attribute.Key("waybill.fanout.refused")
-	lateReasonKey      = attribute.Key("waybill.late.reason")
-	lateProbabilityKey = attribute.Key("waybill.late.probability")
-	linkReasonKey      = attribute.Key("waybill.link.reason")
+	sampledKey         = keys.FanoutSampled
+	budgetKey          = keys.FanoutBudget
+	refusedKey         = keys.FanoutRefused
+	lateReasonKey      = keys.LateReason
+	lateProbabilityKey = keys.LateProbability
+	linkReasonKey      = keys.LinkReason
 )
 
 // Link reasons that lead from a root to what is above it.
