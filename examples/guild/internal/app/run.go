@@ -14,6 +14,8 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -35,7 +37,7 @@ const (
 // would decide how much memory we take.
 var (
 	keptForPage   = record.Limits{Traces: 500, Bytes: 16 << 20}
-	keptForReport = record.Limits{Bytes: 32 << 20}
+	keptForReport = record.Limits{Bytes: 28 << 20}
 )
 
 // exportTime bounds how long the last spans may take to the collector.
@@ -75,6 +77,9 @@ func (r *run) start(ctx context.Context) error {
 	keep := keptForPage
 	if r.c.Report != "" {
 		keep = keptForReport
+		if os.Getenv("GOGC") == "" { // Twice the spans would be too much of a heap.
+			debug.SetGCPercent(50)
+		}
 	}
 	if err := r.tryReport(); err != nil {
 		return err
