@@ -13,23 +13,21 @@ import (
 	"github.com/waybill-go/waybill/internal/header"
 )
 
-// Append appends e to b and returns the result: wrapped if Wrap says so, with
-// what e's header has that may travel, and also if that is nothing; bare
-// otherwise, the codec's bytes and nothing else. A header above the limit loses
-// its baggage, or that and its tracestate, which is counted, and the message
-// goes out.
+// Append appends e to b and returns the result. If Wrap says so, e is written wrapped,
+// with what its header has that may travel, which may be nothing. Otherwise it is written
+// bare: the bytes of the codec and nothing else. A header above the limit loses its
+// baggage, or its baggage and its tracestate. That is counted, and the message goes out.
 //
-// A Config reads what it wrote. So a bare message is refused with [ErrAmbiguous] if
-// Decode would take its bytes for a wrapped one, whoever chose them: a map from
-// users with the key "waybill:envelope", or an upload that begins with our first
-// four bytes. It can be written wrapped, once all readers know that. A reader with
-// another Form or Codec may look for other bytes. In the JSON form the message is a
-// value, and white space around it is not read back.
+// What Append writes, Decode reads back. So a bare message is refused with
+// [ErrAmbiguous] if Decode would take its bytes for a wrapped one, whoever chose them: a
+// map from users with the key "waybill:envelope", or an upload that begins with the four
+// bytes of the binary form. It can be written wrapped, once all readers know that. A
+// reader with another Form or Codec may look for other bytes. In the JSON form the
+// message is a value of JSON, and white space around it is not read back.
 //
-// The error wraps [ErrOversized], [ErrCodec], [ErrAmbiguous] or [ErrConfig]; then
-// b is returned as it was, though what lies behind its length may be overwritten.
-// With a b that has room, Append allocates only what the codec, tracestate and
-// baggage need.
+// The error wraps [ErrOversized], [ErrCodec], [ErrAmbiguous] or [ErrConfig]. Then b is
+// returned as it was, though the bytes behind its length may have changed. With a b that
+// has room, Append allocates only what the codec, the tracestate and the baggage need.
 func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 	if err := w.Validate(); err != nil {
 		return b, err

@@ -34,35 +34,36 @@ const (
 )
 
 // Config says how envelopes are written as bytes that leave the operating system
-// process, and how they are read. A reader of what strangers may write needs a
-// Boundary. Bare messages, as writers without this library send them, and wrapped
-// ones may arrive mixed, so that a fleet changes from the one to the other while it
-// runs; docs/mixed-fleets.md in the repository says in which order.
+// process, and how they are read. It reads bare messages, as writers without this
+// library send them, and wrapped ones, in any mixture, so that a fleet can change from
+// the one to the other while it runs. The page docs/mixed-fleets.md in the repository
+// says in which order. A reader of what strangers may write needs a Boundary.
 //
-// A Config is a value to make once and to copy as one likes. Its zero value uses
-// encoding/json and has the defaults below; any number of goroutines may use it
-// at the same time. It never blocks.
+// A Config is a value; make it once and copy it freely. Its zero value uses
+// encoding/json and the defaults of the fields. Any number of goroutines may use it
+// at the same time, and it never blocks.
 type Config[M any] struct {
 	// Codec writes and reads the messages. Nil means [JSONCodec].
 	Codec Codec[M]
-	// Form is how wrapped messages are written. Readers know both forms whatever
-	// it is, except that JSON is looked for only if Form or Codec is JSON's.
+	// Form is how wrapped messages are written. A reader knows the binary form
+	// whatever its Form is; it knows the JSON form if its Form is JSON or its Codec is
+	// [JSONCodec].
 	Form Form
 	// Accept is which messages are read.
 	Accept Accept
-	// Wrap says for each message that is written whether it is wrapped: a switch
-	// that may change at any time, such as [sync/atomic.Bool.Load]. Any number of
+	// Wrap is asked for each message that is written whether to wrap it. It is a switch
+	// that may change at any time, such as [sync/atomic.Bool.Load], and any number of
 	// goroutines may call it. Nil means always.
 	Wrap func() bool
-	// MaxHeader and MaxMessage bound what travels with a message and the message,
-	// in bytes as they are on the wire. Zero and less mean 32 KiB and 64 MiB. The
-	// binary form has bounds of its own, 64 KiB - 1 and 4 GiB - 1. In the JSON form
-	// no header is smaller than 13 bytes, and MaxHeader must not be either.
+	// MaxHeader and MaxMessage are the most bytes that a header and a message may have
+	// on the wire. Zero or less means 32 KiB and 64 MiB. The binary form cannot have
+	// more than 64 KiB - 1 and 4 GiB - 1. A header in the JSON form has at least 13
+	// bytes, and MaxHeader must not be less then.
 	MaxHeader, MaxMessage int
-	// Boundary decides what is believed of a message that is read: a Boundary of
-	// package propagate, by its policy and with its allow-list of baggage, such as
-	// the one of the listener that the bytes came by. Nil, and a propagator that has
-	// no policy, believe everything: that is for writers that are trusted. See
+	// Boundary decides what to believe of a message that is read: its trace by the
+	// policy, and its baggage by the list of allowed keys. It is a Boundary of package
+	// propagate, such as that of the listener by which the bytes came. Nil, or any
+	// other propagator, believes everything: only trusted writers may write then. See
 	// [Config.Decode].
 	Boundary propagation.TextMapPropagator
 	// Counters counts what is read and written. Nil means [DefaultCounters].
@@ -72,11 +73,10 @@ type Config[M any] struct {
 // smallestJSONHeader is the size of a header in the JSON form that says nothing.
 var smallestJSONHeader = len((&cargo{}).appendJSONHeader(nil))
 
-// Validate returns an error that wraps [ErrConfig] if no message could be written
-// or read as the fields of w have it: a Form or an Accept without a name, or a
-// MaxHeader that no header in the JSON form fits. [Config.Append] and [Config.Decode]
-// return the same error for every message; a program that wants to know when it
-// starts asks here.
+// Validate returns an error that wraps [ErrConfig] if no message can be written or read
+// with these fields: if Form or Accept has no name, or if MaxHeader is too small for any
+// header in the JSON form. [Config.Append] and [Config.Decode] return the same error for
+// every message. A program that wants to know at its start calls Validate.
 func (w Config[M]) Validate() error {
 	switch {
 	case w.Form > JSON:

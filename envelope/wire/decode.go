@@ -11,54 +11,52 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// Decode reads a message that takes up all of data, bare or wrapped. It neither
-// changes data nor keeps it: after an error it is there for a log, another
-// reader or a queue of dead letters.
+// Decode reads a message, bare or wrapped, that takes up all of data. It neither changes
+// data nor keeps it: after an error the bytes are there for a log, another reader or a
+// queue of dead letters.
 //
-// The errors wrap [ErrBare] or [ErrWrapped] where Accept says so, [ErrTruncated],
-// [ErrMalformed], [ErrVersion] or [ErrOversized] for what cannot be opened,
-// [ErrConfig] for a Config that is not valid, and [ErrCodec] for what the codec
-// cannot read; in that last case the envelope has the header all the same, so that
-// the failure can be told in its trace.
-// Trace or baggage that are malformed inside a message that can be opened are no
-// error: they are left out and counted. Before sizes are checked against the
-// limits and against data itself, nothing is allocated for them.
+// The error wraps [ErrBare] or [ErrWrapped] if Accept refuses the message; [ErrTruncated],
+// [ErrMalformed], [ErrVersion] or [ErrOversized] if it cannot be opened; [ErrConfig] if
+// the Config is not valid; and [ErrCodec] if the codec cannot read it. With ErrCodec the
+// envelope has the header, so that the failure can be told in its trace. A malformed
+// trace or malformed baggage in a message that can be opened is no error: it is left out
+// and counted. Sizes are checked against the limits and against data before anything is
+// allocated for them.
 //
-// Warning: what travels with a message is a claim of whoever wrote it, and without
-// a Boundary it is believed. A stranger can then have any message recorded, say
-// that its span stands for 10¹⁵ others and has waited for years, cut the chain,
-// and set baggage. With a Boundary the trace and the baggage are read through it:
+// Warning: what travels with a message is a claim of whoever wrote it. Without a Boundary
+// it is believed. A stranger can then have any message recorded, say that its span stands
+// for 10¹⁵ others and has waited for years, cut the chain, and set baggage. With a
+// Boundary the trace and the baggage are read through it, by its policy:
 //
 //   - Continue believes the trace, its tracestate, the time of sending, hops, age
 //     and choice.
 //   - Link believes none of these. For a message with a trace, sampled or not,
-//     [envelope.Receive], [envelope.Handler] and [envelope.BatchHandler] begin a
-//     new one, if the sampler wants that, with a link to the caller's span. Who
-//     opens the envelope by [envelope.Envelope.Unwrap] finds the caller in the
-//     context, with no [envelope.Sentinel], as after an extraction from a request,
-//     and starts the first span.
+//     [envelope.Receive], [envelope.Handler] and [envelope.BatchHandler] begin a new
+//     trace, if the sampler wants one, with a link to the caller's span.
+//     [envelope.Envelope.Unwrap] puts the caller into the context, and no
+//     [envelope.Sentinel], as an extraction from a request does; then the first span
+//     is yours to start.
 //   - Ignore makes an untraced message.
 //
-// Baggage is what the propagator inside lets in. What a Boundary refuses it counts
-// itself.
+// The propagator inside the Boundary decides which baggage comes in. The Boundary counts
+// what it refuses.
 //
-// What is bare and what is wrapped is told by the first four bytes, f7 57 42 f6,
-// which nothing begins with that is UTF-8 or UTF-16, gob or Protocol Buffers.
-// Bytes of other kinds may: one random message in 4,294,967,296 does, and is
-// refused, or misread if its next bytes fit too. Where Form or Codec is JSON's,
-// a JSON object with a member "waybill:envelope" is wrapped too. To rule out any
-// mistake, have all writers wrap and readers accept nothing else: inside a
-// wrapped message nothing is looked for. A wrapped message that lost all but its
-// first bytes, three in the binary form, is bare to a reader, and for the codec
-// to refuse.
+// A message is wrapped if its first four bytes are f7 57 42 f6. Nothing that is UTF-8 or
+// UTF-16, gob or Protocol Buffers begins with them. Bytes of other kinds may: one random
+// message in 4,294,967,296 does, and is refused, or misread if its next bytes fit too. If
+// Form is JSON or Codec is [JSONCodec], a JSON object with a member "waybill:envelope" is
+// wrapped too. To rule out any mistake, have all writers wrap and all readers accept
+// nothing else: inside a wrapped message nothing is looked for. A wrapped message that
+// was cut off within its first bytes, three in the binary form, is bare to a reader, and
+// its codec must refuse it.
 //
-// The time of sending comes from the sender's clock. If it is after now, it is
-// taken for now, so that no message has waited for less than nothing; a clock
-// that is behind makes messages seem to have waited longer, by as much.
+// The time of sending comes from the sender's clock. A time after now is taken for now,
+// so that no message has waited for less than nothing. If the sender's clock is behind,
+// messages seem to have waited longer, by as much.
 //
-// Beside what the codec needs, a bare message and a wrapped one that nothing
-// travels with allocate nothing, and one that is traced its header, in the
-// binary form; JSON takes two strings more.
+// In the binary form, a bare message and a wrapped one with an empty header allocate
+// only what the codec needs; a traced one allocates its header as well. JSON takes two
+// strings more.
 func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	if err := w.Validate(); err != nil {
 		return envelope.Envelope[M]{}, err

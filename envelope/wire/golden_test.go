@@ -87,7 +87,7 @@ func TestReleasedFormsStay(t *testing.T) {
 	}
 }
 
-// TestWhatTheBinaryFormAdds is what FormBinary's comment says.
+// TestWhatTheBinaryFormAdds is what the comment of wire.Binary says.
 func TestWhatTheBinaryFormAdds(t *testing.T) {
 	for file, added := range map[string]int{"binary-1-nothing.hex": 11, "binary-1-trace.hex": 65} {
 		data, _ := golden(t, file)
