@@ -21,7 +21,7 @@ import (
 func goroutines() int {
 	stacks := make([]byte, 16<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	return bytes.Count(stacks, []byte("mailbox.(*worker).run(")) + bytes.Count(stacks, []byte("mailbox.(*scheduler).watch("))
+	return bytes.Count(stacks, []byte("/scheduler.(*worker).run(")) + bytes.Count(stacks, []byte("/scheduler.(*Scheduler).watch("))
 }
 
 // awaitNone waits until those of earlier tests are gone, which they are a little

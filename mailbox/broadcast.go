@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -62,7 +63,7 @@ func (g *Group[M]) broadcast(
 	ctx context.Context, message M, size func(Ref[M]) int, refused func(Ref[M], error),
 ) Delivery {
 	d := delivery[M]{refused: refused}
-	defer d.woken.flush() // Whatever refused does.
+	defer d.woken.Flush() // Whatever refused does.
 	members := g.snapshot()
 	d.Size = len(members)
 	switch {
@@ -103,7 +104,7 @@ func (g *Group[M]) broadcastTraced(
 	}
 	planner := sampling.Planner{
 		Config: *g.live.Load(), Above: parent,
-		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(exactly()),
+		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(scheduler.Exactly()),
 	}
 	skipped := g.skippedParcel(ctx, message, header)
 	var attrs []attribute.KeyValue
@@ -188,7 +189,7 @@ type delivery[M any] struct {
 	Delivery
 
 	refused func(member Ref[M], err error) // may be nil
-	woken   wakeup                         // not scheduled yet
+	woken   scheduler.Wakeup               // not scheduled yet
 }
 
 // spread gives what chosen says to the members at those positions, and skipped to
@@ -202,7 +203,7 @@ func (d *delivery[M]) spread(members []*process[M], positions []int, skipped par
 		rest = i + 1
 	}
 	d.deliver(members[rest:], &skipped)
-	d.woken.flush()
+	d.woken.Flush()
 	d.Sampled = len(positions)
 }
 
@@ -210,7 +211,7 @@ func (d *delivery[M]) spread(members []*process[M], positions []int, skipped par
 // scheduled.
 func (d *delivery[M]) deliverAll(members []*process[M], s parcel[M]) {
 	d.deliver(members, &s)
-	d.woken.flush()
+	d.woken.Flush()
 }
 
 // deliver gives s to each of members and counts how it went. Those that it
@@ -239,7 +240,7 @@ func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 		case p.kind.own:
 			p.schedule()
 		default:
-			d.woken.add(p.kind.sys.sched, p)
+			d.woken.Add(p.kind.sys.sched, p)
 		}
 	}
 }

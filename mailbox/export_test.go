@@ -30,14 +30,7 @@ func MetricsOf(s Stats) map[string]uint64 {
 }
 
 // Waiting returns how many processes wait for a worker, and in how many chunks.
-func (s *System) Waiting() (processes, chunks int) {
-	s.sched.mu.Lock()
-	defer s.sched.mu.Unlock()
-	for c := s.sched.queue.head; c != nil; c = c.next {
-		chunks++
-	}
-	return s.sched.queue.len, chunks
-}
+func (s *System) Waiting() (processes, chunks int) { return s.sched.Waiting() }
 
 // LateAllowed returns how many of n late spans at one time a limit of that many
 // per second allows.

@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -97,7 +98,7 @@ type standing struct {
 func (p *process[M]) stratum(weight float64, l *sampling.Late) standing {
 	probability := 1.0
 	if rate := l.Rate(); !math.IsInf(rate, 1) {
-		probability = p.kind.totals.stratum.Factor(rate, 1, time.Duration(exactly()))
+		probability = p.kind.totals.stratum.Factor(rate, 1, time.Duration(scheduler.Exactly()))
 		if rand.Float64() >= probability {
 			return standing{}
 		}
@@ -144,7 +145,7 @@ func (p *process[M]) startLate(
 	if l.CountSlow && reason == lateSlow && parent.IsValid() {
 		c = p.stratum(weight, l)
 	}
-	if c.weight == 0 && !p.kind.totals.late.allow(exactly(), l.Rate()) {
+	if c.weight == 0 && !p.kind.totals.late.allow(scheduler.Exactly(), l.Rate()) {
 		p.kind.totals.lateShed.Add(1)
 		return nil
 	}
@@ -180,7 +181,7 @@ func (p *process[M]) neverHandled(s slot[M], reason string) {
 		return
 	}
 	now := time.Now()
-	sent := now.Add(time.Duration(s.sent - sinceEpoch(now)))
+	sent := now.Add(time.Duration(s.sent - scheduler.SinceEpoch(now)))
 	if span := p.startLate(&s, reason, sent, now.Sub(sent), &live.Late); span != nil {
 		endUnhandled(span, reason, now)
 	}

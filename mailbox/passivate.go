@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
 // Passivate asks the process to give up its state as soon as it has nothing to do:
@@ -136,7 +138,7 @@ func (k *Kind[M]) list(p *process[M]) {
 func (k *Kind[M]) armLocked() {
 	if w := &k.sweeper; !w.armed && len(w.awake) > 0 {
 		w.armed = true
-		time.AfterFunc(max(k.idle/2, tick), k.sweep)
+		time.AfterFunc(max(k.idle/2, scheduler.Tick), k.sweep)
 	}
 }
 
@@ -148,7 +150,7 @@ func (k *Kind[M]) sweep() {
 	w.awake = nil
 	w.mu.Unlock()
 
-	before := exactly() - int64(k.idle)
+	before := scheduler.Exactly() - int64(k.idle)
 	still := awake[:0]
 	for _, p := range awake {
 		if p.tire(before) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
 // process is a mailbox and who empties it. It is small, for there may be a
@@ -263,13 +265,13 @@ func (p *process[M]) doneChannel() chan struct{} {
 }
 
 // yield lets others have the worker of p's handler, which is about to wait.
-func (p *process[M]) yield() { p.kind.sys.sched.yield(p) }
+func (p *process[M]) yield() { p.kind.sys.sched.Yield(p) }
 
 var (
-	_ context.Context = (*process[int])(nil)
-	_ keeper          = (*process[int])(nil)
-	_ member          = (*process[int])(nil)
-	_ owner           = (*process[int])(nil)
-	_ runnable        = (*process[int])(nil)
-	_ tied            = (*process[int])(nil)
+	_ context.Context    = (*process[int])(nil)
+	_ keeper             = (*process[int])(nil)
+	_ member             = (*process[int])(nil)
+	_ owner              = (*process[int])(nil)
+	_ scheduler.Runnable = (*process[int])(nil)
+	_ tied               = (*process[int])(nil)
 )

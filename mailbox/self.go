@@ -6,6 +6,8 @@ package mailbox
 import (
 	"context"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
 // Self returns the process whose handler was given ctx, or a context that ctx
@@ -35,7 +37,7 @@ func SystemOf(ctx context.Context) (*System, bool) {
 func SentAt(ctx context.Context) (time.Time, bool) {
 	if self := processOf(ctx); self != nil {
 		if sent, ok := self.sentAt(); ok {
-			return timeOf(sent), true
+			return scheduler.TimeOf(sent), true
 		}
 	}
 	return time.Time{}, false

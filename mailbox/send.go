@@ -7,6 +7,8 @@ import (
 	"container/list"
 	"context"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
 // send delivers s, waiting for room if the kind says so.
@@ -74,18 +76,18 @@ func (p *process[M]) schedule() {
 		go runAlone(p)
 		return
 	}
-	p.kind.sys.sched.schedule(p)
+	p.kind.sys.sched.Schedule(p)
 }
 
 // runAlone runs a process on a goroutine of its own until it is idle.
-func runAlone(r runnable) {
+func runAlone(r scheduler.Runnable) {
 	over := false
 	defer func() {
 		if !over { // A handler ended the goroutine.
 			go runAlone(r)
 		}
 	}()
-	for r.turn() {
+	for r.Turn() {
 	}
 	over = true
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/scope"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -41,7 +42,7 @@ type System struct {
 	log    eventLog
 	events *notify.Queue[event]
 
-	sched *scheduler
+	sched *scheduler.Scheduler
 	// readies are the channels of calls that are over: whoever ended the call
 	// has received the one signal, or there will be none.
 	readies sync.Pool
@@ -66,14 +67,14 @@ type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second, chain: defaultChainLimit, sched: newScheduler()}
+	s := &System{handlerWait: time.Second, chain: defaultChainLimit}
 	for _, o := range opts {
 		o.applySystem(s)
 	}
 	if s.controlled = s.control != nil; !s.controlled {
 		s.control = defaultControl()
 	}
-	s.sched.exacting = s.controlled
+	s.sched = scheduler.New(s.controlled)
 	if s.provider == nil {
 		s.provider = otel.GetTracerProvider()
 	}
@@ -88,9 +89,9 @@ func NewSystem(opts ...SystemOption) *System {
 // now.
 func (s *System) stamp(h *header.Header) int64 {
 	if sent := h.SentAt(); !sent.IsZero() {
-		return sinceEpoch(sent)
+		return scheduler.SinceEpoch(sent)
 	}
-	return s.sched.now()
+	return s.sched.Now()
 }
 
 // Stats returns the counts of all processes that are or were in the system.
@@ -162,7 +163,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	defer s.sched.close()
+	defer s.sched.Close()
 	defer s.waitForEvents(ctx)
 	for {
 		s.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
 // Timer sends a message later, once or again and again. It ends with its
@@ -78,7 +80,7 @@ func (t *timer[M]) fire() {
 		return
 	}
 	s := t.slot
-	s.header, s.sent = s.header.WithSentAt(t.due), sinceEpoch(t.due)
+	s.header, s.sent = s.header.WithSentAt(t.due), scheduler.SinceEpoch(t.due)
 	if t.every == 0 {
 		t.over = true
 	} else {

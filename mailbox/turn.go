@@ -14,10 +14,10 @@ import (
 // their turn.
 const turnLength = 64
 
-// turn handles messages until there are none left, the process has ended, or
+// Turn implements scheduler.Runnable: it handles messages until there are none left, the process has ended, or
 // its turn is over. Only in the last case it reports true, and the process
 // remains the caller's.
-func (p *process[M]) turn() (again bool) {
+func (p *process[M]) Turn() (again bool) {
 	if p.pausing() {
 		return false
 	}
@@ -147,7 +147,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	var h handling
 	late := &p.kind.live.Load().Late
 	if late.Any() {
-		h.begun = p.kind.sys.sched.now()
+		h.begun = p.kind.sys.sched.Now()
 	}
 	returned := false
 	defer func() {
@@ -158,7 +158,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 			}
 		}
 		if h.begun != 0 {
-			ended := p.kind.sys.sched.now()
+			ended := p.kind.sys.sched.Now()
 			if h.err != nil || tooLong(late, ended-h.begun, h.begun-s.sent) {
 				p.handledLate(s, &h, late, ended)
 			}

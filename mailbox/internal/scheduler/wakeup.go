@@ -1,17 +1,18 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package scheduler
 
-// wakeup collects processes to be scheduled together.
-type wakeup struct {
-	s *scheduler
+// Wakeup collects processes to be scheduled together.
+type Wakeup struct {
+	s *Scheduler
 	c *chunk
 }
 
-func (w *wakeup) add(s *scheduler, r runnable) {
+// Add collects r, which is s's to run.
+func (w *Wakeup) Add(s *Scheduler, r Runnable) {
 	if w.s != s {
-		w.flush()
+		w.Flush()
 		w.s, w.c = s, s.exchange(nil, true)
 	}
 	w.c.add(r)
@@ -20,8 +21,8 @@ func (w *wakeup) add(s *scheduler, r runnable) {
 	}
 }
 
-// flush schedules what has been collected.
-func (w *wakeup) flush() {
+// Flush schedules what has been collected.
+func (w *Wakeup) Flush() {
 	if w.s != nil {
 		w.s.exchange(w.c, false)
 		w.s, w.c = nil, nil
@@ -30,7 +31,7 @@ func (w *wakeup) flush() {
 
 // exchange queues the processes of c, which may be nil, and returns an empty
 // chunk if one is wanted.
-func (s *scheduler) exchange(c *chunk, want bool) (empty *chunk) {
+func (s *Scheduler) exchange(c *chunk, want bool) (empty *chunk) {
 	s.mu.Lock()
 	var w *worker
 	switch {
@@ -40,7 +41,7 @@ func (s *scheduler) exchange(c *chunk, want bool) (empty *chunk) {
 	default:
 		s.advanceLocked(c)
 		s.queue.pushChunk(c)
-		w = s.summonLocked()
+		w = s.wakeLocked()
 	}
 	if want {
 		empty = s.queue.get()

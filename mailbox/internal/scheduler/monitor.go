@@ -1,27 +1,27 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package scheduler
 
 import (
 	"runtime/metrics"
 	"time"
 )
 
-// tick is how often the monitor looks, and so about how long a process waits
+// Tick is how often the monitor looks, and so about how long a process waits
 // behind handlers that block. The runtime sleeps for whole milliseconds: a timer
 // that is due a little earlier goes off after one, where a timer of a whole one
 // would often need two.
-const tick = 750 * time.Microsecond
+const Tick = 750 * time.Microsecond
 
 // longTurn is after how many ticks a worker that has not moved makes room for
 // another although all processors are busy.
 const longTurn = 10
 
 const (
-	// surgeGrowth is how much more workers are let in from tick to tick while
+	// burstGrowth is how much more workers are let in from tick to tick while
 	// those let in before have got stuck too.
-	surgeGrowth = 64
+	burstGrowth = 64
 	// maxAdmitted bounds how many are let in at one tick.
 	maxAdmitted = 1024
 )
@@ -30,28 +30,28 @@ const (
 // processes wait for them: to keep the clock going, and to let more workers in if
 // those that there are have got stuck in handlers, as the Go runtime does with
 // threads in system calls.
-func (s *scheduler) watchLocked() {
+func (s *Scheduler) watchLocked() {
 	if s.watching {
 		return
 	}
 	s.watching = true
-	s.clock.coarse.Store(exactly())
+	s.clock.coarse.Store(Exactly())
 	for _, w := range s.workers {
 		w.seen, w.stuck = w.position(), 0
 	}
 	go s.watch()
 }
 
-func (s *scheduler) watch() {
+func (s *Scheduler) watch() {
 	load := newLoad()
-	timer := time.NewTimer(tick)
+	timer := time.NewTimer(Tick)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-		case <-s.poke:
+		case <-s.notify:
 		}
-		timer.Reset(tick)
+		timer.Reset(Tick)
 		spare := load.spare(s.procs) // Before the lock, at which workers would wait.
 		admitted, again := s.look(spare)
 		for _, w := range admitted {
@@ -65,54 +65,54 @@ func (s *scheduler) watch() {
 
 // look is one tick of the monitor. It returns the workers to start, and whether
 // to look again.
-func (s *scheduler) look(spare int) (admitted []*worker, again bool) {
+func (s *Scheduler) look(spare int) (admitted []*worker, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clock.coarse.Store(exactly())
+	s.clock.coarse.Store(Exactly())
 	waiting := s.queue.len
 	for _, w := range s.workers {
 		waiting += w.chunk.rest()
 	}
 	stuck := s.stuckLocked()
 	if waiting == 0 && len(s.workers) <= s.procs && len(stuck) == len(s.workers) {
-		s.watching, s.surge = false, 0
+		s.watching, s.burst = false, 0
 		s.clock.coarse.Store(0)
 		select {
-		case <-s.poke: // Not for the next one.
+		case <-s.notify: // Not for the next one.
 		default:
 		}
 		return nil, false
 	}
-	deposed := 0
+	retired := 0
 	for _, w := range stuck {
 		// With all processors busy it may just be computing, and one more would
 		// only take turns with it. But then it has had a long turn.
 		if spare > 0 || w.stuck >= longTurn {
-			s.deposeLocked(w)
-			deposed++
+			s.retireLocked(w)
+			retired++
 		}
 	}
 	// Where handlers block, those that wait will probably block as well: letting
 	// in one for one would free only a few at a tick.
 	switch {
-	case deposed == 0:
+	case retired == 0:
 	case spare > 0:
-		s.surge = min(surgeGrowth*max(s.surge, deposed), maxAdmitted)
+		s.burst = min(burstGrowth*max(s.burst, retired), maxAdmitted)
 	default:
-		s.surge = min(2*max(s.surge, deposed), maxAdmitted) //nolint:mnd // Slower.
+		s.burst = min(2*max(s.burst, retired), maxAdmitted) //nolint:mnd // Slower.
 	}
-	for n := 0; deposed > 0 && n < s.surge && s.queue.len > 0; n++ {
-		admitted = append(admitted, s.admitLocked(s.queue.popOne()))
+	for n := 0; retired > 0 && n < s.burst && s.queue.len > 0; n++ {
+		admitted = append(admitted, s.letInLocked(s.queue.popOne()))
 	}
 	if spare > 0 && len(s.workers) < s.procs {
-		admitted = append(admitted, s.admitLocked(s.queue.pop())) // It takes from the others if need be.
+		admitted = append(admitted, s.letInLocked(s.queue.pop())) // It takes from the others if need be.
 	}
 	return admitted, true
 }
 
 // stuckLocked returns the workers that count and have not moved since the last
 // tick.
-func (s *scheduler) stuckLocked() (stuck []*worker) {
+func (s *Scheduler) stuckLocked() (stuck []*worker) {
 	for _, w := range s.workers {
 		if now := w.position(); now != w.seen {
 			w.seen, w.stuck = now, 0

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package scheduler
 
 import (
 	"sync/atomic"
@@ -12,7 +12,7 @@ import (
 var epoch = time.Now()
 
 // clock tells the time since epoch. To read it costs a load while it is kept
-// going: by the monitor at every tick, and by broadcasts and workers on their
+// going: by the monitor at every Tick, and by broadcasts and workers on their
 // way, for the monitor comes late when all processors are busy. While nobody
 // keeps it going it is read exactly, which costs some 25 ns.
 type clock struct {
@@ -32,17 +32,17 @@ const exactPerTick = 64
 // to write it takes it away from all who read it.
 const clockStep = 100 * time.Microsecond
 
-// exactly returns the exact time. It is never 0, but may be below: simulated
+// Exactly returns the exact time. It is never 0, but may be below: simulated
 // clocks begin in the past.
-func exactly() int64 {
+func Exactly() int64 {
 	if now := int64(time.Since(epoch)); now != 0 {
 		return now
 	}
 	return 1
 }
 
-// now returns the time, within a tick if the processors are not all busy.
-func (s *scheduler) now() int64 {
+// Now returns the time, within a tick if the processors are not all busy.
+func (s *Scheduler) Now() int64 {
 	if now := s.clock.coarse.Load(); now != 0 {
 		return now
 	}
@@ -51,27 +51,27 @@ func (s *scheduler) now() int64 {
 		s.watchLocked()
 		s.mu.Unlock()
 	}
-	return exactly()
+	return Exactly()
 }
 
 // advanceLocked sets the clock if it is kept going, for those who are on their
 // way with c: with much at once, or it would cost too much, unless it is to be
 // seen which handlings are slow.
-func (s *scheduler) advanceLocked(c *chunk) {
-	if !s.watching || !s.exacting && c.rest() < chunkSize/2 {
+func (s *Scheduler) advanceLocked(c *chunk) {
+	if !s.watching || !s.precise && c.rest() < chunkSize/2 {
 		return
 	}
-	if now := exactly(); now-s.clock.coarse.Load() > int64(clockStep) {
+	if now := Exactly(); now-s.clock.coarse.Load() > int64(clockStep) {
 		s.clock.coarse.Store(now)
 	}
 }
 
-// sinceEpoch returns what clocks show at t.
-func sinceEpoch(t time.Time) int64 { return int64(t.Sub(epoch)) }
+// SinceEpoch returns what clocks show at t.
+func SinceEpoch(t time.Time) int64 { return int64(t.Sub(epoch)) }
 
-// timeOf returns when clocks showed that. Wall clock and monotonic reading are
+// TimeOf returns when clocks showed that. Wall clock and monotonic reading are
 // those of the present, moved back.
-func timeOf(reading int64) time.Time {
+func TimeOf(reading int64) time.Time {
 	now := time.Now()
-	return now.Add(time.Duration(reading - sinceEpoch(now)))
+	return now.Add(time.Duration(reading - SinceEpoch(now)))
 }

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package scheduler
 
 import (
 	"runtime"
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// scheduler runs the processes of a system that have something to handle: as
+// Scheduler runs the processes of a system that have something to handle: as
 // many at a time as there are processors, each on a worker, and more while
 // handlers block (monitor.go). One lock guards it all; on the way to a process
 // it is taken once for each chunk.
@@ -21,34 +21,34 @@ import (
 // would wear it out with about ten processors, those of a microsecond with two
 // hundred. One process at a time, as calls come, takes about 75 ns, so that is
 // 13 million in a second. On two processors that did nothing else, waiting for it
-// took 1 % of the time of broadcasts to 10 and 2 % of those to 10,000. The doors to the queue are schedule,
-// exchange, refill, requeue and yield, so it could be split, one for each processor
+// took 1 % of the time of broadcasts to 10 and 2 % of those to 10,000. The queue is used by Schedule,
+// exchange, refill, requeue and Yield, so it could be split, one for each processor
 // with stealing among them, without anybody else's notice. Behind it come the
 // system's lock, which spawning takes, and a broadcast's loop, which is one
 // goroutine however many processors there are.
-type scheduler struct {
+type Scheduler struct {
 	procs int // workers that run without blocking
 	clock clock
-	// exacting keeps the clock close to the time although the monitor is late.
-	exacting bool
+	// precise keeps the clock close to the time although the monitor is late.
+	precise bool
 	// queued mirrors queue.len for those who only want to know whether to go on.
 	queued atomic.Int32
 
-	mu       sync.Mutex
-	queue    chunkQueue
-	workers  []*worker // those that count against procs
-	parked   []*worker
-	watching bool          // the monitor runs
-	retiring bool          // parked workers will be looked at
-	parkings int           // how often a worker has left
-	surge    int           // workers that the monitor last let in at a tick
-	closed   bool          // workers leave when there is nothing to do
-	poke     chan struct{} // holds one; has the monitor look, for it may leave
+	mu        sync.Mutex
+	queue     chunkQueue
+	workers   []*worker // those that count against procs
+	parked    []*worker
+	watching  bool          // the monitor runs
+	releasing bool          // parked workers will be looked at
+	parkings  int           // how often a worker has left
+	burst     int           // workers that the monitor last let in at a tick
+	closed    bool          // workers leave when there is nothing to do
+	notify    chan struct{} // holds one; has the monitor look, for it may leave
 }
 
 // worker is a goroutine that runs processes.
 type worker struct {
-	s     *scheduler
+	s     *Scheduler
 	wake  chan struct{} // holds one
 	chunk *chunk        // written under the scheduler's lock
 	turns atomic.Uint32 // counts turns beyond the first of one process
@@ -56,7 +56,7 @@ type worker struct {
 	// Guarded by the scheduler's lock.
 	place   int // in workers
 	fresh   bool
-	deposed bool // counts no more against procs
+	retired bool // counts no more against procs
 	gone    bool // was let go while parked
 	seen    position
 	stuck   int // ticks since it was seen to move
@@ -69,36 +69,39 @@ type position struct {
 	turns   uint32
 }
 
-func newScheduler() *scheduler {
-	return &scheduler{
-		procs: runtime.GOMAXPROCS(0),
-		poke:  make(chan struct{}, 1),
+// New makes a scheduler with no workers. With precise its clock is kept close to the
+// time although the monitor is late.
+func New(precise bool) *Scheduler {
+	return &Scheduler{
+		precise: precise,
+		procs:   runtime.GOMAXPROCS(0),
+		notify:  make(chan struct{}, 1),
 	}
 }
 
-// schedule queues one process.
-func (s *scheduler) schedule(r runnable) {
+// Schedule queues one process.
+func (s *Scheduler) Schedule(r Runnable) {
 	s.mu.Lock()
 	s.queue.push(r)
-	w := s.summonLocked()
+	w := s.wakeLocked()
 	s.mu.Unlock()
 	w.start()
 }
 
-// summonLocked returns a worker to be started outside the lock, with something
+// wakeLocked returns a worker to be started outside the lock, with something
 // to do if anything is queued. It returns nil if there are enough already; then
 // the monitor looks whether they get on.
-func (s *scheduler) summonLocked() *worker {
+func (s *Scheduler) wakeLocked() *worker {
 	if len(s.workers) >= s.procs {
 		s.watchLocked()
 		s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
 		return nil
 	}
-	return s.admitLocked(s.queue.pop())
+	return s.letInLocked(s.queue.pop())
 }
 
-// admitLocked makes a worker active that begins with c.
-func (s *scheduler) admitLocked(c *chunk) *worker {
+// letInLocked makes a worker active that begins with c.
+func (s *Scheduler) letInLocked(c *chunk) *worker {
 	var w *worker
 	if n := len(s.parked); n > 0 {
 		w = s.parked[n-1]
@@ -113,14 +116,14 @@ func (s *scheduler) admitLocked(c *chunk) *worker {
 }
 
 // countLocked has w count against procs.
-func (s *scheduler) countLocked(w *worker) {
-	w.deposed = false
+func (s *Scheduler) countLocked(w *worker) {
+	w.retired = false
 	w.place = len(s.workers)
 	s.workers = append(s.workers, w)
 }
 
 // discountLocked has w count no more.
-func (s *scheduler) discountLocked(w *worker) {
+func (s *Scheduler) discountLocked(w *worker) {
 	last := len(s.workers) - 1
 	moved := s.workers[last]
 	s.workers[w.place], moved.place = moved, w.place
@@ -130,7 +133,7 @@ func (s *scheduler) discountLocked(w *worker) {
 
 // giveLocked hands c to w. What is behind its first process might have to wait
 // for that one, so the monitor looks.
-func (s *scheduler) giveLocked(w *worker, c *chunk) {
+func (s *Scheduler) giveLocked(w *worker, c *chunk) {
 	s.queue.put(w.chunk)
 	w.chunk = c
 	w.seen, w.stuck = w.position(), 0
@@ -154,12 +157,12 @@ func (w *worker) start() {
 
 // run is the worker's goroutine.
 func (w *worker) run() {
-	var r runnable
+	var r Runnable
 	over := false
 	defer func() {
 		if !over { // A handler ended the goroutine: another one goes on from here.
 			if r != nil {
-				w.s.schedule(r)
+				w.s.Schedule(r)
 			}
 			go w.run()
 		}
@@ -172,7 +175,7 @@ func (w *worker) run() {
 			}
 			continue
 		}
-		for r.turn() {
+		for r.Turn() {
 			if w.s.queued.Load() > 0 || w.chunk.rest() > 0 {
 				w.s.requeue(r)
 				break
@@ -184,7 +187,7 @@ func (w *worker) run() {
 
 // requeue puts a process that has had its turn behind all others. Its worker
 // is about to look for the next, so nobody need be woken.
-func (s *scheduler) requeue(r runnable) {
+func (s *Scheduler) requeue(r Runnable) {
 	s.mu.Lock()
 	s.queue.push(r)
 	s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
@@ -209,7 +212,7 @@ func (w *worker) refill() bool {
 	s.advanceLocked(c)
 	var another *worker
 	if len(s.workers) < s.procs && (s.queue.len > 0 || c.rest() > 1) {
-		another = s.summonLocked()
+		another = s.wakeLocked()
 	}
 	s.mu.Unlock()
 	another.start()
@@ -218,14 +221,14 @@ func (w *worker) refill() bool {
 
 // nextLocked finds something to do for w, unless w is one too many: then, and
 // if there is nothing, it returns nil.
-func (s *scheduler) nextLocked(w *worker) *chunk {
+func (s *Scheduler) nextLocked(w *worker) *chunk {
 	switch {
-	case !w.deposed && len(s.workers) > s.procs, w.deposed && len(s.workers) >= s.procs:
+	case !w.retired && len(s.workers) > s.procs, w.retired && len(s.workers) >= s.procs:
 		if s.queue.len > 0 {
 			s.watchLocked() // Those who stay may be stuck.
 		}
 		return nil
-	case w.deposed:
+	case w.retired:
 		s.countLocked(w)
 	}
 	if c := s.queue.pop(); c != nil {
@@ -236,14 +239,14 @@ func (s *scheduler) nextLocked(w *worker) *chunk {
 
 // stealLocked takes what another worker has not begun: half of it for w, the
 // other half for the queue, where its worker finds it again.
-func (s *scheduler) stealLocked(thief *worker) *chunk {
+func (s *Scheduler) stealLocked(thief *worker) *chunk {
 	for _, w := range s.workers {
 		if w == thief || w.chunk.rest() == 0 {
 			continue
 		}
 		c := s.queue.get()
 		mine := false
-		w.chunk.rescue(func(r runnable) {
+		w.chunk.reclaim(func(r Runnable) {
 			if mine = !mine; mine {
 				c.add(r)
 			} else {
@@ -259,24 +262,24 @@ func (s *scheduler) stealLocked(thief *worker) *chunk {
 }
 
 // leaveLocked takes w out and reports whether it is parked, to be used again.
-func (s *scheduler) leaveLocked(w *worker) (parked bool) {
-	if !w.deposed {
+func (s *Scheduler) leaveLocked(w *worker) (parked bool) {
+	if !w.retired {
 		s.discountLocked(w)
 	}
 	s.queue.put(w.chunk)
 	w.chunk = nil
 	if s.closed {
-		s.pokeLocked()
+		s.notifyLocked()
 		return false
 	}
 	if parked = len(s.parked) < s.procs; parked {
 		s.parked = append(s.parked, w)
 	}
 	s.parkings++
-	if !s.retiring {
-		s.retiring = true
+	if !s.releasing {
+		s.releasing = true
 		now := s.parkings
-		time.AfterFunc(parkedFor, func() { s.retire(now) })
+		time.AfterFunc(parkedFor, func() { s.releaseParked(now) })
 	}
 	return parked
 }
@@ -284,24 +287,24 @@ func (s *scheduler) leaveLocked(w *worker) (parked bool) {
 // parkedFor is how long workers stay parked at least while nothing happens.
 const parkedFor = 100 * time.Millisecond
 
-// retire lets the parked workers go if there has been nothing to do since the
+// releaseParked lets the parked workers go if there has been nothing to do since the
 // parkings-th time that a worker left. An idle system holds no goroutine.
-func (s *scheduler) retire(parkings int) {
+func (s *Scheduler) releaseParked(parkings int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case len(s.workers) > 0: // The next to leave sees to it.
-		s.retiring = false
+		s.releasing = false
 	case s.parkings != parkings:
 		now := s.parkings
-		time.AfterFunc(parkedFor, func() { s.retire(now) })
+		time.AfterFunc(parkedFor, func() { s.releaseParked(now) })
 	default:
-		s.retiring = false
+		s.releasing = false
 		s.dismissLocked()
 	}
 }
 
-func (s *scheduler) dismissLocked() {
+func (s *Scheduler) dismissLocked() {
 	for i, w := range s.parked {
 		w.gone = true
 		w.wake <- struct{}{}
@@ -311,39 +314,39 @@ func (s *scheduler) dismissLocked() {
 	s.queue.forget()
 }
 
-// close lets all workers go as soon as they have nothing to do.
-func (s *scheduler) close() {
+// Close lets all workers go as soon as they have nothing to do.
+func (s *Scheduler) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.pokeLocked()
+	s.notifyLocked()
 	s.dismissLocked()
 }
 
-// pokeLocked has the monitor look now, if it runs.
-func (s *scheduler) pokeLocked() {
+// notifyLocked has the monitor look now, if it runs.
+func (s *Scheduler) notifyLocked() {
 	if !s.watching {
 		return
 	}
 	select {
-	case s.poke <- struct{}{}:
+	case s.notify <- struct{}{}:
 	default:
 	}
 }
 
-// yield takes r's worker out of the count: its handler is about to wait for
+// Yield takes r's worker out of the count: its handler is about to wait for
 // something, once and for as long as this handler runs. What the worker has not
 // begun goes to others.
-func (s *scheduler) yield(r runnable) {
+func (s *Scheduler) Yield(r Runnable) {
 	s.mu.Lock()
 	var another *worker
 	for _, w := range s.workers {
 		if w.chunk.current() != r {
 			continue
 		}
-		s.deposeLocked(w)
+		s.retireLocked(w)
 		if s.queue.len > 0 {
-			another = s.summonLocked()
+			another = s.wakeLocked()
 		}
 		break
 	}
@@ -351,10 +354,20 @@ func (s *scheduler) yield(r runnable) {
 	another.start()
 }
 
-// deposeLocked takes w out of the count until its handler returns.
-func (s *scheduler) deposeLocked(w *worker) {
+// retireLocked takes w out of the count until its handler returns.
+func (s *Scheduler) retireLocked(w *worker) {
 	s.discountLocked(w)
-	w.deposed = true
-	w.chunk.rescue(s.queue.push)
+	w.retired = true
+	w.chunk.reclaim(s.queue.push)
 	s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
+}
+
+// Waiting returns how many processes wait for a worker, and in how many chunks.
+func (s *Scheduler) Waiting() (processes, chunks int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.queue.head; c != nil; c = c.next {
+		chunks++
+	}
+	return s.queue.len, chunks
 }

@@ -1,25 +1,25 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package scheduler
 
 import "sync/atomic"
 
-// runnable is a process that has something to handle, as the scheduler sees it.
-type runnable interface {
-	// turn handles some of it and reports whether to call turn again. When it
+// Runnable is a process that has something to handle, as the scheduler sees it.
+type Runnable interface {
+	// Turn handles some of it and reports whether to call Turn again. When it
 	// reports false the process may be running elsewhere already.
-	turn() (again bool)
+	Turn() (again bool)
 }
 
 // chunkSize is how many processes are handed to a worker at once.
 const chunkSize = 32
 
-// chunk is a batch of runnable processes on its way to a worker. Whoever fills
+// chunk is a batch of Runnable processes on its way to a worker. Whoever fills
 // it owns it alone; after that, its worker claims one after another, and anyone
 // who holds the scheduler's lock may take away what is not claimed.
 type chunk struct {
-	items   [chunkSize]runnable
+	items   [chunkSize]Runnable
 	n       int32        // items filled
 	claimed atomic.Int32 // items claimed, or more after the last
 	rescued bool         // the rest was taken away, after begun items were claimed
@@ -27,7 +27,7 @@ type chunk struct {
 	next    *chunk // in a queue or the free list
 }
 
-func (c *chunk) add(r runnable) {
+func (c *chunk) add(r Runnable) {
 	c.items[c.n] = r
 	c.n++
 }
@@ -35,7 +35,7 @@ func (c *chunk) add(r runnable) {
 func (c *chunk) full() bool { return c.n == chunkSize }
 
 // claim takes the next item, nil if there is none. For the chunk's worker.
-func (c *chunk) claim() runnable {
+func (c *chunk) claim() Runnable {
 	if c == nil {
 		return nil
 	}
@@ -54,8 +54,8 @@ func (c *chunk) rest() int {
 	return int(max(c.n-c.claimed.Load(), 0))
 }
 
-// rescue takes away all items that are not claimed yet, and hands each to take.
-func (c *chunk) rescue(take func(runnable)) {
+// reclaim takes away all items that are not claimed yet, and hands each to take.
+func (c *chunk) reclaim(take func(Runnable)) {
 	if c.rest() == 0 {
 		return
 	}
@@ -71,7 +71,7 @@ func (c *chunk) rescue(take func(runnable)) {
 }
 
 // current returns the item claimed last.
-func (c *chunk) current() runnable {
+func (c *chunk) current() Runnable {
 	if c == nil {
 		return nil
 	}
@@ -98,7 +98,7 @@ type chunkQueue struct {
 // hundred thousand processes at once.
 const maxFree = 4096
 
-func (q *chunkQueue) push(r runnable) {
+func (q *chunkQueue) push(r Runnable) {
 	if q.tail == nil || q.tail.full() {
 		q.pushChunk(q.get())
 	}
