@@ -5,7 +5,6 @@ package readme_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -56,42 +55,53 @@ func anyChannel(ctx context.Context, ch chan any, order Order, ship func(context
 	return err
 }
 
-func process(ctx context.Context, handleGuild func(context.Context, GuildMsg) error) (Stats, error) {
+func process(
+	ctx context.Context, sys *mailbox.System, handleGuild func(context.Context, GuildMsg) error, show func(Stats),
+) error {
 	// README: process
-	sys := mailbox.NewSystem()
 	guild, err := mailbox.Spawn(sys, "guild", handleGuild) // func(ctx context.Context, m GuildMsg) error
-
-	err = errors.Join(err, guild.Send(ctx, MessageCreate{"hello"}))
-
-	stats, err2 := mailbox.Call(ctx, guild, func(r mailbox.Reply[Stats]) GuildMsg { return GetStats{r} })
-
-	err3 := sys.Shutdown(ctx) // what was accepted is handled
+	if err != nil {
+		return err
+	}
+	if err := guild.Send(ctx, MessageCreate{"hello"}); err != nil {
+		return err
+	}
+	stats, err := mailbox.Call(ctx, guild, func(r mailbox.Reply[Stats]) GuildMsg { return GetStats{r} })
 	// README: end
-	return stats, errors.Join(err, err2, err3)
+	show(stats)
+	return err
 }
 
 func fanOut(
-	ctx context.Context, sys *mailbox.System, session mailbox.Ref[Event], event Event,
-) (mailbox.Delivery, error) {
+	ctx context.Context, sys *mailbox.System, session mailbox.Ref[Event], event Event, show func(mailbox.Delivery),
+) error {
 	// README: fan-out
 	sessions := mailbox.NewGroup[Event](sys, "sessions")
-	err := sessions.Join(session)
-
+	if err := sessions.Join(session); err != nil {
+		return err
+	}
 	delivery := sessions.Broadcast(ctx, event) // .Size, .Delivered, .Refused, .Sampled
 	// README: end
-	return delivery, err
+	show(delivery)
+	return nil
 }
 
 func supervised(
-	sys *mailbox.System, userID string, load mailbox.Factory[Event],
-) (mailbox.Ref[Event], error) {
+	ctx context.Context, sys *mailbox.System, userID string, load mailbox.Factory[Event], event Event,
+) error {
 	// README: supervised
 	carts, err := mailbox.NewKind[Event](sys, "cart",
 		mailbox.WithPanicPolicy(mailbox.Restart), mailbox.WithPassivation(10*time.Minute))
-
-	cart, err2 := carts.GetOrSpawn(userID, load) // load makes the state, or fetches a saved one
+	if err != nil {
+		return err
+	}
+	cart, err := carts.GetOrSpawn(userID, load) // load makes the state, or fetches a saved one
+	if err != nil {
+		return err
+	}
+	err = cart.Send(ctx, event)
 	// README: end
-	return cart, errors.Join(err, err2)
+	return err
 }
 
 func controlled() (*mailbox.System, error) {
@@ -111,33 +121,30 @@ func TestSnippetsWork(t *testing.T) {
 	require.NoError(t, anyChannel(t.Context(), make(chan any, 1), Order{2}, func(_ context.Context, o Order) { shipped += o.ID }))
 	assert.Equal(t, 3, shipped)
 
+	sys := mailbox.NewSystem()
 	messages := 0
-	stats, err := process(t.Context(), func(_ context.Context, m GuildMsg) error {
+	require.NoError(t, process(t.Context(), sys, func(_ context.Context, m GuildMsg) error {
 		messages++
 		if get, ok := m.(GetStats); ok {
 			get.reply.Answer(Stats{Messages: messages})
 		}
 		return nil
-	})
-	require.NoError(t, err)
-	assert.Equal(t, Stats{Messages: 2}, stats)
+	}, func(stats Stats) { assert.Equal(t, Stats{Messages: 2}, stats) }))
 
-	sys := mailbox.NewSystem()
 	session, err := mailbox.Spawn(sys, "session", func(context.Context, Event) error { return nil })
 	require.NoError(t, err)
-	delivery, err := fanOut(t.Context(), sys, session, Event{"hello"})
-	require.NoError(t, err)
-	assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, delivery)
+	require.NoError(t, fanOut(t.Context(), sys, session, Event{"hello"}, func(d mailbox.Delivery) {
+		assert.Equal(t, mailbox.Delivery{Size: 1, Delivered: 1}, d)
+	}))
 
-	cart, err := supervised(sys, "ada", func(
+	bought := make(chan Event, 1)
+	require.NoError(t, supervised(t.Context(), sys, "ada", func(
 		_ context.Context, self mailbox.Ref[Event],
 	) (mailbox.Instance[Event], error) {
 		assert.Equal(t, "ada", self.ID())
-		return mailbox.Instance[Event]{Handle: func(context.Context, Event) error { return nil }}, nil
-	})
-	require.NoError(t, err)
-	require.NoError(t, cart.Send(t.Context(), Event{"a book"}))
-	require.NoError(t, cart.Stop(t.Context()))
+		return mailbox.Instance[Event]{Handle: func(_ context.Context, e Event) error { bought <- e; return nil }}, nil
+	}, Event{"a book"}))
+	assert.Equal(t, Event{"a book"}, <-bought)
 
 	http.DefaultServeMux = http.NewServeMux() // It takes each pattern once; the test may run again.
 	other, err := controlled()
