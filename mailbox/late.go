@@ -86,7 +86,7 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ende
 	}
 }
 
-// standing is what a late span stands for. The zero value is an exemplar's.
+// standing is what a late span stands for. The zero value is that of an uncounted span.
 type standing struct {
 	weight      float64
 	probability float64 // with which it came to count

@@ -47,7 +47,7 @@ func DefaultKindConfig() KindConfig { return KindConfig{Carry: true, Spans: true
 // to trace them: those that a fan-out skipped, in the trace of that fan-out; those
 // of a kind without Spans, in the trace that they carry; and, if Roots says so,
 // those whose trace is not sampled, in one of their own. Such a
-// span has weight 0: it is an exemplar, and no estimate counts it. The zero value
+// span has weight 0: it is uncounted, and in no estimate. The zero value
 // makes none.
 type Late struct {
 	// Failures: messages that were refused, never handled, or whose handler

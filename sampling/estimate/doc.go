@@ -69,7 +69,7 @@
 // quantiles do not depend on how values are spread: they have one, which may be
 // infinite on a side.
 //
-// To know a tail, count slow handlings as a stratum (sampling.Late.Stratum): then each of
+// To know a tail, count slow handlings as a stratum (sampling.Late.CountSlow): then each of
 // them has a span, and a few that carry most of a total are part of it. Where that holds
 // throughout, [Spans.Named] knows by it that none above the shortest of them is missing,
 // and where they are one in a hundred, Quantile(0.99) has an upper end.
@@ -78,7 +78,7 @@
 //
 // A span with the attribute waybill.late.reason was made when all was over, or
 // was marked then. Its weight says whether it counts: an uncounted one has weight 0.
-// With sampling.Late.Stratum slow handlings are counted as a stratum of their
+// With sampling.Late.CountSlow slow handlings are counted as a stratum of their
 // own, with the weight of the fan-outs above the last, 1 if there are none,
 // whether the choice fell on them or not. To say exactly how many were slow, select those
 // of that reason alone ([Spans.Select]). Where there are more slow ones than there may be
@@ -131,74 +131,8 @@
 //
 // # Backends
 //
-// Any backend that can sum an attribute can use the weight. What follows was
-// checked against the documents and sources of these projects as of 2026; look
-// whether your version has changed. In all of them, an exemplar that nobody
-// filters out counts as 1.
-//
-// OpenTelemetry Collector. The span metrics connector reads no attribute: it
-// counts each span once, or by the th of the tracestate if there is one, and
-// there is none below a choice. The signal to metrics connector takes an
-// expression, so it can use the weight. Histograms have whole counts, sums need
-// not. (Older versions call it signaltometrics.)
-//
-//	processors:
-//	  transform:
-//	    trace_statements:
-//	      - context: span
-//	        statements:
-//	          - set(attributes["waybill.fanout.weight"], 1.0) where attributes["waybill.fanout.weight"] == nil
-//	          - set(attributes["waybill.fanout.rounded_weight"], 1) where attributes["waybill.fanout.rounded_weight"] == nil
-//	connectors:
-//	  signal_to_metrics:
-//	    spans:
-//	      - name: handlings
-//	        attributes: [{key: waybill.process.kind}]
-//	        sum: {value: 'Double(attributes["waybill.fanout.weight"])'}
-//	      - name: handling.duration
-//	        unit: s
-//	        attributes: [{key: waybill.process.kind}]
-//	        histogram:
-//	          buckets: [0.001, 0.01, 0.1, 1, 10]
-//	          count: 'Int(attributes["waybill.fanout.rounded_weight"])'
-//	          value: 'Seconds(end_time - start_time)'
-//
-// Seconds is a double there. Send broadcasts that shed elsewhere, by a filter.
-//
-// ClickHouse, in the tables of the Collector's exporter. Quantiles take whole
-// weights only, so these are in thousandths.
-//
-//	WITH if(mapContains(SpanAttributes, 'waybill.fanout.weight'),
-//	        toFloat64OrZero(SpanAttributes['waybill.fanout.weight']), 1) AS w
-//	SELECT sum(w) AS handlings,
-//	       sum(w * Duration) / sum(w) / 1e9 AS mean_seconds,
-//	       quantileExactWeighted(0.99)(Duration, toUInt64(round(w * 1000))) / 1e9 AS p99_seconds,
-//	       sumIf(w, Duration > 5e8) AS slow,
-//	       sqrt(sumIf(w * w, w > 1 AND Duration > 5e8)) AS slow_stderr
-//	FROM otel_traces
-//	WHERE SpanName = 'session MessageCreate' AND w > 0
-//
-// ClickStack has a sample rate expression for each source. It takes whole numbers
-// and makes 1 of all else:
-//
-//	toUInt64OrZero(SpanAttributes['waybill.fanout.rounded_weight'])
-//
-// Grafana Tempo. span_multiplier_key of the metrics generator (span metrics and
-// service graphs) names a double that is the share kept, not the weight: to name
-// waybill.fanout.weight would divide where it should multiply. Give it an
-// attribute of your own, made in the Collector:
-//
-//	set(attributes["sampling.ratio"], 1.0 / attributes["waybill.fanout.weight"]) where attributes["waybill.fanout.weight"] > 0.0
-//
-// and drop exemplars by filter_policies. TraceQL metrics can sum the weight of
-// spans that have one; their quantiles count each span once.
-//
-//	{ name = "session MessageCreate" && span.waybill.fanout.weight > 0 } | sum_over_time(span.waybill.fanout.weight)
-//
-// Honeycomb multiplies by the span attribute SampleRate, a whole number; it makes
-// 1 of 0, so filter exemplars out:
-//
-//	set(attributes["SampleRate"], attributes["waybill.fanout.rounded_weight"]) where attributes["waybill.fanout.rounded_weight"] > 0
+// Any backend that can sum an attribute can use the weight: docs/backends.md of the
+// repository says how for the Collector, ClickHouse, ClickStack, Tempo and Honeycomb.
 //
 // # Cost and concurrency
 //

@@ -82,7 +82,7 @@ type Deliveries struct {
 // each is how many seconds it lasted: that of a message that was not handled, how long it
 // had waited.
 //
-// If all slow handlings of that name are counted (sampling.Late.Stratum), it knows that
+// If all slow handlings of that name are counted (sampling.Late.CountSlow), it knows that
 // none of them is missing: a quantile among them has an upper end.
 func (s *Spans) Named(names ...string) Deliveries {
 	tails := make(map[string]tail)
