@@ -43,7 +43,7 @@ func (l eventLog) write(e Event, kind *kindTotals) {
 	if !l.wants(e) {
 		return
 	}
-	if !kind.logged.allow(e.Time.UnixNano(), logsPerSecond) {
+	if !allow(&kind.logged, e.Time.UnixNano(), logsPerSecond) {
 		if kind.unlogged.Add(1) == 1 {
 			time.AfterFunc(time.Second, func() { l.summarise(kind) })
 		}

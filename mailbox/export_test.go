@@ -3,6 +3,8 @@
 
 package mailbox
 
+import "github.com/waybill-go/waybill/internal/gcra"
+
 // DistinctStats returns counts that are all different, and not zero.
 func DistinctStats() Stats {
 	return Stats{
@@ -35,9 +37,9 @@ func (s *System) Waiting() (processes, chunks int) { return s.sched.Waiting() }
 // LateAllowed returns how many of n late spans at one time a limit of that many
 // per second allows.
 func LateAllowed(n int, perSecond float64) (allowed int) {
-	var l lateLimit
+	var l gcra.Limiter
 	for range n {
-		if l.allow(1, perSecond) {
+		if allow(&l, 1, perSecond) {
 			allowed++
 		}
 	}

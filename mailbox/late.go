@@ -6,7 +6,6 @@ package mailbox
 import (
 	"math"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
@@ -145,7 +145,7 @@ func (p *process[M]) startLate(
 	if l.CountSlow && reason == lateSlow && parent.IsValid() {
 		c = p.stratum(weight, l)
 	}
-	if c.weight == 0 && !p.kind.totals.late.allow(scheduler.Exactly(), l.Rate()) {
+	if c.weight == 0 && !allow(&p.kind.totals.late, scheduler.Exactly(), l.Rate()) {
 		p.kind.totals.lateShed.Add(1)
 		return nil
 	}
@@ -217,31 +217,15 @@ func (p *process[M]) fromSending(h *header.Header, name, message, reason string,
 	}
 }
 
-// lateLimit bounds late spans: the generic cell rate algorithm of ATM (ITU-T
-// I.371), with a second's worth at once.
-type lateLimit struct{ due atomic.Int64 } // when the next one would be due, ns since epoch, were they evenly spaced
-
-// allow reports whether one more is within perSecond at now.
-func (l *lateLimit) allow(now int64, perSecond float64) bool {
+// allow reports whether one more is within perSecond at now, in nanoseconds, with a
+// second's worth at once.
+func allow(l *gcra.Limiter, now int64, perSecond float64) bool {
 	if math.IsInf(perSecond, 1) {
 		return true
 	}
-	const longest = 1 << 60 // ns, some 36 years: more would overflow below.
+	const longest = 1 << 60 // ns, some 36 years: more would overflow.
 	interval := int64(min(float64(time.Second)/perSecond, longest))
-	burst := max(int64(time.Second)-interval, 0)
-	for {
-		due := l.due.Load()
-		next := due
-		if due == 0 || due < now {
-			next = now
-		}
-		if next-now > burst {
-			return false
-		}
-		if l.due.CompareAndSwap(due, next+interval) {
-			return true
-		}
-	}
+	return l.Admit(now, interval, max(int64(time.Second)-interval, 0))
 }
 
 // defaultControl is that of systems which were given none.

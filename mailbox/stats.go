@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -80,7 +81,7 @@ func (s *Stats) add(o Stats) {
 type kindTotals struct {
 	sys     *System
 	name    string
-	late    lateLimit
+	late    gcra.Limiter
 	stratum *sampling.Rate
 
 	lateReplies   atomic.Uint64
@@ -93,7 +94,7 @@ type kindTotals struct {
 	eventsLost    atomic.Uint64
 	slow          atomic.Uint64
 
-	logged   lateLimit     // of records about events
+	logged   gcra.Limiter  // of records about events
 	unlogged atomic.Uint64 // since the last record that says how many
 
 	// Guarded by the system's mu:

@@ -7,6 +7,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/waybill-go/waybill/internal/gcra"
 )
 
 const (
@@ -40,9 +42,7 @@ type Rate struct {
 	// nanoseconds: one number holds load and time, so that one atomic operation
 	// changes both. Zero means no load yet.
 	load atomic.Int64
-	// due is the time at which what was admitted is within the cap again, were
-	// it spread out evenly: the generic cell rate algorithm of ATM (ITU-T I.371).
-	due atomic.Int64
+	cap  gcra.Limiter
 
 	shedFanouts, shedSpans atomic.Uint64
 }
@@ -97,28 +97,18 @@ func (r *Rate) admit(perSecond, spans float64, now time.Duration) bool {
 	if r == nil || !(perSecond > 0) {
 		return true
 	}
-	took := timeOf(perSecond, spans)
-	for {
-		due := r.due.Load()
-		if due != 0 && due-int64(now) > capBurst {
-			r.shedFanouts.Add(1)
-			r.shedSpans.Add(uint64(math.Round(max(spans, 0))))
-			return false
-		}
-		from := int64(now)
-		if due != 0 { // Else nothing was admitted before, and now may be below zero.
-			from = max(from, due)
-		}
-		if took == 0 || r.due.CompareAndSwap(due, from+took) {
-			return true
-		}
+	if r.cap.Admit(int64(now), timeOf(perSecond, spans), capBurst) {
+		return true
 	}
+	r.shedFanouts.Add(1)
+	r.shedSpans.Add(uint64(math.Round(max(spans, 0))))
+	return false
 }
 
 // refund takes back what was admitted and not chosen after all.
 func (r *Rate) refund(perSecond, spans float64) {
 	if r != nil && perSecond > 0 {
-		r.due.Add(-timeOf(perSecond, spans))
+		r.cap.Refund(timeOf(perSecond, spans))
 	}
 }
 
