@@ -7,6 +7,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/waybill-go/waybill/internal/guard"
 )
 
 // logsPerSecond is how many records a second a kind's events may make.
@@ -45,7 +47,7 @@ func (l eventLog) write(e Event, kind *kindTotals) {
 	}
 	if !allow(&kind.logged, e.Time.UnixNano(), logsPerSecond) {
 		if kind.unlogged.Add(1) == 1 {
-			time.AfterFunc(time.Second, func() { l.summarise(kind) })
+			time.AfterFunc(time.Second, func() { guard.Do(func() { l.summarise(kind) }) })
 		}
 		return
 	}

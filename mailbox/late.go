@@ -61,8 +61,8 @@ func tooLong(l *sampling.Late, took, waited int64) bool {
 
 // handledLate looks whether the handling h of s, which ended just now, is worth a
 // late span, or if it has a span, whether that counts as a slow one.
-func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late, ended int64) {
-	took, waited := time.Duration(ended-h.begun), time.Duration(h.begun-s.sent)
+func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late) {
+	took, waited := time.Duration(h.ended-h.begun), time.Duration(h.begun-s.sent)
 	if l.SlowerThan > 0 && took >= l.SlowerThan {
 		p.kind.totals.slow.Add(1)
 	}

@@ -215,6 +215,13 @@ func (p *process[M]) end() {
 	err := c.err
 	c.mu.Unlock()
 
+	// What is plugged in may end the goroutine: the end goes on all the same.
+	defer func() {
+		p.kind.unregister(p)
+		p.tell(ties)
+		p.kind.sys.remove(p, counts)
+		close(p.doneChannel())
+	}()
 	p.catchUp()
 	for t := range timers {
 		t.cancel()
@@ -222,20 +229,21 @@ func (p *process[M]) end() {
 	for _, g := range groups {
 		g.drop(p)
 	}
-	for _, s := range left {
-		p.bury(s, reason)
-	}
 	for call := range open {
 		call.fail(ErrStopped)
 	}
 	p.rested(ErrStopped)
+	for _, s := range left {
+		if s.call != nil {
+			s.call.fail(ErrStopped)
+		}
+	}
+	for _, s := range left {
+		p.bury(s, reason)
+	}
 	if err != nil && p.kind.sys.hears(ProcessEnded, err) {
 		p.happened(Event{Type: ProcessEnded, Err: err})
 	}
-	p.kind.unregister(p)
-	p.tell(ties)
-	p.kind.sys.remove(p, counts)
-	close(p.doneChannel())
 }
 
 // takeAllLocked takes everything out of the process and marks its end.

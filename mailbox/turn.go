@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // turnLength is how many messages a process may handle before others have
@@ -130,6 +132,8 @@ func (p *process[M]) takeBatch() (held bool) {
 type handling struct {
 	span     trace.Span // nil if it is not traced
 	begun    int64      // by the clocks; 0 if nobody wants to know
+	ended    int64      // likewise
+	long     bool       // it took or had waited long enough to be worth a late span
 	err      error
 	panicked bool // or did not return at all
 }
@@ -157,14 +161,13 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 				h.err = &PanicError{Value: recovered, Stack: debug.Stack()}
 			}
 		}
+		remarkable := h.err != nil || h.span != nil || s.call != nil
 		if h.begun != 0 {
-			ended := p.kind.sys.sched.Now()
-			if h.err != nil || tooLong(late, ended-h.begun, h.begun-s.sent) {
-				p.handledLate(s, &h, late, ended)
-			}
+			h.ended = p.kind.sys.sched.Now()
+			h.long = tooLong(late, h.ended-h.begun, h.begun-s.sent)
 		}
-		if h.err != nil || h.span != nil || s.call != nil {
-			settled = p.conclude(s, &h)
+		if remarkable || h.long {
+			settled = p.conclude(s, &h, late)
 		}
 		s.clear()
 	}()
@@ -199,8 +202,23 @@ func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
 	return ctx
 }
 
-// conclude ends what begin began, and accounts for a failure.
-func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
+// conclude ends what begin began, and accounts for a failure. What is plugged in may
+// end the goroutine here, and with it the caller: then the message is accounted for all
+// the same.
+func (p *process[M]) conclude(s *slot[M], h *handling, late *sampling.Late) (settled bool) {
+	exiting := true
+	defer func() {
+		switch {
+		case h.err != nil:
+			p.fail(s, h)
+			settled = true
+		case exiting:
+			p.settle(nil, handled)
+		}
+		if exiting {
+			s.clear()
+		}
+	}()
 	if s.call != nil {
 		if h.err != nil {
 			s.call.fail(h.err)
@@ -209,12 +227,18 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 		}
 		s.call.leave()
 	}
+	if h.long || h.begun != 0 && h.err != nil {
+		p.handledLate(s, h, late)
+	}
 	if h.span != nil {
 		finish(h.span, h.err, h.panicked)
 	}
-	if h.err == nil {
-		return false
-	}
+	exiting = false
+	return false
+}
+
+// fail accounts for a failure, and does what is configured.
+func (p *process[M]) fail(s *slot[M], h *handling) {
 	failed := Event{Type: HandlerFailed, Err: h.err}
 	if h.span != nil {
 		failed.SpanContext = h.span.SpanContext()
@@ -234,8 +258,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling) (settled bool) {
 	case policy == Restart && p.state.Load()&flagKilled == 0:
 		cause = p.restart(h)
 	}
-	p.settle(cause, "")
-	return true
+	p.settle(cause, failedHandling)
 }
 
 // keepOpen remembers a call that was left to be answered later.
@@ -261,15 +284,23 @@ func (p *process[M]) forget(call *pending) {
 	delete(c.open, call)
 }
 
-// settle accounts for the message in hand, which failed, or was lost for the
-// reason given. A cause that is not nil ends the process.
-func (p *process[M]) settle(cause error, lost deadReason) {
+// Outcomes of a message in hand, beside the reasons of dead letters.
+const (
+	handled        deadReason = "handled"
+	failedHandling deadReason = "failed"
+)
+
+// settle accounts for the message in hand, of which that became. A cause that is not
+// nil ends the process.
+func (p *process[M]) settle(cause error, became deadReason) {
 	c := p.lock()
 	defer c.mu.Unlock()
-	if lost == "" {
+	switch became {
+	case handled:
+	case failedHandling:
 		c.failed++
-	} else {
-		lost.count(&c.dead)
+	default:
+		became.count(&c.dead)
 		c.lost++
 	}
 	if st := p.state.Load(); st&flagInline != 0 {

@@ -4,6 +4,7 @@
 package mailbox
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/waybill-go/waybill/internal/guard"
@@ -36,7 +37,15 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (u
 		return untied
 	}
 	return tieUp(p, other, func(e Termination) {
-		s := slot[M]{message: build(e)}
+		var s slot[M]
+		err := attempt(p.kind.sys.base, func(context.Context) error {
+			s.message = build(e)
+			return nil
+		})
+		if err != nil {
+			guard.Report(err)
+			return
+		}
 		p.address(p.kind.sys.base, &s) // It belongs to no trace.
 		p.force(&s)
 	})
