@@ -157,7 +157,7 @@ func WithErrorPolicy(policy FailurePolicy) KindOption {
 }
 
 // WithPanicPolicy sets what a panic of the handler, or a call of
-// runtime.Goexit, does to its process. The default is [Stop]: its state may be
+// runtime.Goexit, does to its process. The default is [Terminate]: its state may be
 // half changed.
 func WithPanicPolicy(policy FailurePolicy) KindOption {
 	return kindOption(func(s *settings) { s.onPanic = policy })

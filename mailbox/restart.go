@@ -17,7 +17,7 @@ import (
 //
 // Failures are counted with a decay, as the supervisors of thejerf/suture do:
 // each counts 1 when it happens and less as time goes by, 1/e after Decay. A
-// process whose count exceeds Limit is given up. Until then it waits before its
+// process whose count exceeds MaxFailures is given up. Until then it waits before its
 // next message, twice as long for each failure in the count, beginning with
 // MinBackoff and up to MaxBackoff, and each time between a half and one and a
 // half of that, by chance, so that processes that failed together do not come

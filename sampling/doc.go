@@ -39,8 +39,8 @@
 // ([Plan.Shed]).
 //
 // What a message from another program says is bounded by what this one would do by
-// itself: its budget is no way around a curve, a rate or a cap, and uses up no more of
-// them than messages of this program do. Its weight and depth change what spans say,
+// itself: its budget is no way around a curve, a rate or a cap, and makes a fan-out choose
+// no more than one recipient above what it would choose without. Its weight and depth change what spans say,
 // and no choice; do not read them from whom you do not trust (package propagate's
 // boundaries).
 //

@@ -40,8 +40,8 @@ func (forcedSpan) WaybillForced() {}
 //	ctx = sampling.Force(trace.ContextWithSpanContext(ctx, trace.SpanContext{}))
 //	_, span := tracer.Start(ctx, "slow query", trace.WithLinks(link))
 //
-// Handlers of untraced messages should do so: their trace ID is that of all
-// untraced messages. A parent with a trace ID and no span ID works too, for a
+// Handlers of untraced messages should do so: the trace ID that they find is of no
+// trace. A parent with a trace ID and no span ID works too, for a
 // root whose trace ID is given.
 //
 // Use the context for the start and nothing else. The current span in it is a

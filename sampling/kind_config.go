@@ -99,13 +99,13 @@ func (s KindConfig) validate() error {
 	}
 	switch l := s.Late; {
 	case l.SlowerThan < 0:
-		return fmt.Errorf("%w: slow %v is negative", ErrSettings, l.SlowerThan)
+		return fmt.Errorf("%w: slower_than %v is negative", ErrSettings, l.SlowerThan)
 	case l.QueuedLongerThan < 0:
-		return fmt.Errorf("%w: waited %v is negative", ErrSettings, l.QueuedLongerThan)
+		return fmt.Errorf("%w: queued_longer_than %v is negative", ErrSettings, l.QueuedLongerThan)
 	case math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0):
 		return fmt.Errorf("%w: %v late spans per second", ErrSettings, l.PerSecond)
 	case l.CountSlow && l.SlowerThan == 0:
-		return fmt.Errorf("%w: a stratum of slow handlings, and none is slow", ErrSettings)
+		return fmt.Errorf("%w: count_slow without slower_than: none is slow", ErrSettings)
 	}
 	return nil
 }
