@@ -120,3 +120,30 @@ func TestHeadOfWhatIsMissing(t *testing.T) {
 	f.span("session", f.span("client", root, 1).WithTraceState(state), 1)
 	assert.InDelta(t, 8, f.collect().Named("session").Handled.Count().Value, 1e-9)
 }
+
+// Roots that are linked to one trace were kept together, also if its spans are missing:
+// they are one draw of the sampler, and those of two traces are two.
+func TestHeadOfLinkedRootsIsThatOfTheirBroadcast(t *testing.T) {
+	stdErr := func(without string, casts int) float64 {
+		f := &forge{random: fixed(34)}
+		plan := sampling.GroupConfig{Curve: sampling.Always()}.Plan(4, f.random)
+		for range casts {
+			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
+			for range 4 / casts {
+				f.linked("session", cast, sampling.Fanout{}.Recipient(plan), 1)
+			}
+		}
+		var s estimate.Spans
+		s.AssumeHead(0.25)
+		for _, span := range f.spans {
+			if span.Name() != without {
+				s.Add(span)
+			}
+		}
+		return s.Named("session").Handled.Count().StdErr
+	}
+	for _, casts := range []int{1, 2} {
+		assert.InEpsilon(t, stdErr("", casts), stdErr("broadcast", casts), 1e-9, "of %d broadcasts", casts)
+	}
+	assert.Greater(t, stdErr("broadcast", 1), 1.3*stdErr("broadcast", 2))
+}

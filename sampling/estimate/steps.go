@@ -6,6 +6,8 @@ package estimate
 import (
 	"math"
 	"slices"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // hop is a broadcast above a span, and its recipient on the way there.
@@ -59,7 +61,7 @@ func (t *tree) steps(i int32, scale float64) (steps []step, notChosen spanKey) {
 	}
 	top := &t.records[t.top[i]]
 	if scale > 1+tolerance {
-		steps = append(steps, step{method: alone, unit: spanKey{trace: top.id.trace}, factor: scale})
+		steps = append(steps, step{method: alone, unit: spanKey{trace: top.origin()}, factor: scale})
 	}
 	outermost := weight
 	if len(hops) > 0 {
@@ -83,6 +85,15 @@ func (t *tree) steps(i int32, scale float64) (steps []step, notChosen spanKey) {
 		steps = append(steps, st)
 	}
 	return steps, notChosen
+}
+
+// origin is the trace that r's goes on from, r being the outermost span that there is: a
+// linked trace was kept or not with that of its broadcast, also if that span is missing.
+func (r *record) origin() trace.TraceID {
+	if r.above.valid() {
+		return r.above.trace
+	}
+	return r.id.trace
 }
 
 // missing is the step of a fan-out above the outermost span, of which there is no span.
