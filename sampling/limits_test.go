@@ -184,6 +184,29 @@ func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
 	}
 }
 
+// Where this program would choose one in a thousand, a budget does not make it more,
+// and its own messages are not held back by those of a peer.
+func TestBudgetsOfPeersKeepToSmallShares(t *testing.T) {
+	const messages = 100_000
+	for _, f := range hostile {
+		planner := sampling.Planner{
+			Config: sampling.GroupConfig{Curve: flat(t, 0.001), SpansPerSecond: 10, MaxSpansPerSecond: 100},
+			Rate:   sampling.NewRate(time.Second), Random: fixed(5),
+		}
+		var theirs, own int
+		for range messages {
+			planner.Now += time.Millisecond
+			planner.Above = f
+			theirs += len(planner.Plan(10).Sampled)
+			planner.Above = sampling.Fanout{}
+			own += len(planner.Plan(10).Sampled)
+		}
+		const want = messages * 10 * 0.001 / 2 // They share the rate: 20 a second wanted, 10 allowed.
+		assert.InDelta(t, want, theirs, 0.3*want, "%+v", f)
+		assert.InDelta(t, want, own, 0.3*want, "%+v", f)
+	}
+}
+
 // Nor do peers defeat a rate, of the group or of a kind, or have a cap shed what
 // this program would not have shed.
 func TestBudgetsOfPeersKeepToRates(t *testing.T) {

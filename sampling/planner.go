@@ -5,6 +5,7 @@ package sampling
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type Planner struct {
 	Config GroupConfig
 	// Above is what the message that fans out stands for. If it has a budget, as
 	// many are chosen. But it may come from another program: there is never more than
-	// one above what Config would choose by itself, and all rates and caps hold.
+	// one above what Config would choose by itself, and all rates and caps hold. Where
+	// there is any, and Config would choose less than one on average, so does a budget.
 	Above Fanout
 	// Rate is the load of all fan-outs that share Config's rates. Nil leaves
 	// them out of account.
@@ -96,7 +98,10 @@ func (pl *Planner) budget(n int, draw source) budget {
 	expected := pl.Config.Expected(n)
 	if pl.Above.Budget > 0 {
 		b := pl.Above.share(min(int(expected)+1, pl.Config.limit(n)))
-		b.keep = pl.Rate.Factor(pl.Config.SpansPerSecond, float64(b.spans), pl.Now)
+		if pl.bounded() && expected < 1 {
+			b.keep = expected // Else a peer could use up what our own messages are to share.
+		}
+		b.keep *= pl.Rate.Factor(pl.Config.SpansPerSecond, b.keep*float64(b.spans), pl.Now)
 		return b
 	}
 	expected *= pl.Rate.Factor(pl.Config.SpansPerSecond, expected, pl.Now)
@@ -106,6 +111,16 @@ func (pl *Planner) budget(n int, draw source) budget {
 		b.mean = expected
 	}
 	return b
+}
+
+// bounded reports whether there is any rate or cap.
+func (pl *Planner) bounded() bool {
+	if pl.Rate != nil && (pl.Config.SpansPerSecond > 0 || pl.Config.MaxSpansPerSecond > 0) {
+		return true
+	}
+	return slices.ContainsFunc(pl.Limits, func(l Limit) bool {
+		return l.Rate != nil && (l.SpansPerSecond > 0 || l.MaxSpansPerSecond > 0)
+	})
 }
 
 // share is what f's budget comes to where at most limit spans can be.
@@ -119,6 +134,7 @@ func (f Fanout) share(limit int) budget {
 		spans:   min(f.Budget, limit),
 		mean:    min(f.MeanBudget, float64(limit)),
 		reached: min(f.MeanBudget, 1), // What is below one is zero or one.
+		keep:    1,
 	}
 	b.expected = b.mean / b.reached
 	return b
