@@ -37,7 +37,7 @@ const (
 // would decide how much memory we take.
 var (
 	keptForPage   = record.Limits{Traces: 500, Bytes: 16 << 20}
-	keptForReport = record.Limits{Bytes: 24 << 20}
+	keptForReport = record.Limits{Bytes: 20 << 20}
 )
 
 // exportTime bounds how long the last spans may take to the collector.
