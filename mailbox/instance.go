@@ -31,6 +31,8 @@ type Instance[M any] struct {
 	// Save saves the state before the process is passivated, and before it ends because
 	// it was stopped, or its system shut down; not before it is killed or after a
 	// failure. Nil if there is no state to save. It may block; a kill ends its context.
+	// It must not wait for the end of its own process, which waits for it: what it calls
+	// gets its context.
 	// If it fails before the process was to be passivated, the instance goes on, and
 	// is saved another time; before the end there is no other time.
 	Save func(ctx context.Context) error
