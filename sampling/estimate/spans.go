@@ -48,14 +48,14 @@ func (s *Spans) Add(span Span) {
 }
 
 // AssumeHead says with what probability a sampler kept traces that do not state it
-// themselves, in (0, 1]. They state it in the tracestate of their spans, as a threshold
-// in OpenTelemetry's member; the samplers of most SDKs do not. Where neither they nor
-// AssumeHead say it, estimates are of the traces that were kept. A number that is no
-// probability changes nothing.
+// themselves, from 2⁻⁵⁶, the smallest that they can state, to 1. They state it in the
+// tracestate of their spans, as a threshold in OpenTelemetry's member; the samplers of
+// most SDKs do not. Where neither they nor AssumeHead say it, estimates are of the traces
+// that were kept. A number that is no such probability changes nothing.
 //
 // It holds for estimates of what is selected afterwards.
 func (s *Spans) AssumeHead(probability float64) {
-	if probability > 0 && probability <= 1 {
+	if probability >= 0x1p-56 && probability <= 1 {
 		s.head = probability
 		s.tree = nil
 	}
