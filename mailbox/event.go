@@ -69,8 +69,9 @@ type Event struct {
 	// SpanContext is that of the handling's span, or that which the message carries;
 	// not valid if there is none.
 	SpanContext trace.SpanContext
-	// Err is the failure, a *[PanicError] after a panic; of a refused message, what
-	// its sender was told; of a dead one, what ended its process. It may be nil.
+	// Err is the failure, a *[PanicError] after a panic; of a refused message, what its
+	// sender was told; of a dead one, [ErrDropped] if a newer one took its place, else
+	// [ErrStopped], and Reason says more.
 	Err error
 }
 
@@ -143,6 +144,9 @@ type event struct {
 
 // happened tells whoever wants to hear of it.
 func (p *process[M]) happened(e Event) {
+	if !p.kind.sys.hears(e.Type, e.Err) {
+		return
+	}
 	e.Time, e.Kind, e.ID = time.Now(), p.kind.name, p.id
 	if envelope.IsSentinel(e.SpanContext) {
 		e.SpanContext = trace.SpanContext{} // It is no trace's.
@@ -152,7 +156,7 @@ func (p *process[M]) happened(e Event) {
 	}
 }
 
-// happenedTo is happened for a message.
+// happenedTo is happened for a message, which it describes if anybody wants to hear of it.
 func (p *process[M]) happenedTo(s *slot[M], e Event) {
 	if !p.kind.sys.hears(e.Type, e.Err) {
 		return

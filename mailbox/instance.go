@@ -80,9 +80,7 @@ func (p *process[M]) saveState() error {
 		return nil
 	}
 	p.kind.totals.saveFailures.Add(1)
-	if p.kind.sys.hears(SaveFailed, err) {
-		p.happened(Event{Type: SaveFailed, Err: err})
-	}
+	p.happened(Event{Type: SaveFailed, Err: err})
 	return err
 }
 
@@ -97,9 +95,7 @@ func (p *process[M]) closeState() {
 		return
 	}
 	p.kind.totals.closeFailures.Add(1)
-	if p.kind.sys.hears(CloseFailed, err) {
-		p.happened(Event{Type: CloseFailed, Err: err})
-	}
+	p.happened(Event{Type: CloseFailed, Err: err})
 }
 
 // leaves reports whether there is something to do for the instance before the

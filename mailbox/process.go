@@ -241,7 +241,7 @@ func (p *process[M]) end() {
 	for _, s := range left {
 		p.bury(s, reason)
 	}
-	if err != nil && p.kind.sys.hears(ProcessEnded, err) {
+	if err != nil {
 		p.happened(Event{Type: ProcessEnded, Err: err})
 	}
 }
