@@ -237,6 +237,10 @@ func TestBudgetsOfPeersKeepToRates(t *testing.T) {
 				assert.InDelta(t, perSecond*seconds, spans, 0.3*perSecond*seconds, "%s %v %+v", name, relays, f)
 				fanouts, _ := planner.Rate.Shed()
 				assert.Zero(t, fanouts)
+				for _, l := range planner.Limits {
+					fanouts, _ := l.Rate.Shed()
+					assert.Zero(t, fanouts)
+				}
 				assert.Positive(t, late)
 			}
 		}
