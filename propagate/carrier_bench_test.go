@@ -26,7 +26,7 @@ func lowerHeader(header http.Header) map[string][]string {
 func BenchmarkCarrierPeek(b *testing.B) {
 	header := requestHeader(unsampled, longState, longBag)
 	lower := lowerHeader(header)
-	plain := propagate.MapCarrier{"traceparent": unsampled, "tracestate": longState, "baggage": longBag}
+	plain := propagate.MapCarrier(metadata{"traceparent": unsampled, "tracestate": longState, "baggage": longBag})
 	for _, tt := range []struct {
 		name string
 		peek func() propagate.Decision
@@ -60,7 +60,7 @@ func compared(header http.Header, list func() *[]kafkaHeader) []comparedCarrier 
 		{"otel-header", func() propagation.TextMapCarrier { return propagation.HeaderCarrier(header) }},
 		{"header", func() propagation.TextMapCarrier { return propagate.HeaderCarrier(header) }},
 		{"list", func() propagation.TextMapCarrier { return propagate.MetadataCarrier(lower) }},
-		{"pairs", func() propagation.TextMapCarrier { return kafkaPairs.Carrier(list()) }},
+		{"pairs", func() propagation.TextMapCarrier { return kafkaPairs(list()) }},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // exampleContext is what a server has after it read a request's headers.
 func exampleContext() context.Context {
-	carrier := propagate.MapCarrier{"traceparent": exampleParent}
+	carrier := propagate.MapCarrier(map[string]string{"traceparent": exampleParent})
 	return propagate.NewSampledFirst().Extract(context.Background(), carrier)
 }
 
@@ -59,19 +59,19 @@ type RecordHeader struct {
 	Value []byte
 }
 
-func ExampleNewPairs() {
+func ExamplePairsCarrier() {
 	// Once in a program, for each type of header:
-	headers := propagate.NewPairs(
+	headers := propagate.PairsCarrier(
 		func(h RecordHeader) (string, []byte) { return h.Key, h.Value },
 		func(key string, value []byte) RecordHeader { return RecordHeader{key, value} },
 	)
 	propagator := propagate.NewSampledFirst()
 
 	var record struct{ Headers []RecordHeader }
-	propagator.Inject(exampleContext(), headers.Carrier(&record.Headers))
+	propagator.Inject(exampleContext(), headers(&record.Headers))
 	fmt.Printf("%s %s\n", record.Headers[0].Key, record.Headers[0].Value)
 
-	ctx := propagator.Extract(context.Background(), headers.Carrier(&record.Headers))
+	ctx := propagator.Extract(context.Background(), headers(&record.Headers))
 	fmt.Println(trace.SpanContextFromContext(ctx).TraceID())
 	// Output:
 	// traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00

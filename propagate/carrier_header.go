@@ -10,16 +10,16 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// ownCarrier is a carrier of this package. Its Set leaves the value alone under
-// the key, and its Delete leaves nothing, however what was there is spelled.
+// ownCarrier is a carrier of this package. Its Set leaves only the new value
+// under the key, and its Delete leaves none, whatever the spelling was.
 type ownCarrier interface {
 	propagation.TextMapCarrier
 	Delete(key string)
 	ours()
 }
 
-// fieldOf returns a key in its two spellings. For the fields of the standards
-// they are ready, and for any other they may have to be made.
+// fieldOf returns a key in its two spellings. Those of the standards' fields are
+// ready. Those of any other may have to be made.
 func fieldOf(key string) field {
 	switch key {
 	case "traceparent", "Traceparent":
@@ -32,88 +32,98 @@ func fieldOf(key string) field {
 	return field{strings.ToLower(key), textproto.CanonicalMIMEHeaderKey(key)}
 }
 
-// HeaderCarrier is a carrier for headers that are spelled as net/http does:
-// [net/http.Header] and [net/textproto.MIMEHeader]. A conversion makes one, and
-// costs nothing:
+// HeaderCarrier returns a carrier for headers that are spelled as net/http spells
+// them: [net/http.Header] and [net/textproto.MIMEHeader].
 //
 //	propagator.Inject(ctx, propagate.HeaderCarrier(request.Header))
 //
-// Over [propagation.HeaderCarrier] it has Delete, Get does not allocate for the
-// fields of W3C Trace Context and Baggage, and no spelling of a key is left
-// behind: for that Set and Delete look at every key there is, where the
-// propagators of this package take but the two usual ones out of a
-// propagation.HeaderCarrier. Writing to a nil map panics.
-type HeaderCarrier map[string][]string
+// Unlike [propagation.HeaderCarrier] it does not allocate to read the fields of
+// W3C Trace Context and Baggage, and what it writes replaces the key in every
+// spelling. For that it looks at every key of the map; the propagators of this
+// package take only the two usual spellings out of a propagation.HeaderCarrier.
+//
+// The carrier writes to header itself, which must not be nil then. It allocates
+// nothing, shows repeated values ([propagation.ValuesGetter]), and has a method
+// Delete(key string).
+func HeaderCarrier(header map[string][]string) propagation.TextMapCarrier {
+	return headerCarrier(header)
+}
 
-// MetadataCarrier is a carrier for maps of lists that are spelled in lower case:
-// the metadata.MD of gRPC, and the Header of NATS, which tells keys apart by
-// their case. A conversion makes one, and costs nothing:
+// MetadataCarrier returns a carrier for maps of lists that are spelled in lower
+// case: the metadata.MD of gRPC, and the Header of NATS, where keys of different
+// case are different keys.
 //
 //	propagator.Inject(ctx, propagate.MetadataCarrier(message.Header))
 //
-// It reads keys that are spelled as net/http does, too, since many NATS clients
-// in Go write them so. Those that read no other spelling need a [HeaderCarrier].
-// Writing to a nil map panics.
-type MetadataCarrier map[string][]string
+// It also reads keys that are spelled as net/http spells them, because many NATS
+// clients in Go write them so. For receivers that read no other spelling use a
+// [HeaderCarrier]. All else is as there.
+func MetadataCarrier(metadata map[string][]string) propagation.TextMapCarrier {
+	return metadataCarrier(metadata)
+}
+
+type (
+	headerCarrier   map[string][]string
+	metadataCarrier map[string][]string
+)
 
 var (
-	_ ownCarrier               = HeaderCarrier{}
-	_ ownCarrier               = MetadataCarrier{}
-	_ propagation.ValuesGetter = HeaderCarrier{}
-	_ propagation.ValuesGetter = MetadataCarrier{}
+	_ ownCarrier               = headerCarrier{}
+	_ ownCarrier               = metadataCarrier{}
+	_ propagation.ValuesGetter = headerCarrier{}
+	_ propagation.ValuesGetter = metadataCarrier{}
 )
 
 // Get returns the first value under key, or an empty string.
-func (c HeaderCarrier) Get(key string) string { return first(c.Values(key)) }
+func (c headerCarrier) Get(key string) string { return first(c.Values(key)) }
 
-// Values returns all values under key, spelled as net/http does, or where that
-// has none, in lower case. The slice is the map's own.
-func (c HeaderCarrier) Values(key string) []string {
+// Values returns all values under key, spelled as net/http spells it. If there
+// are none, it returns those under key in lower case. The slice is the map's own.
+func (c headerCarrier) Values(key string) []string {
 	return fieldOf(key).either(c)
 }
 
-// Set makes value the only one under key, however what was there is spelled,
-// and spells it as net/http does. It leaves the former list of values as it is,
-// since another map may hold it too.
-func (c HeaderCarrier) Set(key, value string) {
+// Set makes value the only one under key, in every spelling, and spells it as
+// net/http does. It leaves the former list of values as it is, since another map
+// may hold it too.
+func (c headerCarrier) Set(key, value string) {
 	f := fieldOf(key)
 	removeSpellings(c, key, f.canonical)
 	c[f.canonical] = []string{value}
 }
 
 // Delete removes key in every spelling.
-func (c HeaderCarrier) Delete(key string) { removeSpellings(c, key, "") }
+func (c headerCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
-func (c HeaderCarrier) Keys() []string { return keys(c) }
+func (c headerCarrier) Keys() []string { return keys(c) }
 
-func (HeaderCarrier) ours() {}
+func (headerCarrier) ours() {}
 
 // Get returns the first value under key, or an empty string.
-func (c MetadataCarrier) Get(key string) string { return first(c.Values(key)) }
+func (c metadataCarrier) Get(key string) string { return first(c.Values(key)) }
 
-// Values returns all values under key, spelled as net/http does, or where that
-// has none, in lower case. The slice is the map's own.
-func (c MetadataCarrier) Values(key string) []string {
+// Values returns what headerCarrier.Values returns.
+func (c metadataCarrier) Values(key string) []string {
 	return fieldOf(key).either(c)
 }
 
-// Set makes value the only one under key, however what was there is spelled,
-// and spells it in lower case. It leaves the former list of values as it is,
-// since another map may hold it too.
-func (c MetadataCarrier) Set(key, value string) {
+// Set makes value the only one under key, in every spelling, and spells it in
+// lower case. It leaves the former list of values as it is, since another map may
+// hold it too.
+func (c metadataCarrier) Set(key, value string) {
 	f := fieldOf(key)
 	removeSpellings(c, key, f.lower)
 	c[f.lower] = []string{value}
 }
 
 // Delete removes key in every spelling.
-func (c MetadataCarrier) Delete(key string) { removeSpellings(c, key, "") }
+func (c metadataCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
-func (c MetadataCarrier) Keys() []string { return keys(c) }
+func (c metadataCarrier) Keys() []string { return keys(c) }
 
-func (MetadataCarrier) ours() {}
+func (metadataCarrier) ours() {}
 
 func first(values []string) string {
 	if len(values) == 0 {
@@ -122,10 +132,9 @@ func first(values []string) string {
 	return values[0]
 }
 
-// removeSpellings deletes key from m, however it is spelled, except as kept: what
-// is overwritten next need not go before. All spellings of a key have one length;
-// what is longer and folds to the same letters, as a Kelvin sign folds to k, is
-// another key.
+// removeSpellings deletes key from m in every spelling except kept, which the
+// caller overwrites next. All spellings of a key have one length: a longer key
+// that folds to the same letters, as a Kelvin sign folds to k, is another key.
 func removeSpellings[V any](m map[string]V, key, kept string) {
 	for k := range m {
 		if len(k) == len(key) && k != kept && strings.EqualFold(k, key) {

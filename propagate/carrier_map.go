@@ -3,74 +3,89 @@
 
 package propagate
 
-import "cmp"
+import (
+	"cmp"
 
-// MapCarrier is a carrier for maps of one value a key, such as the Metadata of
-// a Watermill message. A conversion makes one, and costs nothing:
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// MapCarrier returns a carrier for maps of one value a key, such as the Metadata
+// of a Watermill message.
 //
 //	propagator.Inject(ctx, propagate.MapCarrier(message.Metadata))
 //
-// It writes keys in lower case, and reads those that are spelled as net/http
-// does, too. Over [propagation.MapCarrier] it has Delete, and leaves no second
-// spelling behind. Writing to a nil map panics.
-type MapCarrier map[string]string
+// It writes keys in lower case. It reads keys in lower case, and those that are
+// spelled as net/http spells them. Unlike [propagation.MapCarrier] it leaves no
+// second spelling of a key that it writes.
+//
+// The carrier writes to values itself, which must not be nil then. It allocates
+// nothing, and has a method Delete(key string).
+func MapCarrier(values map[string]string) propagation.TextMapCarrier {
+	return mapCarrier(values)
+}
 
-// TableCarrier is a carrier for maps of values of many types, such as the
+// TableCarrier returns a carrier for maps of values of many types, such as the
 // Table of AMQP's headers. It reads values that are strings or byte slices, and
-// takes all others for absent; it writes strings. Keys are as in [MapCarrier].
-// Writing to a nil map panics.
-type TableCarrier map[string]any
+// takes all others for absent. It writes strings. All else is as with
+// [MapCarrier].
+func TableCarrier(table map[string]any) propagation.TextMapCarrier {
+	return tableCarrier(table)
+}
 
-var (
-	_ ownCarrier = MapCarrier{}
-	_ ownCarrier = TableCarrier{}
+type (
+	mapCarrier   map[string]string
+	tableCarrier map[string]any
 )
 
-// Get returns the value under key, spelled in lower case, or where that is
-// empty, as net/http does.
-func (c MapCarrier) Get(key string) string {
+var (
+	_ ownCarrier = mapCarrier{}
+	_ ownCarrier = tableCarrier{}
+)
+
+// Get returns the value under key in lower case. If that is empty, it returns the
+// value under key as net/http spells it.
+func (c mapCarrier) Get(key string) string {
 	f := fieldOf(key)
 	return cmp.Or(c[f.lower], c[f.canonical])
 }
 
-// Set makes value the only one under key, however what was there is spelled,
-// and spells it in lower case.
-func (c MapCarrier) Set(key, value string) {
+// Set makes value the only one under key, in every spelling, and spells it in
+// lower case.
+func (c mapCarrier) Set(key, value string) {
 	f := fieldOf(key)
 	removeSpellings(c, key, f.lower)
 	c[f.lower] = value
 }
 
 // Delete removes key in every spelling.
-func (c MapCarrier) Delete(key string) { removeSpellings(c, key, "") }
+func (c mapCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
-func (c MapCarrier) Keys() []string { return keys(c) }
+func (c mapCarrier) Keys() []string { return keys(c) }
 
-func (MapCarrier) ours() {}
+func (mapCarrier) ours() {}
 
-// Get returns the text under key, as [MapCarrier.Get] does. A byte slice is
-// copied.
-func (c TableCarrier) Get(key string) string {
+// Get returns the text under key, as mapCarrier.Get does. It copies a byte slice.
+func (c tableCarrier) Get(key string) string {
 	f := fieldOf(key)
 	return cmp.Or(textOf(c[f.lower]), textOf(c[f.canonical]))
 }
 
-// Set makes value the only one under key, however what was there is spelled,
-// and spells it in lower case.
-func (c TableCarrier) Set(key, value string) {
+// Set makes value the only one under key, in every spelling, and spells it in
+// lower case.
+func (c tableCarrier) Set(key, value string) {
 	f := fieldOf(key)
 	removeSpellings(c, key, f.lower)
 	c[f.lower] = value
 }
 
 // Delete removes key in every spelling.
-func (c TableCarrier) Delete(key string) { removeSpellings(c, key, "") }
+func (c tableCarrier) Delete(key string) { removeSpellings(c, key, "") }
 
 // Keys returns the keys as they are spelled, in no particular order.
-func (c TableCarrier) Keys() []string { return keys(c) }
+func (c tableCarrier) Keys() []string { return keys(c) }
 
-func (TableCarrier) ours() {}
+func (tableCarrier) ours() {}
 
 func textOf(value any) string {
 	switch v := value.(type) {

@@ -10,43 +10,45 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Pairs makes carriers of lists of key and value, which is what the headers of
-// a Kafka record are. E is an element of the list, K and V are what its key and
-// value are held in. [NewPairs] makes one; the zero value must not be used. Any
-// number of goroutines may use one Pairs at the same time.
-type Pairs[E any, K, V ~string | ~[]byte] struct {
+// PairsCarrier returns a function that makes carriers for lists of key and value,
+// such as the headers of a Kafka record. Call it once for each type of list:
+//
+//	var recordHeaders = propagate.PairsCarrier(
+//		func(h kgo.RecordHeader) (string, []byte) { return h.Key, h.Value },
+//		func(key string, value []byte) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: value} },
+//	)
+//
+//	propagator.Inject(ctx, recordHeaders(&record.Headers))
+//
+// split returns key and value of an element, and keeps and changes nothing. join
+// makes an element of a key and a value, and may keep both. PairsCarrier panics if
+// either is nil. Any number of goroutines may call the function that it returns.
+//
+// A carrier is for one message and one goroutine at a time. It writes keys in lower
+// case. It reads keys in lower case, and those that are spelled as net/http spells
+// them. It never changes the array that it found, nor what lies behind the end of the
+// list, because other messages may share them: the first change replaces the list by a
+// copy with room for the fields of a trace. A nil pointer is an empty list that nobody
+// sees. Like the other carriers of this package it shows repeated values
+// ([propagation.ValuesGetter]) and has a method Delete(key string).
+func PairsCarrier[E any, K, V ~string | ~[]byte](
+	split func(element E) (key K, value V), join func(key K, value V) E,
+) func(list *[]E) propagation.TextMapCarrier {
+	if split == nil || join == nil {
+		panic("propagate: PairsCarrier needs both functions")
+	}
+	return func(list *[]E) propagation.TextMapCarrier {
+		if list == nil {
+			list = new([]E)
+		}
+		return &pairsCarrier[E, K, V]{split: split, join: join, list: list}
+	}
+}
+
+// pairsCarrier is what [PairsCarrier] makes.
+type pairsCarrier[E any, K, V ~string | ~[]byte] struct {
 	split func(element E) (key K, value V)
 	join  func(key K, value V) E
-}
-
-// NewPairs tells how an element of a list is split into key and value, and how
-// one is made of them. split keeps and changes nothing; what join gets is for
-// it to keep. It panics if either is nil.
-func NewPairs[E any, K, V ~string | ~[]byte](split func(element E) (K, V), join func(key K, value V) E) Pairs[E, K, V] {
-	if split == nil || join == nil {
-		panic("propagate: NewPairs needs both functions")
-	}
-	return Pairs[E, K, V]{split: split, join: join}
-}
-
-// Carrier makes a carrier of list, for one message and one goroutine at a time. A nil
-// pointer is an empty list that nobody sees.
-//
-// It writes keys in lower case, and reads those that are spelled as net/http does, too.
-// It never changes the array that it found, nor what lies behind the end of the list:
-// other messages may share them. The first change replaces the list by a copy that has
-// room for a trace's fields. Like the other carriers of this package it shows repeated
-// values ([propagation.ValuesGetter]) and has Delete.
-func (p Pairs[E, K, V]) Carrier(list *[]E) propagation.TextMapCarrier {
-	if list == nil {
-		list = new([]E)
-	}
-	return &pairsCarrier[E, K, V]{pairs: p, list: list}
-}
-
-// pairsCarrier is what [Pairs.Carrier] makes.
-type pairsCarrier[E any, K, V ~string | ~[]byte] struct {
-	pairs Pairs[E, K, V]
 	list  *[]E
 	// own is the array that this carrier made, with room behind its end that
 	// nobody else can reach: what list holds has been cut off there.
@@ -71,7 +73,7 @@ func (c *pairsCarrier[E, K, V]) Get(key string) string {
 	f := fieldOf(key)
 	for _, spelling := range [...]string{f.lower, f.canonical} {
 		for _, element := range *c.list {
-			if k, value := c.pairs.split(element); string(k) == spelling {
+			if k, value := c.split(element); string(k) == spelling {
 				return string(value)
 			}
 		}
@@ -94,7 +96,7 @@ func (c *pairsCarrier[E, K, V]) Values(key string) []string {
 func (c *pairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
 	var values []string
 	for _, element := range *c.list {
-		k, value := c.pairs.split(element)
+		k, value := c.split(element)
 		if string(k) != spelling {
 			continue
 		}
@@ -131,14 +133,14 @@ func (c *pairsCarrier[E, K, V]) SetBytes(key string, value []byte) { c.set(key, 
 func (c *pairsCarrier[E, K, V]) set(key string, value V) {
 	c.Delete(key)
 	c.claim()
-	c.own = append(c.own, c.pairs.join(K(fieldOf(key).lower), value))
+	c.own = append(c.own, c.join(K(fieldOf(key).lower), value))
 	c.publish()
 }
 
 // Delete removes key in every spelling.
 func (c *pairsCarrier[E, K, V]) Delete(key string) {
 	for _, element := range *c.list {
-		if k, _ := c.pairs.split(element); isSpelled(k, key) {
+		if k, _ := c.split(element); isSpelled(k, key) {
 			c.remove(key)
 			return
 		}
@@ -149,7 +151,7 @@ func (c *pairsCarrier[E, K, V]) Delete(key string) {
 func (c *pairsCarrier[E, K, V]) remove(key string) {
 	c.own = make([]E, 0, len(*c.list)+fieldsWritten)
 	for _, element := range *c.list {
-		if k, _ := c.pairs.split(element); !isSpelled(k, key) {
+		if k, _ := c.split(element); !isSpelled(k, key) {
 			c.own = append(c.own, element)
 		}
 	}
@@ -173,7 +175,7 @@ func (c *pairsCarrier[E, K, V]) publish() { *c.list = slices.Clip(c.own) }
 func (c *pairsCarrier[E, K, V]) Keys() []string {
 	names := make([]string, 0, len(*c.list))
 	for _, element := range *c.list {
-		key, _ := c.pairs.split(element)
+		key, _ := c.split(element)
 		names = append(names, string(key))
 	}
 	return names

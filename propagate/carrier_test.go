@@ -31,11 +31,11 @@ type (
 )
 
 var (
-	kafkaPairs = propagate.NewPairs(
+	kafkaPairs = propagate.PairsCarrier(
 		func(h kafkaHeader) (string, []byte) { return h.Key, h.Value },
 		func(key string, value []byte) kafkaHeader { return kafkaHeader{key, value} },
 	)
-	pointerPairs = propagate.NewPairs(
+	pointerPairs = propagate.PairsCarrier(
 		func(h *bytesHeader) (key, value []byte) { return h.Key, h.Value },
 		func(key, value []byte) *bytesHeader { return &bytesHeader{key, value} },
 	)
@@ -54,13 +54,13 @@ type pairs interface {
 	SetBytes(key string, value []byte)
 }
 
-func pairsOf[E any, K, V ~string | ~[]byte](p propagate.Pairs[E, K, V], list *[]E) pairs {
-	return p.Carrier(list).(pairs)
+func pairsOf[E any](carrier func(*[]E) propagation.TextMapCarrier, list *[]E) pairs {
+	return carrier(list).(pairs)
 }
 
 // spelled builds a carrier of each kind that holds one value under each key.
 func spelled(keys ...string) map[string]deleting {
-	header, list, plain, table := propagate.HeaderCarrier{}, propagate.MetadataCarrier{}, propagate.MapCarrier{}, propagate.TableCarrier{}
+	header, list, plain, table := http.Header{}, grpcMD{}, metadata{}, amqpTable{}
 	var kafka []kafkaHeader
 	var pointers []*bytesHeader
 	for _, key := range keys {
@@ -70,7 +70,8 @@ func spelled(keys ...string) map[string]deleting {
 		pointers = append(pointers, &bytesHeader{[]byte(key), []byte(value)})
 	}
 	return map[string]deleting{
-		"header": header, "list": list, "map": plain, "table": table,
+		"header": propagate.HeaderCarrier(header).(deleting), "list": propagate.MetadataCarrier(list).(deleting),
+		"map": propagate.MapCarrier(plain).(deleting), "table": propagate.TableCarrier(table).(deleting),
 		"pairs": pairsOf(kafkaPairs, &kafka), "pointers": pairsOf(pointerPairs, &pointers),
 	}
 }
@@ -170,14 +171,15 @@ func TestCarriersOfForeignTypes(t *testing.T) {
 }
 
 func TestTableReadsText(t *testing.T) {
-	c := propagate.TableCarrier{"traceparent": []byte(sampled), "tracestate": 7, "baggage": nil}
+	table := amqpTable{"traceparent": []byte(sampled), "tracestate": 7, "baggage": nil}
+	c := propagate.TableCarrier(table).(deleting)
 	assert.Equal(t, sampled, c.Get("traceparent"))
 	assert.Empty(t, c.Get("tracestate"))
 	assert.Empty(t, c.Get("baggage"))
 	sc := trace.SpanContextFromContext(propagate.NewSampledFirst().Extract(t.Context(), c))
 	assert.True(t, sc.IsSampled())
 	c.Delete("tracestate")
-	assert.Len(t, c, 2)
+	assert.Len(t, table, 2)
 }
 
 // Repeated fields are one list, in their order, and a repeated traceparent is
@@ -195,11 +197,11 @@ func TestCarriersShowWhatIsRepeated(t *testing.T) {
 	build := func(parents ...string) []propagation.TextMapCarrier {
 		kafka := list(parents...)
 		return []propagation.TextMapCarrier{
-			propagate.HeaderCarrier{"Traceparent": parents, "Tracestate": states},
-			propagate.MetadataCarrier{"traceparent": parents, "tracestate": states},
-			propagate.MetadataCarrier{"Traceparent": parents, "Tracestate": states},
-			propagate.MetadataCarrier{"traceparent": parents, "Tracestate": states, "tracestate": {"z=26"}},
-			kafkaPairs.Carrier(&kafka),
+			propagate.HeaderCarrier(http.Header{"Traceparent": parents, "Tracestate": states}),
+			propagate.MetadataCarrier(grpcMD{"traceparent": parents, "tracestate": states}),
+			propagate.MetadataCarrier(grpcMD{"Traceparent": parents, "Tracestate": states}),
+			propagate.MetadataCarrier(grpcMD{"traceparent": parents, "Tracestate": states, "tracestate": {"z=26"}}),
+			kafkaPairs(&kafka),
 		}
 	}
 	p := propagate.NewSampledFirst()
@@ -227,7 +229,9 @@ func TestPeekHeaderOfForeignTypes(t *testing.T) {
 
 func TestCarriersLeaveSharedValuesAlone(t *testing.T) {
 	shared := []string{stale}
-	for _, c := range []deleting{propagate.HeaderCarrier{"Traceparent": shared}, propagate.MetadataCarrier{"traceparent": shared}} {
+	for _, c := range []propagation.TextMapCarrier{
+		propagate.HeaderCarrier(http.Header{"Traceparent": shared}), propagate.MetadataCarrier(grpcMD{"traceparent": shared}),
+	} {
 		c.Set("traceparent", sampled)
 		assert.Equal(t, sampled, c.Get("traceparent"))
 		assert.Equal(t, []string{stale}, shared)
@@ -241,8 +245,8 @@ func TestPairsLeaveSharedListsAlone(t *testing.T) {
 	before := slices.Clone(array[:8])
 	one, two := array, array[1:]
 	p := propagate.NewSampledFirst()
-	p.Inject(contextWith(t, spanContext(t, 1, "a=1"), "user=alice"), kafkaPairs.Carrier(&one))
-	p.Inject(contextWith(t, spanContext(t, 0, ""), ""), kafkaPairs.Carrier(&two))
+	p.Inject(contextWith(t, spanContext(t, 1, "a=1"), "user=alice"), kafkaPairs(&one))
+	p.Inject(contextWith(t, spanContext(t, 0, ""), ""), kafkaPairs(&two))
 	assert.Equal(t, before, array[:8])
 	assert.Len(t, one, 4)
 	assert.Equal(t, []kafkaHeader{{"other", []byte("kept")}, {"traceparent", []byte(unsampled)}}, two)
@@ -290,7 +294,7 @@ func TestPairsKeepBytes(t *testing.T) {
 
 	type text struct{ key, value string }
 	var texts []text
-	c := pairsOf(propagate.NewPairs(
+	c := pairsOf(propagate.PairsCarrier(
 		func(h text) (string, string) { return h.key, h.value },
 		func(key, value string) text { return text{key, value} },
 	), &texts)
@@ -302,11 +306,11 @@ func TestPairsKeepBytes(t *testing.T) {
 }
 
 func TestPairsMisuse(t *testing.T) {
-	assert.Panics(t, func() { propagate.NewPairs[int, string, string](nil, nil) })
+	assert.Panics(t, func() { propagate.PairsCarrier[int, string, string](nil, nil) })
 	assert.Panics(t, func() {
-		propagate.NewPairs(func(int) (key, value string) { return "", "" }, nil)
+		propagate.PairsCarrier(func(int) (key, value string) { return "", "" }, nil)
 	})
-	c := kafkaPairs.Carrier(nil)
+	c := kafkaPairs(nil)
 	require.Empty(t, c.Get("traceparent"))
 	c.Set("traceparent", sampled)
 	assert.Equal(t, sampled, c.Get("traceparent"))
@@ -330,15 +334,15 @@ func TestCarrierAllocations(t *testing.T) {
 	}{
 		{"peek into a list", 0, func() { sinkDecision = propagate.PeekHeader(nats) }},
 		{"peek into a map", 0, func() { sinkDecision = propagate.Peek(propagate.MapCarrier(meta).Get("traceparent")) }},
-		{"values of a header", 0, func() { sink = propagate.HeaderCarrier(header).Values("traceparent") }},
-		{"values of a list", 0, func() { sink = propagate.MetadataCarrier(nats).Values("tracestate") }},
+		{"values of a header", 0, func() { sink = propagate.HeaderCarrier(header).(propagation.ValuesGetter).Values("traceparent") }},
+		{"values of a list", 0, func() { sink = propagate.MetadataCarrier(nats).(propagation.ValuesGetter).Values("tracestate") }},
 		// For the context, as with the carriers of package propagation.
 		{"extract from a header", 2, func() { _ = carry.Extract(background, propagate.HeaderCarrier(header)) }},
 		{"extract from a list", 2, func() { _ = carry.Extract(background, propagate.MetadataCarrier(nats)) }},
 		{"extract from a map", 2, func() { _ = carry.Extract(background, propagate.MapCarrier(meta)) }},
 		// And the carrier, and a string of the value's bytes.
-		{"extract from pairs", 4, func() { _ = carry.Extract(background, kafkaPairs.Carrier(&kafka)) }},
-		{"extract from pointers", 4, func() { _ = carry.Extract(background, pointerPairs.Carrier(&pointers)) }},
+		{"extract from pairs", 4, func() { _ = carry.Extract(background, kafkaPairs(&kafka)) }},
+		{"extract from pointers", 4, func() { _ = carry.Extract(background, pointerPairs(&pointers)) }},
 		// The traceparent, and the slice that holds it.
 		{"inject into a header", 2, func() { carry.Inject(ctx, propagate.HeaderCarrier(out)) }},
 		{"inject into a list", 2, func() { carry.Inject(ctx, propagate.MetadataCarrier(outList)) }},
@@ -346,12 +350,12 @@ func TestCarrierAllocations(t *testing.T) {
 		// The traceparent, the carrier and the list.
 		{"inject into pairs", 3, func() {
 			outKafka = kafka[:1]
-			carry.Inject(ctx, kafkaPairs.Carrier(&outKafka))
+			carry.Inject(ctx, kafkaPairs(&outKafka))
 		}},
 		// The carrier, the list once for all three, and the bytes of each.
 		{"set in pairs", 5, func() {
 			outKafka = nil
-			c := kafkaPairs.Carrier(&outKafka)
+			c := kafkaPairs(&outKafka)
 			c.Set("traceparent", unsampled)
 			c.Set("tracestate", "a=1")
 			c.Set("baggage", "b=2")

@@ -134,19 +134,19 @@
 //
 // # Carriers
 //
-// Headers are held in a few kinds of types, whatever the library. Each kind has
-// a carrier, made by a conversion and without importing anything:
+// All libraries hold headers in types of a few kinds. For each kind there is a
+// function that makes carriers. It takes the plain map or list, so that nothing has
+// to be imported or converted:
 //
 //   - [HeaderCarrier] for http.Header and textproto.MIMEHeader,
 //   - [MetadataCarrier] for metadata.MD of gRPC and nats.Header,
 //   - [MapCarrier] for message.Metadata of Watermill,
 //   - [TableCarrier] for amqp.Table,
-//   - [NewPairs] for lists of key and value, such as []kgo.RecordHeader.
+//   - [PairsCarrier] for lists of key and value, such as []kgo.RecordHeader.
 //
-// They show values that are repeated, read both usual spellings of a key, and
-// are left with one: whatever else folds to the same letters is taken away when
-// a value is written. Behind otelgrpc, repeated values are seen only with the
-// handler of package propagate/grpcheaders, which is a module of its own.
+// The carriers show repeated values, and read both usual spellings of a key. What
+// they write replaces the key in every spelling. Behind otelgrpc, repeated values are
+// seen only with the handler of package propagate/grpcheaders, a module of its own.
 //
 // # Counters
 //

@@ -82,13 +82,13 @@ var carriers = map[string]func() propagation.TextMapCarrier{
 	"embedded": func() propagation.TextMapCarrier {
 		return embedded{propagation.HeaderCarrier{}}
 	},
-	"own header": func() propagation.TextMapCarrier { return propagate.HeaderCarrier{} },
-	"own list":   func() propagation.TextMapCarrier { return propagate.MetadataCarrier{} },
-	"own map":    func() propagation.TextMapCarrier { return propagate.MapCarrier{} },
-	"own table":  func() propagation.TextMapCarrier { return propagate.TableCarrier{} },
-	"own pairs":  func() propagation.TextMapCarrier { return kafkaPairs.Carrier(&[]kafkaHeader{}) },
+	"own header": func() propagation.TextMapCarrier { return propagate.HeaderCarrier(map[string][]string{}) },
+	"own list":   func() propagation.TextMapCarrier { return propagate.MetadataCarrier(map[string][]string{}) },
+	"own map":    func() propagation.TextMapCarrier { return propagate.MapCarrier(map[string]string{}) },
+	"own table":  func() propagation.TextMapCarrier { return propagate.TableCarrier(map[string]any{}) },
+	"own pairs":  func() propagation.TextMapCarrier { return kafkaPairs(&[]kafkaHeader{}) },
 	"own pointers": func() propagation.TextMapCarrier {
-		return pointerPairs.Carrier(&[]*bytesHeader{})
+		return pointerPairs(&[]*bytesHeader{})
 	},
 }
 

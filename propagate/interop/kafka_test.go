@@ -20,7 +20,7 @@ import (
 
 const topic = "greetings"
 
-var recordHeaders = propagate.NewPairs(
+var recordHeaders = propagate.PairsCarrier(
 	func(h kgo.RecordHeader) (string, []byte) { return h.Key, h.Value },
 	func(key string, value []byte) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: value} },
 )
@@ -61,7 +61,7 @@ func openKafka(t *testing.T, s *site) wire {
 	client := connectKafka(t)
 	consume := func() {
 		for _, record := range poll(t, client, 1) {
-			ctx := s.propagator.Extract(context.Background(), recordHeaders.Carrier(&record.Headers))
+			ctx := s.propagator.Extract(context.Background(), recordHeaders(&record.Headers))
 			ctx, span := s.tracer().Start(ctx, "process "+topic, trace.WithSpanKind(trace.SpanKindConsumer))
 			s.arrive(ctx, string(record.Value))
 			span.End()
@@ -74,7 +74,7 @@ func openKafka(t *testing.T, s *site) wire {
 				record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.key, Value: []byte(h.value)})
 			}
 			ctx, span := s.tracer().Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer))
-			s.propagator.Inject(ctx, recordHeaders.Carrier(&record.Headers))
+			s.propagator.Inject(ctx, recordHeaders(&record.Headers))
 			produce(t, client, record)
 			span.End()
 			consume()
@@ -101,7 +101,7 @@ func TestKafkaBatchLinksToEachMessage(t *testing.T) {
 	for _, body := range []string{"a", "b", "c"} {
 		ctx, span := s.tracer().Start(t.Context(), "send "+body)
 		record := kgo.StringRecord(body)
-		p.Inject(ctx, recordHeaders.Carrier(&record.Headers))
+		p.Inject(ctx, recordHeaders(&record.Headers))
 		records, want = append(records, record), append(want, span.SpanContext().WithRemote(true))
 		span.End()
 	}
@@ -114,7 +114,7 @@ func TestKafkaBatchLinksToEachMessage(t *testing.T) {
 	for len(bodies) < 5 { // The broker may hand them over in parts.
 		for _, record := range poll(t, client, 10) {
 			bodies = append(bodies, string(record.Value))
-			ctx := p.Extract(context.Background(), recordHeaders.Carrier(&record.Headers))
+			ctx := p.Extract(context.Background(), recordHeaders(&record.Headers))
 			if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
 				links = append(links, trace.Link{SpanContext: sc})
 			}
