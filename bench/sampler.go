@@ -9,7 +9,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -24,14 +24,14 @@ const (
 // sampler that wraps the SDK's and without it.
 func samplerRow(ratios ...ratio) row {
 	next := sdktrace.ParentBased(sdktrace.AlwaysSample())
-	chosen := sampling.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+	chosen := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
 	attributes := trace.WithAttributes(chosen.Attributes(nil)...)
 	return row{
 		name: "sampler", about: "a user's span, with the SDK's sampler and with it wrapped; below a fan-out too",
 		size: 1, ratios: ratios,
 		variants: []variant{
-			{raw, spansOf(next, sampling.Fanout{})},
-			{ours, spansOf(sampler.Wrap(next), sampling.Fanout{})},
+			{raw, spansOf(next, fanout.Fanout{})},
+			{ours, spansOf(sampler.Wrap(next), fanout.Fanout{})},
 			{rawWeighted, spansOf(next, chosen, attributes)},
 			{oursWeighted, spansOf(sampler.Wrap(next), chosen)},
 		},
@@ -39,7 +39,7 @@ func samplerRow(ratios ...ratio) row {
 }
 
 // spansOf starts and ends spans below a parent that stands for f.
-func spansOf(s sdktrace.Sampler, f sampling.Fanout, opts ...trace.SpanStartOption) func(int) (*contender, error) {
+func spansOf(s sdktrace.Sampler, f fanout.Fanout, opts ...trace.SpanStartOption) func(int) (*contender, error) {
 	return func(int) (*contender, error) {
 		otel := newTelemetryWith(s)
 		ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{

@@ -145,7 +145,7 @@ func (r *receiver) start(
 	if !sentAt.IsZero() {
 		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sentAt).Seconds()))
 	}
-	attrs = fanout.From(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
+	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now),

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
@@ -43,11 +44,11 @@ var receiving = map[string]func(ctx context.Context, ch chan envelope.Envelope[o
 // What is received below a chosen recipient says how many it stands for, whether
 // the sampler would say so or not, and once.
 func TestReceivedSpansSayWhatTheyStandFor(t *testing.T) {
-	chosen := sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
+	chosen := fanout.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
 	parentBased := sdktrace.ParentBased(sdktrace.AlwaysSample())
 	for name, receive := range receiving {
 		for wrapping, s := range map[string]sdktrace.Sampler{"bare": parentBased, "wrapped": sampler.Wrap(parentBased)} {
-			for _, fanout := range []sampling.Fanout{{}, chosen} {
+			for _, fanout := range []fanout.Fanout{{}, chosen} {
 				t.Run(name+" "+wrapping, func(t *testing.T) {
 					provider, recorder := newProvider(t, sdktrace.WithSampler(s))
 					sc := spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(trace.TraceState{}))
@@ -77,7 +78,7 @@ func TestWeightsOfReceivedSpansAddUp(t *testing.T) {
 	for name, receive := range receiving {
 		t.Run(name, func(t *testing.T) {
 			provider, recorder := newProvider(t)
-			chosen := sampling.Fanout{Weight: 100, Probability: 0.01, Size: 20_000, Depth: 1}
+			chosen := fanout.Fanout{Weight: 100, Probability: 0.01, Size: 20_000, Depth: 1}
 			sc := spanContext(trace.FlagsSampled).WithTraceState(chosen.AddTo(trace.TraceState{}))
 			ctx := trace.ContextWithSpanContext(t.Context(), sc)
 			receive(t.Context(), filled(t, ctx, make([]order, 200)...), provider)

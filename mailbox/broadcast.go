@@ -110,18 +110,16 @@ func (g *Group[M]) broadcastTraced(
 	var attrs []attribute.KeyValue
 	if size == nil {
 		plan := planner.Plan(len(members))
-		chosen := make(map[float64]parcel[M], 1) // by weight
+		chosen := make(map[float64]parcel[M], 1) // by probability
 		d.spread(members, plan.Sampled, skipped, func(n int) parcel[M] {
-			limit := limitOf(plan.Sampled[n])
-			weight := plan.WeightOf(limit)
-			if known, ok := chosen[weight]; ok {
+			f := plan.Recipient(n)
+			if known, ok := chosen[f.Probability]; ok {
 				return known
 			}
-			f := parent.RecipientOf(plan, limit)
 			shared := g.chosenHeader(header, f)
 			g.sys.fanouts.put(shared, f)
-			chosen[weight] = newParcel(ctx, g.sys, message, shared)
-			return chosen[weight]
+			chosen[f.Probability] = newParcel(ctx, g.sys, message, shared)
+			return chosen[f.Probability]
 		})
 		attrs = d.attributes("uniform", plan.Shed)
 	} else {
@@ -144,7 +142,7 @@ func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
 
 // chosenHeader is what recipients share that keep the trace, or begin one that is
 // linked to it.
-func (g *Group[M]) chosenHeader(h *header.Header, f sampling.Fanout) *header.Header {
+func (g *Group[M]) chosenHeader(h *header.Header, f fanout.Fanout) *header.Header {
 	sc := h.SpanContext()
 	if g.settings.linked {
 		return h.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
@@ -262,7 +260,7 @@ var producing = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProduce
 // aboveBroadcast describes what a broadcast stands for on its span. Size is its own,
 // not that of the fan-out above. A span that has a weight at its start is left alone
 // by the sampler that would give it one.
-func aboveBroadcast(parent sampling.Fanout) []attribute.KeyValue {
+func aboveBroadcast(parent fanout.Fanout) []attribute.KeyValue {
 	return append(fanout.AppendWeight(make([]attribute.KeyValue, 0, 4), parent.Weight),
 		sampling.ProbabilityKey.Float64(parent.Probability),
 		sampling.DepthKey.Int(parent.Depth),

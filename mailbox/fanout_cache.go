@@ -8,8 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/header"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // fanoutCache knows what the recipients of the latest broadcasts stand for, lest
@@ -19,7 +19,7 @@ type fanoutCache [16]atomic.Pointer[knownFanout]
 
 type knownFanout struct {
 	header *header.Header // That all of the chosen share.
-	fanout sampling.Fanout
+	fanout fanout.Fanout
 }
 
 // place is where that of a trace may be: broadcasts at the same time are mostly in
@@ -30,12 +30,12 @@ func (c *fanoutCache) place(sc trace.SpanContext) *atomic.Pointer[knownFanout] {
 }
 
 // put notes what those stand for who get h.
-func (c *fanoutCache) put(h *header.Header, f sampling.Fanout) {
+func (c *fanoutCache) put(h *header.Header, f fanout.Fanout) {
 	c.place(h.SpanContext()).Store(&knownFanout{h, f})
 }
 
 // of returns what the message with h stands for, whose span context is sc.
-func (c *fanoutCache) of(h *header.Header, sc trace.SpanContext) sampling.Fanout {
+func (c *fanoutCache) of(h *header.Header, sc trace.SpanContext) fanout.Fanout {
 	if h.Chosen() {
 		if known := c.place(sc).Load(); known != nil && known.header == h {
 			return known.fanout

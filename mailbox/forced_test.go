@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
@@ -121,10 +123,10 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 		require.Equal(t, 10, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), nothing).Sampled)
 		settle()
 		for _, span := range rec.all("worker job") {
-			p, ok := sampling.TraceProbability(span.SpanContext.TraceState())
+			p, ok := threshold.Probability(span.SpanContext.TraceState())
 			assert.True(t, ok)
 			assert.InEpsilon(t, 0.5*0.1, p, 1e-9)
-			assert.InDelta(t, 10, sampling.FanoutFromTraceState(span.SpanContext.TraceState()).Weight, 0)
+			assert.InDelta(t, 10, fanout.FromTraceState(span.SpanContext.TraceState()).Weight, 0)
 			assert.Empty(t, span.SpanContext.TraceState().Get("vendor"))
 		}
 		drain(t, sys)

@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -150,14 +151,14 @@ func (p *process[M]) startLate(
 		return nil
 	}
 	names := p.kind.namesOf(s.message)
-	attrs := append(p.attributesFor(names.message, sampling.Fanout{}),
+	attrs := append(p.attributesFor(names.message, fanout.Fanout{}),
 		LateReasonKey.String(reason), QueueDurationKey.Float64(max(waited, 0).Seconds()))
 	options := []trace.SpanStartOption{
 		s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(c.attributes(attrs)...),
 	}
 	ctx := s.header.Context(p.kind.sys.base)
 	if parent.IsValid() {
-		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(sampling.ClearThreshold(parent.TraceState())))
+		ctx = trace.ContextWithSpanContext(ctx, parent.WithTraceState(threshold.Clear(parent.TraceState())))
 	} else {
 		if sc := s.header.SpanContext(); sc.IsValid() && !envelope.IsSentinel(sc) {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
@@ -74,8 +75,8 @@ func traced(ctx context.Context) bool {
 	return sc.IsSampled() && sc.IsValid()
 }
 
-func fanoutOf(sc trace.SpanContext) sampling.Fanout {
-	return sampling.FanoutFromTraceState(sc.TraceState())
+func fanoutOf(sc trace.SpanContext) fanout.Fanout {
+	return fanout.FromTraceState(sc.TraceState())
 }
 
 // undecided is whether a root may be started for a message that carries h: not
@@ -103,7 +104,7 @@ func withDecision(ctx context.Context, h *header.Header) *header.Header {
 
 // attributesFor describes a message to p and what it stands for, with room for
 // five more.
-func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []attribute.KeyValue {
+func (p *process[M]) attributesFor(message string, fanout fanout.Fanout) []attribute.KeyValue {
 	room := 8
 	if fanout.Depth > 0 {
 		room = 13
@@ -113,7 +114,7 @@ func (p *process[M]) attributesFor(message string, fanout sampling.Fanout) []att
 
 // describe appends what describes a message to p and what it stands for.
 func (p *process[M]) describe(
-	attrs []attribute.KeyValue, message string, fanout sampling.Fanout,
+	attrs []attribute.KeyValue, message string, fanout fanout.Fanout,
 ) []attribute.KeyValue {
 	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
 	if p.id != "" {

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -238,7 +239,7 @@ func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
 		sys := newSystem(t, mailbox.WithTracerProvider(strictProvider{spans: &spans}))
 		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
-		above := sampling.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}
+		above := fanout.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}
 		sc := trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
 			TraceState: above.AddTo(trace.TraceState{}),

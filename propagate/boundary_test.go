@@ -16,8 +16,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/propagate"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // inside is what a boundary at a public listener has inside.
@@ -115,7 +115,7 @@ func TestBoundaryOverHTTP(t *testing.T) {
 			assert.Equal(t, tt.parented, first.Parent().IsValid())
 			assert.Equal(t, tt.parented, first.SpanContext().TraceID().String() == traceID)
 			assert.Equal(t, tt.parented, first.SpanContext().TraceState().Len() > 0)
-			assert.Equal(t, tt.parented, sampling.FanoutFromTraceState(first.SpanContext().TraceState()).Weight > 1, "forged")
+			assert.Equal(t, tt.parented, fanout.FromTraceState(first.SpanContext().TraceState()).Weight > 1, "forged")
 			if !tt.linked {
 				assert.Empty(t, first.Links())
 				return

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -59,45 +58,6 @@ func BenchmarkPlanDefault(b *testing.B) {
 			require.Equal(b, n, p.Size)
 		})
 	}
-}
-
-func BenchmarkFanout(b *testing.B) {
-	b.Run("put", func(b *testing.B) {
-		state := parse(b, "a=1,z=2")
-		var next trace.TraceState
-		b.ReportAllocs()
-		for b.Loop() {
-			next = someFanout.AddTo(state)
-		}
-		require.Equal(b, someFanout, sampling.FanoutFromTraceState(next))
-	})
-	b.Run("put_erasing", func(b *testing.B) {
-		state := parse(b, "a=1,ot=th:8;rv:6e6d1a75832a2f,z=2")
-		var next trace.TraceState
-		b.ReportAllocs()
-		for b.Loop() {
-			next = someFanout.AddTo(state)
-		}
-		require.Equal(b, "rv:6e6d1a75832a2f", next.Get("ot"))
-	})
-	b.Run("from", func(b *testing.B) {
-		state := someFanout.AddTo(parse(b, "a=1,z=2"))
-		var f sampling.Fanout
-		b.ReportAllocs()
-		for b.Loop() {
-			f = sampling.FanoutFromTraceState(state)
-		}
-		require.Equal(b, someFanout, f)
-	})
-	b.Run("from_absent", func(b *testing.B) {
-		state := parse(b, "a=1,z=2")
-		var f sampling.Fanout
-		b.ReportAllocs()
-		for b.Loop() {
-			f = sampling.FanoutFromTraceState(state)
-		}
-		require.Equal(b, sampling.Fanout{}, f)
-	})
 }
 
 // BenchmarkStream asks about recipients of which one in a thousand is chosen. The

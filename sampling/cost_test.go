@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -60,7 +62,7 @@ func TestPlanDrawsOnePerChosen(t *testing.T) {
 }
 
 func TestPlanAllocations(t *testing.T) {
-	random := fixed(1)
+	random := stattest.Fixed(1)
 	for name, source := range map[string]*rand.Rand{"given": random, "runtime's": nil} {
 		for _, n := range []int{1000, 100_000, math.MaxInt32} {
 			for _, k := range []int{1, 10, 33, 64} {
@@ -81,9 +83,9 @@ func TestPlanAllocations(t *testing.T) {
 }
 
 func TestRecipientAllocatesNothing(t *testing.T) {
-	p := exactly(10).Plan(1000, fixed(1))
-	var f sampling.Fanout
-	assert.Zero(t, testing.AllocsPerRun(50, func() { f = sampling.Fanout{}.Recipient(p) }))
+	p := exactly(10).Plan(1000, stattest.Fixed(1))
+	var f fanout.Fanout
+	assert.Zero(t, testing.AllocsPerRun(50, func() { f = p.Below(fanout.Fanout{}) }))
 	assert.InDelta(t, 100, f.Weight, 0)
 }
 
@@ -106,7 +108,7 @@ func quickest(tries int, one, two func()) (float64, float64) {
 // ones is taken, and all again if it was not undisturbed even once.
 func TestPlanTimeDoesNotGrowWithTheSize(t *testing.T) {
 	plans := func(k, n int) func() {
-		c, random, buf := exactly(k), fixed(1), make([]int, 0, k)
+		c, random, buf := exactly(k), stattest.Fixed(1), make([]int, 0, k)
 		return func() {
 			for range 20 {
 				buf = c.PlanInto(buf, n, random).Sampled
@@ -127,7 +129,7 @@ func TestPlanTimeDoesNotGrowWithTheSize(t *testing.T) {
 
 	// Negative control: a coin for each recipient.
 	coins := func(n int) func() {
-		random, chosen := fixed(1), 0
+		random, chosen := stattest.Fixed(1), 0
 		return func() {
 			for range n {
 				if random.IntN(n) < 10 {

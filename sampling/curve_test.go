@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -43,7 +44,7 @@ func TestCurveInterpolates(t *testing.T) {
 }
 
 func TestCurveStaysBetweenItsPoints(t *testing.T) {
-	random := seeded(t)
+	random := stattest.Seeded(t)
 	for range 2000 {
 		low, high := 1+random.IntN(1000), 2000+random.IntN(math.MaxInt32)
 		// Some so small that a quotient of the two overflows, some nearly equal.

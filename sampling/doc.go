@@ -10,15 +10,15 @@
 // [GroupConfig.Plan] chooses that many of them at random:
 //
 //	plan := sampling.GroupConfig{}.Plan(10_000, nil)
-//	plan.Sampled   // 10 positions, ascending
-//	plan.Weight() // 1,000: each stands for that many recipients
+//	plan.Sampled             // 10 positions, ascending
+//	plan.Recipient(0).Weight // 1,000: each stands for that many recipients
 //
 // # Unbiased
 //
 // Plan rounds the expected number k̄ = N·p(N) up or down at random so that its
 // mean is k̄, then chooses that many distinct recipients, each set equally
-// likely (simple random sampling without replacement). Weighted by
-// [Plan.Weight], a sum over the chosen is an unbiased estimate of the sum over
+// likely (simple random sampling without replacement). Weighted by what each
+// stands for ([WeightKey]), a sum over the chosen is an unbiased estimate of the sum over
 // all (Horvitz and Thompson, 1952). The choice never looks at a trace ID, so it
 // is independent of every sampler that does.
 //
@@ -26,7 +26,7 @@
 //
 // A [Planner] plans in view of the others. Where recipients are relays that fan
 // out themselves, [Planner.Relays] plans once for all final recipients and gives
-// each relay its share ([Fanout.Budget]), so that the spans at the end are never
+// each relay its share, so that the spans at the end are never
 // more than planned, and the weights as exact as for one fan-out. A budget holds
 // for the next fan-out of the relay; one that fans its message out twice uses it
 // twice.
@@ -48,11 +48,11 @@
 //
 // # How the weight travels
 //
-// As a member of the tracestate ([Fanout]): there it is bound to its trace,
+// As a member of the tracestate, called waybill: there it is bound to its trace,
 // crosses boundaries, survives parent-based samplers, and ends where a new trace
 // begins. OpenTelemetry's own statement of a sampling probability, the threshold
-// in its member, is taken out where it no longer holds ([Fanout.AddTo]), and made
-// right where a recipient begins a trace of its own ([Fanout.Root]).
+// in its member, is taken out where it no longer holds, and made right where a
+// recipient begins a trace of its own.
 //
 // # Cost and concurrency
 //

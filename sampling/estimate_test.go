@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -26,7 +28,7 @@ func totalLatency(n int) (total float64) {
 // estimator returns a function that estimates the total latency of n
 // recipients from those a plan chooses.
 func estimator(c sampling.GroupConfig, n int, seed uint64, weight func(sampling.Plan) float64) func() float64 {
-	random := fixed(seed)
+	random := stattest.Fixed(seed)
 	return func() (estimate float64) {
 		p := c.Plan(n, random)
 		for _, i := range p.Sampled {
@@ -41,42 +43,42 @@ func byCount(p sampling.Plan) float64 { return float64(p.Size) / float64(len(p.S
 
 func TestEstimatesAreUnbiased(t *testing.T) {
 	for _, n := range []int{1, 2, 7, 100, 150, 1000} {
-		require.NoError(t, checkTotal(totalLatency(n), 20_000,
+		require.NoError(t, stattest.CheckTotal(totalLatency(n), 20_000,
 			estimator(sampling.GroupConfig{}, n, uint64(n), sampling.Plan.Weight)), "n = %d", n)
 	}
-	require.NoError(t, checkTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, sampling.Plan.Weight)))
+	require.NoError(t, stattest.CheckTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, sampling.Plan.Weight)))
 }
 
 func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
 	const n, trials = 100, 40_000
 	c := sampling.GroupConfig{Curve: flat(t, 0.0025)}
-	p := c.Plan(n, fixed(1))
+	p := c.Plan(n, stattest.Fixed(1))
 	assert.InDelta(t, 0.25, p.Expected, 1e-12)
 	assert.InDelta(t, 400, p.Weight(), 1e-9, "whether one was chosen or not")
 
-	require.NoError(t, checkTotal(totalLatency(n), trials, estimator(c, n, 2, sampling.Plan.Weight)))
-	random := fixed(3)
-	require.NoError(t, checkTotal(n, trials, func() float64 {
+	require.NoError(t, stattest.CheckTotal(totalLatency(n), trials, estimator(c, n, 2, sampling.Plan.Weight)))
+	random := stattest.Fixed(3)
+	require.NoError(t, stattest.CheckTotal(n, trials, func() float64 {
 		p := c.Plan(n, random)
 		return float64(len(p.Sampled)) * p.Weight()
 	}), "the weights sum to N in the mean")
 
 	// Negative control: N/k takes each chosen one for the whole fan-out, and
 	// forgets those that chose none.
-	require.Error(t, checkTotal(totalLatency(n), trials, estimator(c, n, 2, byCount)))
+	require.Error(t, stattest.CheckTotal(totalLatency(n), trials, estimator(c, n, 2, byCount)))
 }
 
 // TestNestedEstimatesAreUnbiased multiplies the weights of two fan-outs, as
 // each recipient of the second does through its tracestate.
 func TestNestedEstimatesAreUnbiased(t *testing.T) {
 	const relays, sessions, trials = 30, 40, 20_000
-	random := fixed(4)
-	estimate := func(second func(f sampling.Fanout, p sampling.Plan) float64) func() float64 {
+	random := stattest.Fixed(4)
+	estimate := func(second func(f fanout.Fanout, p sampling.Plan) float64) func() float64 {
 		return func() (sum float64) {
 			var c sampling.GroupConfig
 			outer := c.Plan(relays, random)
 			for range outer.Sampled {
-				f := sampling.Fanout{}.Recipient(outer)
+				f := outer.Below(fanout.Fanout{})
 				inner := c.Plan(sessions, random)
 				for range inner.Sampled {
 					sum += second(f, inner)
@@ -85,10 +87,10 @@ func TestNestedEstimatesAreUnbiased(t *testing.T) {
 			return sum
 		}
 	}
-	require.NoError(t, checkTotal(relays*sessions, trials, estimate(func(f sampling.Fanout, p sampling.Plan) float64 {
-		return f.Recipient(p).Weight
+	require.NoError(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(f fanout.Fanout, p sampling.Plan) float64 {
+		return p.Below(f).Weight
 	})))
-	require.Error(t, checkTotal(relays*sessions, trials, estimate(func(_ sampling.Fanout, p sampling.Plan) float64 {
-		return sampling.Fanout{}.Recipient(p).Weight // Negative control: the parent's is forgotten.
+	require.Error(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(_ fanout.Fanout, p sampling.Plan) float64 {
+		return p.Below(fanout.Fanout{}).Weight // Negative control: the parent's is forgotten.
 	})))
 }

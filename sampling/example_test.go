@@ -12,7 +12,6 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -92,48 +91,6 @@ func ExampleNewCurve() {
 	// true sampling: invalid curve: probability 1.5 at size 10 is not in (0, 1]
 }
 
-// A guild of 10,000 sessions sends through 100 relays of 100 sessions each:
-// the weights multiply.
-func ExampleFanout_Recipient() {
-	toRelays := sampling.GroupConfig{}.Plan(100, nil)
-	toSessions := sampling.GroupConfig{}.Plan(100, nil)
-	relay := sampling.Fanout{}.Recipient(toRelays)
-	session := relay.Recipient(toSessions)
-	fmt.Println(relay.Weight, session.Weight, session.Depth)
-	// Output: 10 100 2
-}
-
-func ExampleFanout_AddTo() {
-	state, _ := trace.ParseTraceState("vendor=1")
-	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
-	fmt.Println(f.AddTo(state))
-	// Output: waybill=w:1000;p:0.001;n:10000;d:1,vendor=1
-}
-
-func ExampleFanoutFromTraceState() {
-	state, _ := trace.ParseTraceState("waybill=w:1000;p:0.001;n:10000;d:1,vendor=1")
-	fmt.Println(sampling.FanoutFromTraceState(state).Weight)
-
-	state, _ = trace.ParseTraceState("waybill=w:1e300;p:0.001;n:10000;d:1")
-	fmt.Println(sampling.FanoutFromTraceState(state).Weight)
-	// Output:
-	// 1000
-	// 0
-}
-
-func ExampleFanout_Attributes() {
-	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
-	for _, kv := range f.Attributes(nil) {
-		fmt.Println(kv.Key, kv.Value.String())
-	}
-	// Output:
-	// waybill.fanout.weight 1000
-	// waybill.fanout.rounded_weight 1000
-	// waybill.fanout.probability 0.001
-	// waybill.fanout.size 10000
-	// waybill.fanout.depth 1
-}
-
 // A guild of 1,000 sessions behind three relays: the budget is planned once, and
 // each relay chooses its share of it.
 func ExamplePlanner_Relays() {
@@ -143,7 +100,7 @@ func ExamplePlanner_Relays() {
 	for i, relay := range guild.Sampled {
 		above := guild.Recipient(i) // It travels to the relay in the tracestate.
 		plan := sampling.Planner{Config: config, Above: above}.Plan(sizes[relay])
-		fmt.Println("relay", relay, "traces", len(plan.Sampled), "which stand for", above.Recipient(plan).Weight, "each")
+		fmt.Println("relay", relay, "traces", len(plan.Sampled), "which stand for", plan.Recipient(0).Weight, "each")
 	}
 	// Output:
 	// relay 0 traces 7 which stand for 100 each
@@ -186,27 +143,6 @@ func ExampleNewStream() {
 	}
 	fmt.Println(chosen, "of", stream.Seen(), "chosen, each stands for", stream.Weight())
 	// Output: 8 of 10000 chosen, each stands for 1000
-}
-
-// A sampler keeps one trace in four; then a fan-out chooses one recipient in
-// ten, each of which begins a trace of its own.
-func ExampleFanout_Root() {
-	state, _ := trace.ParseTraceState("ot=th:c;rv:d0000000000000,vendor=1")
-	broadcast := trace.NewSpanContext(trace.SpanContextConfig{TraceState: state})
-	f := sampling.Fanout{}.Recipient(sampling.GroupConfig{MaxSpans: 1}.Plan(10, nil))
-	root := f.Root(broadcast)
-	fmt.Println(root)
-	p, _ := sampling.TraceProbability(root)
-	fmt.Printf("%.3f\n", p)
-	// Output:
-	// waybill=w:10;p:0.1;n:10;d:1,ot=th:f9999999999999;rv:fb333333333332
-	// 0.025
-}
-
-func ExampleClearThreshold() {
-	state, _ := trace.ParseTraceState("vendor=1,ot=th:c;rv:d0000000000000")
-	fmt.Println(sampling.ClearThreshold(state))
-	// Output: ot=rv:d0000000000000,vendor=1
 }
 
 func ExampleControl_RegisterMetrics() {

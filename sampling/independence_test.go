@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/stattest"
 )
 
 // TestChoiceIsIndependentOfTheTraceID: a plan is not told the trace ID, so this
@@ -31,14 +33,14 @@ func TestChoiceIsIndependentOfTheTraceID(t *testing.T) {
 		}
 	}
 	plan := planner(exactly(k), n, 23)
-	require.NoError(t, checkUniform(n, n, trials, func() []int { sampledID(); return plan() }))
-	require.NoError(t, checkPairs(n, trials, func() []int { sampledID(); return plan() }))
+	require.NoError(t, stattest.CheckUniform(n, n, trials, func() []int { sampledID(); return plan() }))
+	require.NoError(t, stattest.CheckPairs(n, trials, func() []int { sampledID(); return plan() }))
 
 	// Negative controls: a choice by either end of the trace ID, as consistent
 	// samplers make it.
-	require.Error(t, checkUniform(n, n, trials, func() []int {
+	require.Error(t, stattest.CheckUniform(n, n, trials, func() []int {
 		id := sampledID()
 		return []int{int(binary.BigEndian.Uint64(id[8:]) >> 32 * n >> 32)}
 	}))
-	require.Error(t, checkUniform(n, n, trials, func() []int { id := sampledID(); return []int{int(id[15]) * n / 256} }))
+	require.Error(t, stattest.CheckUniform(n, n, trials, func() []int { id := sampledID(); return []int{int(id[15]) * n / 256} }))
 }

@@ -12,25 +12,33 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// A crowd of 1,000 of two kinds: 900 scarce and 80 plentiful, and 20 of none.
+// A crowd of 1,000 of two kinds: 900 scarce and 80 plentiful, and 20 of none, of which
+// half are about a limit that does not exist.
 func limitOf(position int) int {
 	switch {
 	case position < 900:
 		return 0
 	case position < 980:
 		return 1
+	case position < 990:
+		return 2
 	default:
 		return -1
 	}
 }
 
+// groupOf is limitOf, and 2 for those about none.
+func groupOf(position int) int { return (limitOf(position) + 3) % 3 }
+
 // chosenOf counts the chosen about each limit, those about none last.
 func chosenOf(chosen []int) (counts [3]int) {
 	for _, position := range chosen {
-		counts[(limitOf(position)+3)%3]++
+		counts[groupOf(position)]++
 	}
 	return counts
 }
@@ -39,7 +47,7 @@ func chosenOf(chosen []int) (counts [3]int) {
 func TestLimitsDoNotStarveEachOther(t *testing.T) {
 	scarce, plentiful := sampling.NewRate(time.Second), sampling.NewRate(time.Second)
 	planner := sampling.Planner{
-		Config: sampling.GroupConfig{Curve: flat(t, 0.5)}, Random: fixed(1), LimitOf: limitOf,
+		Config: sampling.GroupConfig{Curve: flat(t, 0.5)}, Random: stattest.Fixed(1), LimitOf: limitOf,
 		Limits: []sampling.Limit{
 			{Rate: scarce, SpansPerSecond: 50, Share: 0.9},      // 4,500 wanted
 			{Rate: plentiful, SpansPerSecond: 500, Share: 0.08}, // 400 wanted
@@ -66,7 +74,7 @@ func TestLimitsDoNotStarveEachOther(t *testing.T) {
 // What the chosen of each kind stand for makes up for what its limit has held back.
 func TestLimitsAreUnbiased(t *testing.T) {
 	const trials = 3000
-	random := fixed(2)
+	random := stattest.Fixed(2)
 	plan := func() sampling.Plan {
 		return sampling.Planner{
 			Config: exactly(100), Random: random, LimitOf: limitOf, Limits: []sampling.Limit{
@@ -78,26 +86,26 @@ func TestLimitsAreUnbiased(t *testing.T) {
 	p := plan()
 	assert.InDelta(t, 20+5+2, p.Expected, 1e-9)
 	assert.InDelta(t, 10, p.Weight(), 1e-9)
-	assert.InDelta(t, 10*90.0/20, p.WeightOf(0), 1e-9)
-	assert.InDelta(t, 10*8.0/5, p.WeightOf(1), 1e-9)
-	assert.InDelta(t, p.Weight(), p.WeightOf(2), 0, "there is no such limit")
-	f := sampling.Fanout{}.RecipientOf(p, 0)
-	assert.InDelta(t, p.WeightOf(0), f.Weight, 0)
-	assert.InDelta(t, 1, f.Weight*f.Probability, 1e-9)
+	require.NotEmpty(t, p.Sampled)
+	for i, position := range p.Sampled {
+		f := p.Recipient(i)
+		assert.InDelta(t, []float64{10 * 90.0 / 20, 10 * 8.0 / 5, 10}[groupOf(position)], f.Weight, 1e-9)
+		assert.InDelta(t, 1, f.Weight*f.Probability, 1e-9)
+	}
 
-	total := func(weight func(p sampling.Plan, limit int) float64) func() float64 {
+	total := func(weight func(p sampling.Plan, i int) float64) func() float64 {
 		return func() float64 {
 			p, sum := plan(), 0.0
-			for _, position := range p.Sampled {
-				sum += float64(position) * weight(p, limitOf(position))
+			for i, position := range p.Sampled {
+				sum += float64(position) * weight(p, i)
 			}
 			return sum
 		}
 	}
-	require.NoError(t, checkTotal(999*1000/2, trials, total(sampling.Plan.WeightOf)))
-	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 { return p.Weight() })),
+	require.NoError(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, i int) float64 { return p.Recipient(i).Weight })))
+	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 { return p.Weight() })),
 		"the limits are forgotten")
-	require.Error(t, checkTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 {
+	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 {
 		return float64(p.Size) / float64(len(p.Sampled))
 	})), "as if all were alike")
 }
@@ -111,8 +119,8 @@ func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
 		recipients += sizes[i]
 	}
 	of := func(relay int) int { return relay%3 - 1 }
-	random := fixed(3)
-	broadcast := func(factor func(sampling.Fanout) float64) func() float64 {
+	random := stattest.Fixed(3)
+	broadcast := func(factor func(fanout.Fanout) float64) func() float64 {
 		return func() float64 {
 			relays := sampling.Planner{
 				Config: exactly(60), Random: random, LimitOf: of, Limits: []sampling.Limit{
@@ -124,13 +132,13 @@ func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
 			for i, relay := range relays.Sampled {
 				above := relays.Recipient(i)
 				p := sampling.Planner{Config: exactly(1000), Above: above, Random: random}.Plan(sizes[relay])
-				sum += float64(len(p.Sampled)) * above.Recipient(p).Weight * factor(above)
+				sum += float64(len(p.Sampled)) * p.Below(above).Weight * factor(above)
 			}
 			return sum
 		}
 	}
-	require.NoError(t, checkTotal(float64(recipients), 4000, broadcast(func(sampling.Fanout) float64 { return 1 })))
-	require.Error(t, checkTotal(float64(recipients), 4000, broadcast(func(f sampling.Fanout) float64 {
+	require.NoError(t, stattest.CheckTotal(float64(recipients), 4000, broadcast(func(fanout.Fanout) float64 { return 1 })))
+	require.Error(t, stattest.CheckTotal(float64(recipients), 4000, broadcast(func(f fanout.Fanout) float64 {
 		return f.Probability * 2
 	})), "half of the relays is no share of any limit")
 }
@@ -141,7 +149,7 @@ func TestLastResortOfSeveralLimits(t *testing.T) {
 	config := exactly(10)
 	config.MaxSpansPerSecond = 100
 	odd := func(position int) int { return position % 2 }
-	planner := sampling.Planner{Config: config, Rate: &group, Random: fixed(1), LimitOf: odd, Limits: []sampling.Limit{
+	planner := sampling.Planner{Config: config, Rate: &group, Random: stattest.Fixed(1), LimitOf: odd, Limits: []sampling.Limit{
 		{Rate: &open, MaxSpansPerSecond: 1000, Share: 0.5},
 		{Rate: &scarce, MaxSpansPerSecond: 1e-3, Share: 0.5},
 	}}
@@ -162,9 +170,9 @@ func TestLastResortOfSeveralLimits(t *testing.T) {
 	assert.Zero(t, fanouts)
 }
 
-// hostile is what a peer may say of a message, however absurd, that [FanoutFromTraceState]
+// hostile is what a peer may say of a message, however absurd, that [fanout.FromTraceState]
 // takes.
-var hostile = []sampling.Fanout{
+var hostile = []fanout.Fanout{
 	{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
 	{Weight: 1e15, Probability: 1, Size: 1, Depth: 64, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
 	{Weight: 1e15, Probability: 1e-9, Size: 1, Depth: 64, Budget: 1, MeanBudget: 1e-300},
@@ -175,7 +183,7 @@ var hostile = []sampling.Fanout{
 // A peer's budget is never more than what this program would choose by itself.
 func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
 	for _, f := range hostile {
-		require.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})), "otherwise this test shows nothing")
+		require.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})), "otherwise this test shows nothing")
 		for _, n := range []int{1, 10, 100, 1000, 100_000} {
 			own := int(sampling.GroupConfig{}.Expected(n))
 			assert.LessOrEqual(t, len(sampling.Planner{Above: f}.Plan(n).Sampled), own+1, "%+v of %d", f, n)
@@ -191,14 +199,14 @@ func TestBudgetsOfPeersKeepToSmallShares(t *testing.T) {
 	for _, f := range hostile {
 		planner := sampling.Planner{
 			Config: sampling.GroupConfig{Curve: flat(t, 0.001), SpansPerSecond: 10, MaxSpansPerSecond: 100},
-			Rate:   sampling.NewRate(time.Second), Random: fixed(5),
+			Rate:   sampling.NewRate(time.Second), Random: stattest.Fixed(5),
 		}
 		var theirs, own int
 		for range messages {
 			planner.Now += time.Millisecond
 			planner.Above = f
 			theirs += len(planner.Plan(10).Sampled)
-			planner.Above = sampling.Fanout{}
+			planner.Above = fanout.Fanout{}
 			own += len(planner.Plan(10).Sampled)
 		}
 		const want = messages * 10 * 0.001 / 2 // They share the rate: 20 a second wanted, 10 allowed.
@@ -219,7 +227,7 @@ func TestBudgetsOfPeersKeepToRates(t *testing.T) {
 			}}},
 		} {
 			for _, relays := range []bool{false, true} {
-				planner.Rate, planner.Random = sampling.NewRate(time.Second), fixed(4)
+				planner.Rate, planner.Random = sampling.NewRate(time.Second), stattest.Fixed(4)
 				spans, late := 0, 0
 				for i := range 100 * seconds {
 					planner.Above, planner.Now = f, planner.Now+time.Second/100

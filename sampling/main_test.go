@@ -4,7 +4,6 @@
 package sampling_test
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,17 +13,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// fixed returns a generator whose numbers are the same in every run.
-func fixed(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5eed)) }
-
-// seeded returns a generator that is new in every run, and prints its seed.
-func seeded(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	return fixed(seed)
-}
 
 // flat is the curve that gives every fan-out the same probability.
 func flat(t testing.TB, probability float64) sampling.Curve {

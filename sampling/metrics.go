@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
 )
@@ -35,7 +36,7 @@ var shedFigures = []observe.Sum[shed]{
 	}},
 }
 
-// ignoredMetrics is where [Ignored] is registered.
+// ignoredMetrics is where [fanout.Ignored] is registered.
 var ignoredMetrics observe.Registry
 
 var ignoredFigures = []observe.Counter[uint64]{{
@@ -72,11 +73,12 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	}
 }
 
-// RegisterMetrics reports [Ignored] as an OpenTelemetry metric, the observable
-// counter waybill.sampling.ignored. It is of the whole program: register it once.
+// RegisterMetrics reports how many times a tracestate said something of fan-outs that
+// was malformed or out of bounds, and so was taken as absent, as an OpenTelemetry
+// metric: the observable counter waybill.sampling.ignored. It is of the whole program: register it once.
 // Else it is as [Control.RegisterMetrics].
 func RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return registered(observe.Counters(&ignoredMetrics, meter, Ignored, ignoredFigures, attrs))
+	return registered(observe.Counters(&ignoredMetrics, meter, fanout.Ignored, ignoredFigures, attrs))
 }
 
 func registered(registration metric.Registration, err error) (metric.Registration, error) {

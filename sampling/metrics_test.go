@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -51,7 +53,7 @@ func TestMetricsOfWhatWasShed(t *testing.T) {
 
 	config := exactly(30)
 	config.MaxSpansPerSecond = 10
-	planner := sampling.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: fixed(1)}
+	planner := sampling.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: stattest.Fixed(1)}
 	planner.Plan(300)
 	for range 2 {
 		require.True(t, planner.Plan(300).Shed)
@@ -77,7 +79,7 @@ func TestMetricOfWhatWasIgnored(t *testing.T) {
 	before := measured(t, reader)["waybill.sampling.ignored{}"]
 	forged, err := trace.ParseTraceState("waybill=w:-1")
 	require.NoError(t, err)
-	assert.Zero(t, sampling.FanoutFromTraceState(forged))
+	assert.Zero(t, fanout.FromTraceState(forged))
 	assert.Equal(t, before+1, measured(t, reader)["waybill.sampling.ignored{}"])
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -101,23 +103,23 @@ type nesting struct {
 	wire   bool // what relays get goes through a tracestate
 
 	// weight is that of a final recipient; negative controls change it.
-	weight func(f sampling.Fanout, p sampling.Plan) float64
+	weight func(f fanout.Fanout, p sampling.Plan) float64
 }
 
 func newNesting(config sampling.GroupConfig, seed uint64) *nesting {
 	return &nesting{
-		config: config, lower: config, random: fixed(seed),
-		weight: func(f sampling.Fanout, p sampling.Plan) float64 { return f.Recipient(p).Weight },
+		config: config, lower: config, random: stattest.Fixed(seed),
+		weight: func(f fanout.Fanout, p sampling.Plan) float64 { return p.Below(f).Weight },
 	}
 }
 
 func (g *nesting) broadcast(root *node) outcome {
 	var o outcome
-	g.relay(root, sampling.Fanout{}, &o, true)
+	g.relay(root, fanout.Fanout{}, &o, true)
 	return o
 }
 
-func (g *nesting) relay(n *node, above sampling.Fanout, o *outcome, top bool) {
+func (g *nesting) relay(n *node, above fanout.Fanout, o *outcome, top bool) {
 	planner := sampling.Planner{Config: g.lower, Above: above, Random: g.random}
 	if top {
 		planner.Config = g.config
@@ -143,7 +145,7 @@ func (g *nesting) relay(n *node, above sampling.Fanout, o *outcome, top bool) {
 	for j, i := range plan.Sampled {
 		f := plan.Recipient(j)
 		if g.wire {
-			f = sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{}))
+			f = fanout.FromTraceState(f.AddTo(trace.TraceState{}))
 		}
 		if len(n.low[i].low) == 0 {
 			o.relays += f.Weight
@@ -245,9 +247,9 @@ func TestNestedBudgetsAreUnbiased(t *testing.T) {
 					o := g.broadcast(&tree)
 					totals, weights, relays = append(totals, o.total), append(weights, o.weights), append(relays, o.relays)
 				}
-				require.NoError(t, checkTotal(truth, trials, each(totals)), "total")
-				require.NoError(t, checkTotal(float64(recipients), trials, each(weights)), "number of recipients")
-				require.NoError(t, checkTotal(tree.lowest(), trials, each(relays)), "number of relays")
+				require.NoError(t, stattest.CheckTotal(truth, trials, each(totals)), "total")
+				require.NoError(t, stattest.CheckTotal(float64(recipients), trials, each(weights)), "number of recipients")
+				require.NoError(t, stattest.CheckTotal(tree.lowest(), trials, each(relays)), "number of relays")
 			})
 		}
 	}
@@ -265,7 +267,7 @@ func TestNestedCapsAreUnbiased(t *testing.T) {
 		for _, most := range []int{1, 2, 5} {
 			g := newNesting(exactly(60), 7)
 			g.lower = sampling.GroupConfig{MaxSpans: most}
-			require.NoError(t, checkTotal(totalLatency(tree.recipients()), 4000, func() float64 {
+			require.NoError(t, stattest.CheckTotal(totalLatency(tree.recipients()), 4000, func() float64 {
 				o := g.broadcast(&tree)
 				if len(tree.low[0].low) > 0 && len(o.leaves) > most*len(tree.low) {
 					t.Errorf("%d chosen behind %d relays", len(o.leaves), len(tree.low))
@@ -282,7 +284,7 @@ func TestNestingNegativeControls(t *testing.T) {
 	judge := func(tree node, change func(*nesting), truth float64, what func(outcome) float64) error {
 		g := newNesting(config, 4)
 		change(g)
-		return checkTotal(truth, trials, func() float64 { return what(g.broadcast(&tree)) })
+		return stattest.CheckTotal(truth, trials, func() float64 { return what(g.broadcast(&tree)) })
 	}
 	total := func(o outcome) float64 { return o.total }
 	relays := func(o outcome) float64 { return o.relays }
@@ -290,13 +292,13 @@ func TestNestingNegativeControls(t *testing.T) {
 		truth := totalLatency(tree.recipients())
 		require.NoError(t, judge(tree, func(*nesting) {}, truth, total), "as it is")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(sampling.Fanout, sampling.Plan) float64 { return float64(tree.size) / 40 }
+			g.weight = func(fanout.Fanout, sampling.Plan) float64 { return float64(tree.size) / 40 }
 		}, truth, total), "N/k, as if the sizes had been right")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(_ sampling.Fanout, p sampling.Plan) float64 { return sampling.Fanout{}.Recipient(p).Weight }
+			g.weight = func(_ fanout.Fanout, p sampling.Plan) float64 { return p.Below(fanout.Fanout{}).Weight }
 		}, truth, total), "the relay's own chance is forgotten")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(f sampling.Fanout, p sampling.Plan) float64 { return f.Weight * float64(p.Size) / f.MeanBudget }
+			g.weight = func(f fanout.Fanout, p sampling.Plan) float64 { return f.Weight * float64(p.Size) / f.MeanBudget }
 		}, truth, total), "the relay's own chance is counted twice")
 		require.NoError(t, judge(tree, func(*nesting) {}, tree.lowest(), relays))
 		require.Error(t, judge(tree, func(*nesting) {}, tree.lowest(), func(o outcome) float64 { return float64(o.traced) }),
@@ -304,7 +306,7 @@ func TestNestingNegativeControls(t *testing.T) {
 	}
 
 	// Shares rounded each for itself keep to the budget on average only.
-	tree, random, most := uneven(64, true), fixed(5), 0
+	tree, random, most := uneven(64, true), stattest.Fixed(5), 0
 	for range trials {
 		sum := 0
 		for i := range tree.low {
@@ -330,7 +332,7 @@ func TestNestedChoiceIsThatOfOneFanout(t *testing.T) {
 		}
 	}
 	judge := func(what string, count int, mean, variance float64) {
-		if math.Abs(float64(count)-mean) > (tolerance+1)*math.Sqrt(variance)+1e-6 {
+		if math.Abs(float64(count)-mean) > (stattest.Tolerance+1)*math.Sqrt(variance)+1e-6 {
 			t.Errorf("%s: %d, expected %.1f with a deviation of %.1f", what, count, mean, math.Sqrt(variance))
 		}
 	}

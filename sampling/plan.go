@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // GroupConfig says how many recipients of a fan-out keep the trace. The zero value
@@ -79,10 +81,9 @@ type Plan struct {
 	// must leave such a fan-out out: mark its span with [ShedKey].
 	Shed bool
 
-	// mean is by what Size is divided to give the weight, of those that no limit is
-	// about, unless factors says otherwise.
-	mean    float64
-	factors []float64 // by limit, and last of those about none; nil if all are 1
+	above   fanout.Fanout
+	mean    float64   // by what Size is divided to give the weight
+	factors []float64 // of Sampled: what share of such recipients was left; nil if all are 1
 }
 
 // Plan chooses which of n recipients keep the trace: k = ⌊k̄⌋ or ⌈k̄⌉ of them,
@@ -104,37 +105,25 @@ func (c GroupConfig) PlanInto(buf []int, n int, random *rand.Rand) Plan {
 	return pl.planInto(buf, n)
 }
 
-// Weight returns how many recipients each chosen one stands for at this
-// fan-out. Where k̄ is at least 1 it is N/k, so that the weights of the chosen
-// sum to N in every single fan-out. Where k̄ is below 1 there often is no chosen
-// one, and only N/k̄ is unbiased: then the sum is N on average.
+// Recipient returns what the recipient at Sampled[i] stands for. At this fan-out alone
+// that is N/k where k̄ is at least 1, so that the weights of those sampled sum to N in
+// every single fan-out. Where k̄ is below 1 there often is none, and only N/k̄ is
+// unbiased: then the sum is N on average.
 //
-// Where k comes from a budget that was shared out further up ([Fanout.Budget])
-// it is N/E(k), so that the weights below all relays sum to what was announced.
-//
-// It is that of recipients that no [Limit] is about.
-func (p Plan) Weight() float64 { return p.WeightOf(-1) }
-
-// WeightOf is Weight for the recipients that a limit is about: an index of
-// [Planner.Limits], -1 for those that none is about. It is more the more the limit
-// has held back, and the weights of the chosen sum to N on average.
-func (p Plan) WeightOf(limit int) float64 {
-	if p.Shed || !(p.mean > 0) {
-		return 0
+// Where k comes from a budget that was shared out further up ([fanout.Fanout.Budget])
+// it is N/E(k), so that the weights below all relays sum to what was announced. For a
+// recipient that a [Limit] is about it is more the more the limit has held back, and
+// the sum is N on average.
+func (p *Plan) Recipient(i int) fanout.Fanout {
+	weight := p.weight()
+	if p.factors != nil {
+		weight /= p.factors[i]
 	}
-	return float64(p.Size) / p.mean / p.factor(limit)
+	return p.above.Below(weight, p.Size)
 }
 
-// factor is what share of those about a limit was left.
-func (p Plan) factor(limit int) float64 {
-	if p.factors == nil {
-		return 1
-	}
-	if last := len(p.factors) - 1; limit < 0 || limit > last {
-		limit = last
-	}
-	return p.factors[limit]
-}
+// weight is how many recipients one stands for that no limit is about.
+func (p *Plan) weight() float64 { return float64(p.Size) / p.mean }
 
 // source is a random number generator; the runtime's needs no allocation and
 // no lock.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -29,7 +30,7 @@ func requirePlan(t *testing.T, c sampling.GroupConfig, n int, p sampling.Plan) {
 }
 
 func TestPlanInvariants(t *testing.T) {
-	random := seeded(t)
+	random := stattest.Seeded(t)
 	for range 3000 {
 		n := 1 + random.IntN(1<<(1+random.IntN(12)))
 		c := sampling.GroupConfig{MaxSpans: random.IntN(200) - 20}
@@ -52,7 +53,7 @@ func TestPlanInvariants(t *testing.T) {
 // TestPlanOfEverySize goes through all n and k up to a bound, and some around
 // the sizes where the way of choosing changes.
 func TestPlanOfEverySize(t *testing.T) {
-	random := fixed(1)
+	random := stattest.Fixed(1)
 	check := func(n, k int) {
 		p := exactly(k).Plan(n, random)
 		requirePlan(t, exactly(k), n, p)
@@ -99,30 +100,30 @@ func TestExpected(t *testing.T) {
 func TestPlanRoundsToTheRightMean(t *testing.T) {
 	const trials = 20_000
 	for seed, n := range []int{1, 2, 3, 7, 50, 100, 101, 1000, 3333, 100_000} {
-		random := fixed(uint64(seed))
+		random := stattest.Fixed(uint64(seed))
 		var c sampling.GroupConfig
 		var buf []int
-		require.NoError(t, checkMean(c.Expected(n), trials, func() int {
+		require.NoError(t, stattest.CheckMean(c.Expected(n), trials, func() int {
 			p := c.PlanInto(buf, n, random)
 			buf = p.Sampled
 			return len(p.Sampled)
 		}), "n = %d", n)
 	}
 	small := sampling.GroupConfig{Curve: flat(t, 0.0025)}
-	random := fixed(99)
-	require.NoError(t, checkMean(0.25, trials, func() int { return len(small.Plan(100, random).Sampled) }))
+	random := stattest.Fixed(99)
+	require.NoError(t, stattest.CheckMean(0.25, trials, func() int { return len(small.Plan(100, random).Sampled) }))
 
 	// Negative controls: rounding down, to the nearest, and by a fair coin.
 	mean := sampling.GroupConfig{}.Expected(7) // 2.65
-	require.Error(t, checkMean(mean, trials, func() int { return int(mean) }))
-	require.Error(t, checkMean(mean, trials, func() int { return int(math.Round(mean)) }))
-	require.Error(t, checkMean(mean, trials, func() int { return int(mean) + random.IntN(2) }))
-	require.Error(t, checkMean(mean, trials, func() int { return 1 }))
+	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(mean) }))
+	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(math.Round(mean)) }))
+	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(mean) + random.IntN(2) }))
+	require.Error(t, stattest.CheckMean(mean, trials, func() int { return 1 }))
 }
 
 // TestWeightsSumToTheSize: in every single plan, not only in the mean.
 func TestWeightsSumToTheSize(t *testing.T) {
-	random, missed := seeded(t), 0
+	random, missed := stattest.Seeded(t), 0
 	for range 2000 {
 		n := 1 + random.IntN(200_000)
 		c := sampling.GroupConfig{MaxSpans: random.IntN(100)}
@@ -148,21 +149,21 @@ func TestWeightsSumToTheSize(t *testing.T) {
 
 func TestPlanIntoUsesItsBuffer(t *testing.T) {
 	buf := []int{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}
-	p := exactly(10).PlanInto(buf, 1000, fixed(1))
+	p := exactly(10).PlanInto(buf, 1000, stattest.Fixed(1))
 	assert.Same(t, &buf[0], &p.Sampled[0])
-	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Sampled, p.Sampled, "what was in it does not matter")
+	assert.Equal(t, exactly(10).Plan(1000, stattest.Fixed(1)).Sampled, p.Sampled, "what was in it does not matter")
 
 	short := make([]int, 3, 5)
-	p = exactly(10).PlanInto(short, 1000, fixed(1))
-	assert.Equal(t, exactly(10).Plan(1000, fixed(1)).Sampled, p.Sampled, "nor its size")
+	p = exactly(10).PlanInto(short, 1000, stattest.Fixed(1))
+	assert.Equal(t, exactly(10).Plan(1000, stattest.Fixed(1)).Sampled, p.Sampled, "nor its size")
 	assert.Equal(t, []int{0, 0, 0}, short)
 }
 
 func TestPlanDependsOnItsSourceOnly(t *testing.T) {
 	var c sampling.GroupConfig
-	one, same := c.Plan(5000, fixed(3)), c.Plan(5000, fixed(3))
+	one, same := c.Plan(5000, stattest.Fixed(3)), c.Plan(5000, stattest.Fixed(3))
 	assert.Equal(t, one, same)
-	assert.NotEqual(t, c.Plan(5000, fixed(3)).Sampled, c.Plan(5000, fixed(4)).Sampled)
+	assert.NotEqual(t, c.Plan(5000, stattest.Fixed(3)).Sampled, c.Plan(5000, stattest.Fixed(4)).Sampled)
 	first := c.Plan(1_000_000_000, nil)
 	assert.NotEqual(t, first.Sampled, c.Plan(1_000_000_000, nil).Sampled, "the runtime's generator goes on")
 }

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // Planner is all that a plan depends on. It is a value; only the rates in it,
@@ -18,7 +20,7 @@ type Planner struct {
 	// many are chosen. But it may come from another program: there is never more than
 	// one above what Config would choose by itself, and all rates and caps hold. Where
 	// there is any, and Config would choose less than one on average, so does a budget.
-	Above Fanout
+	Above fanout.Fanout
 	// Rate is the load of all fan-outs that share Config's rates. Nil leaves
 	// them out of account.
 	Rate *Rate
@@ -60,15 +62,21 @@ func (pl *Planner) planInto(buf []int, n int) Plan {
 	draw := pl.source()
 	n = max(n, 0)
 	b := pl.budget(n, draw)
-	p := Plan{Size: n, mean: b.mean / b.reached, factors: pl.factors(b)}
-	p.Expected = b.expected * pl.left(p.factors)
+	factors := pl.factors(b)
+	p := Plan{Size: n, Expected: b.expected * pl.left(factors), above: pl.Above, mean: b.mean / b.reached}
 	if cap(buf) < b.spans {
 		buf = make([]int, 0, b.spans)
 	}
 	p.Sampled = choose(buf[:0], n, b.spans, draw.intN)
-	p.Sampled = p.Sampled[:pl.thin(p.Sampled, p.factors, draw, func(to, from int) { p.Sampled[to] = p.Sampled[from] })]
+	p.Sampled = p.Sampled[:pl.thin(p.Sampled, factors, draw, func(to, from int) { p.Sampled[to] = p.Sampled[from] })]
 	if !pl.admit(p.Sampled, func(int) int { return 1 }) {
 		p.Sampled, p.Shed = p.Sampled[:0], true
+	}
+	if factors != nil {
+		p.factors = make([]float64, len(p.Sampled))
+		for i, position := range p.Sampled {
+			p.factors[i] = factors[pl.limitOf(position)]
+		}
 	}
 	return p
 }
@@ -97,7 +105,7 @@ func (pl *Planner) budget(n int, draw source) budget {
 	}
 	expected := pl.Config.Expected(n)
 	if pl.Above.Budget > 0 {
-		b := pl.Above.share(min(int(expected)+1, pl.Config.limit(n)))
+		b := share(pl.Above, min(int(expected)+1, pl.Config.limit(n)))
 		if pl.bounded() && expected < 1 {
 			b.keep = expected // Else a peer could use up what our own messages are to share.
 		}
@@ -129,7 +137,7 @@ func (pl *Planner) bounded() bool {
 // not between the two: it cuts both of them to limit, or neither. Therefore the
 // mean of what is left is exactly min(e, limit), and what is left is again that
 // rounded down or up.
-func (f Fanout) share(limit int) budget {
+func share(f fanout.Fanout, limit int) budget {
 	b := budget{
 		spans:   min(f.Budget, limit),
 		mean:    min(f.MeanBudget, float64(limit)),

@@ -12,22 +12,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 func TestPlannerIsConfigWhereThereIsNoMore(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 7, 100, 12_345} {
-		want := sampling.GroupConfig{}.Plan(n, fixed(9))
-		assert.Equal(t, want, sampling.Planner{Random: fixed(9)}.Plan(n))
-		assert.Equal(t, want, sampling.Planner{Random: fixed(9), Rate: &sampling.Rate{}}.Plan(n), "and no limit to keep")
-		assert.Equal(t, want, sampling.Planner{Random: fixed(9), Above: someFanout}.Plan(n), "and no budget")
+		want := sampling.GroupConfig{}.Plan(n, stattest.Fixed(9))
+		assert.Equal(t, want, sampling.Planner{Random: stattest.Fixed(9)}.Plan(n))
+		assert.Equal(t, want, sampling.Planner{Random: stattest.Fixed(9), Rate: &sampling.Rate{}}.Plan(n), "and no limit to keep")
+		below := sampling.Planner{Random: stattest.Fixed(9), Above: fanout.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}}.Plan(n)
+		assert.Equal(t, want.Sampled, below.Sampled, "and no budget")
+		assert.InDelta(t, want.Expected, below.Expected, 0)
+		assert.InDelta(t, want.Weight(), below.Weight(), 0)
 	}
 }
 
 func TestPlannerScalesWithTheRate(t *testing.T) {
 	planner := sampling.Planner{
 		Config: sampling.GroupConfig{SpansPerSecond: 2}, // 20 in a window
-		Rate:   &sampling.Rate{}, Random: fixed(1),
+		Rate:   &sampling.Rate{}, Random: stattest.Fixed(1),
 	}
 	p := planner.Plan(10_000)
 	assert.Len(t, p.Sampled, 10, "as the curve has it")
@@ -50,7 +55,7 @@ func TestPlannerScalesWithTheRate(t *testing.T) {
 func TestLastResortOfAClockBelowZero(t *testing.T) {
 	config := exactly(10)
 	config.MaxSpansPerSecond = 5
-	planner := sampling.Planner{Config: config, Rate: &sampling.Rate{}, Random: fixed(1), Now: -1000 * time.Hour}
+	planner := sampling.Planner{Config: config, Rate: &sampling.Rate{}, Random: stattest.Fixed(1), Now: -1000 * time.Hour}
 	assert.False(t, planner.Plan(100).Shed)
 	assert.True(t, planner.Plan(100).Shed)
 	planner.Now += time.Second

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -82,7 +83,7 @@ func checkRate(list []arrival, target, window float64, factor func(arrival) floa
 // TestRateKeepsItsBound: in every stretch of time of every pattern.
 func TestRateKeepsItsBound(t *testing.T) {
 	const target, window = 10, 5
-	for name, list := range patterns(fixed(31)) {
+	for name, list := range patterns(stattest.Fixed(31)) {
 		t.Run(name, func(t *testing.T) {
 			rate := sampling.NewRate(window * time.Second)
 			require.NoError(t, checkRate(list, target, window, func(a arrival) float64 {
@@ -94,10 +95,10 @@ func TestRateKeepsItsBound(t *testing.T) {
 	}
 	// Negative controls: no rate, and one that looks at the past only, without the
 	// fan-out in question.
-	list := patterns(fixed(31))["bursts"]
+	list := patterns(stattest.Fixed(31))["bursts"]
 	require.Error(t, checkRate(list, target, window, func(arrival) float64 { return 1 }))
 	rate, before := sampling.NewRate(window*time.Second), 1.0
-	require.Error(t, checkRate(patterns(fixed(31))["rare"], target, window, func(a arrival) float64 {
+	require.Error(t, checkRate(patterns(stattest.Fixed(31))["rare"], target, window, func(a arrival) float64 {
 		f := before
 		before = rate.Factor(target, a.expected, a.at)
 		return f
@@ -165,7 +166,7 @@ var serviceSizes = []int{1, 10, 100, 400, 2000}
 
 // run plays the service; plan plans a fan-out to n at that time.
 func (s *service) run(plan func(n int, now time.Duration) (chosen []int, weight float64)) {
-	random, now := fixed(41), 0.0
+	random, now := stattest.Fixed(41), 0.0
 	totals := make([]float64, len(serviceSizes))
 	for i, n := range serviceSizes {
 		totals[i] = totalLatency(n)
@@ -206,7 +207,7 @@ func (s *service) check() error {
 
 func TestRateOfAService(t *testing.T) {
 	config := sampling.GroupConfig{SpansPerSecond: serviceTarget}
-	planner := sampling.Planner{Config: config, Rate: sampling.NewRate(serviceWindow * time.Second), Random: fixed(42)}
+	planner := sampling.Planner{Config: config, Rate: sampling.NewRate(serviceWindow * time.Second), Random: stattest.Fixed(42)}
 	var buf []int
 	var s service
 	s.run(func(n int, now time.Duration) ([]int, float64) {
@@ -221,7 +222,7 @@ func TestRateOfAService(t *testing.T) {
 }
 
 func TestRateNegativeControls(t *testing.T) {
-	random := fixed(42)
+	random := stattest.Fixed(42)
 	var none service
 	none.run(func(n int, _ time.Duration) ([]int, float64) {
 		p := sampling.GroupConfig{}.Plan(n, random)

@@ -22,7 +22,7 @@ type Relays struct {
 	// Shed reports that the rate's last resort left nobody chosen, as in [Plan].
 	Shed bool
 
-	above   Fanout
+	above   fanout.Fanout
 	reached float64
 	shares  []relayShare // of Sampled
 }
@@ -128,10 +128,10 @@ func (r *Relays) shareOut(sizes []int, b budget, phase float64) {
 // weight is that of its own span, which is traced if its budget is not zero; what
 // the final recipients stand for follows when it plans its own fan-out with this
 // Above.
-func (r Relays) Recipient(i int) Fanout {
+func (r *Relays) Recipient(i int) fanout.Fanout {
 	s := r.shares[i]
 	probability := min(s.mean, 1) / r.reached * s.factor
-	f := r.above.below(1/min(probability, 1), r.Size) // Rounding may carry it above 1.
+	f := r.above.Below(1/min(probability, 1), r.Size) // Rounding may carry it above 1.
 	f.Budget, f.MeanBudget = min(s.spans, fanout.MaxSize), min(s.mean, fanout.MaxSize)
 	return f
 }

@@ -81,12 +81,12 @@ func (s *Stream) Weight() float64 {
 	return 1 / s.probability
 }
 
-// Streamed returns what the recipient that s has just chosen stands for when the
-// message that fans out stands for f itself. Its Size is the number of recipients
+// Recipient returns what the recipient that s has just chosen stands for if the
+// message that fans out stands for above. Its Size is the number of recipients
 // until now, as nobody knows more. A budget does not bound a stream.
-func (f Fanout) Streamed(s *Stream) Fanout {
+func (s *Stream) Recipient(above fanout.Fanout) fanout.Fanout {
 	if s.probability == 0 || s.seen == 0 {
-		return f
+		return above
 	}
-	return f.below(1/s.probability, min(s.seen, fanout.MaxSize))
+	return above.Below(1/s.probability, min(s.seen, fanout.MaxSize))
 }

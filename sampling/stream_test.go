@@ -13,13 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 // streamed returns a function that asks a new stream about n recipients and
 // returns those that it chose.
 func streamed(probability float64, n int, seed uint64) func() []int {
-	random := fixed(seed)
+	random := stattest.Fixed(seed)
 	var chosen []int
 	return func() []int {
 		s := sampling.NewStream(probability, random)
@@ -52,7 +54,7 @@ func checkCoins(probability float64, n, trials int, choose func() []int) error {
 	}
 	judge := func(what string, count, tosses int, p float64) error {
 		mean := float64(tosses) * p
-		if z := (float64(count) - mean) / math.Sqrt(mean*(1-p)); math.Abs(z) > tolerance+1 { // There are hundreds.
+		if z := (float64(count) - mean) / math.Sqrt(mean*(1-p)); math.Abs(z) > stattest.Tolerance+1 { // There are hundreds.
 			return fmt.Errorf("%s chosen %d times, expected %.1f: %.1f deviations off", what, count, mean, z)
 		}
 		return nil
@@ -80,7 +82,7 @@ func checkCoins(probability float64, n, trials int, choose func() []int) error {
 
 // badStream skips one too few: a classic slip.
 func badStream(probability float64, n int, seed uint64) func() []int {
-	random := fixed(seed)
+	random := stattest.Fixed(seed)
 	return func() (chosen []int) {
 		skip := func() int { return int(math.Log(1-random.Float64()) / math.Log(1-probability)) }
 		for x := skip(); x < n; x += max(skip(), 1) {
@@ -116,11 +118,11 @@ func TestStreamEstimates(t *testing.T) {
 		squares += latency(i) * latency(i)
 	}
 	truth, variance := totalLatency(n), squares*(1-p)/p
-	require.NoError(t, checkTotal(truth, trials, estimate(streamed(p, n, 2))))
-	require.NoError(t, checkVariance(truth, variance, trials, estimate(streamed(p, n, 3))))
+	require.NoError(t, stattest.CheckTotal(truth, trials, estimate(streamed(p, n, 2))))
+	require.NoError(t, stattest.CheckVariance(truth, variance, trials, estimate(streamed(p, n, 3))))
 	// Negative controls: too many by one in twenty, and a choice with less noise.
-	require.Error(t, checkTotal(truth, trials, estimate(badStream(p, n, 2))))
-	require.Error(t, checkVariance(truth, variance, trials, estimate(planner(exactly(n*p), n, 3))))
+	require.Error(t, stattest.CheckTotal(truth, trials, estimate(badStream(p, n, 2))))
+	require.Error(t, stattest.CheckVariance(truth, variance, trials, estimate(planner(exactly(n*p), n, 3))))
 }
 
 func TestStreamExtremes(t *testing.T) {
@@ -138,10 +140,10 @@ func TestStreamExtremes(t *testing.T) {
 			require.False(t, s.Next())
 		}
 		assert.Zero(t, s.Weight())
-		assert.Equal(t, sampling.Fanout{}, sampling.Fanout{}.Streamed(s))
+		assert.Equal(t, fanout.Fanout{}, s.Recipient(fanout.Fanout{}))
 	}
 	for _, p := range []float64{1e-12, 1e-18, 1e-300, 0x1p-1023} {
-		s := sampling.NewStream(p, fixed(1))
+		s := sampling.NewStream(p, stattest.Fixed(1))
 		for range 1000 {
 			require.False(t, s.Next())
 		}
@@ -154,18 +156,18 @@ func TestStreamExtremes(t *testing.T) {
 	assert.Zero(t, zero.Weight())
 }
 
-func TestStreamed(t *testing.T) {
-	s := sampling.NewStream(0.25, fixed(1))
+func TestStreamRecipient(t *testing.T) {
+	s := sampling.NewStream(0.25, stattest.Fixed(1))
 	for range 1000 {
 		if s.Next() {
 			break
 		}
 	}
 	require.Less(t, s.Seen(), 1000)
-	above := sampling.Fanout{}.Recipient(exactly(1).Plan(10, nil))
-	f := above.Streamed(s)
-	assert.Equal(t, sampling.Fanout{Weight: 40, Probability: 0.25, Size: s.Seen(), Depth: 2}, f)
-	assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
+	above := fanout.Fanout{}.Below(10, 10)
+	f := s.Recipient(above)
+	assert.Equal(t, fanout.Fanout{Weight: 40, Probability: 0.25, Size: s.Seen(), Depth: 2}, f)
+	assert.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})))
 }
 
 func TestStreamDrawsOnePerChosen(t *testing.T) {

@@ -10,12 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 // planner returns a function that plans again and again into one buffer.
 func planner(c sampling.GroupConfig, n int, seed uint64) func() []int {
-	random := fixed(seed)
+	random := stattest.Fixed(seed)
 	var buf []int
 	return func() []int {
 		buf = c.PlanInto(buf, n, random).Sampled
@@ -47,7 +48,7 @@ func TestPlanIsUniform(t *testing.T) {
 		{1000, 50, 1000, exactly(500)},
 	} {
 		t.Run(fmt.Sprintf("%.4g of %d", test.config.Expected(test.n), test.n), func(t *testing.T) {
-			require.NoError(t, checkUniform(test.n, test.buckets, test.trials, planner(test.config, test.n, uint64(test.n))))
+			require.NoError(t, stattest.CheckUniform(test.n, test.buckets, test.trials, planner(test.config, test.n, uint64(test.n))))
 		})
 	}
 }
@@ -64,7 +65,7 @@ func TestPlanPairsAreUniform(t *testing.T) {
 		{20, 20_000, exactly(2)},
 	} {
 		t.Run(fmt.Sprintf("%.4g of %d", test.config.Expected(test.n), test.n), func(t *testing.T) {
-			require.NoError(t, checkPairs(test.n, test.trials, planner(test.config, test.n, uint64(test.n))))
+			require.NoError(t, stattest.CheckPairs(test.n, test.trials, planner(test.config, test.n, uint64(test.n))))
 		})
 	}
 }
@@ -96,17 +97,17 @@ func systematic(n, k int, random *rand.Rand) []int {
 }
 
 func TestUniformityNegativeControls(t *testing.T) {
-	random := fixed(5)
+	random := stattest.Fixed(5)
 	const n, k, trials = 50, 10, 20_000
-	require.NoError(t, checkUniform(n, n, trials, func() []int { return floyd(n, k, 0, random) }), "a right one passes")
-	require.NoError(t, checkPairs(n, trials, func() []int { return floyd(n, k, 0, random) }))
+	require.NoError(t, stattest.CheckUniform(n, n, trials, func() []int { return floyd(n, k, 0, random) }), "a right one passes")
+	require.NoError(t, stattest.CheckPairs(n, trials, func() []int { return floyd(n, k, 0, random) }))
 
-	require.Error(t, checkUniform(n, n, trials, func() []int { return floyd(n, k, 1, random) }))
-	require.Error(t, checkPairs(n, trials, func() []int { return floyd(n, k, 1, random) }))
-	require.Error(t, checkPairs(n, trials, func() []int { return systematic(n, k, random) }))
+	require.Error(t, stattest.CheckUniform(n, n, trials, func() []int { return floyd(n, k, 1, random) }))
+	require.Error(t, stattest.CheckPairs(n, trials, func() []int { return floyd(n, k, 1, random) }))
+	require.Error(t, stattest.CheckPairs(n, trials, func() []int { return systematic(n, k, random) }))
 
 	// A slight preference, of one draw in fifty, for the first half.
-	require.Error(t, checkUniform(100_000, 100, 2000, func() []int {
+	require.Error(t, stattest.CheckUniform(100_000, 100, 2000, func() []int {
 		positions := floyd(100_000, 100, 0, random)
 		if random.IntN(50) == 0 {
 			for i := range positions {
@@ -118,5 +119,5 @@ func TestUniformityNegativeControls(t *testing.T) {
 
 	// Too even: each position in its turn.
 	turn := 0
-	require.Error(t, checkUniform(n, n, trials, func() []int { turn++; return []int{turn % n} }))
+	require.Error(t, stattest.CheckUniform(n, n, trials, func() []int { turn++; return []int{turn % n} }))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -38,7 +39,7 @@ func TestVarianceIsThatOfTheFormula(t *testing.T) {
 	for _, n := range []int{7, 100, 101, 300} {
 		for _, k := range []int{1, 3, n / 2, n - 1} {
 			t.Run(fmt.Sprintf("%d of %d", k, n), func(t *testing.T) {
-				require.NoError(t, checkVariance(totalLatency(n), varianceOf(n, k), trials,
+				require.NoError(t, stattest.CheckVariance(totalLatency(n), varianceOf(n, k), trials,
 					estimator(exactly(k), n, uint64(n*k), sampling.Plan.Weight)))
 			})
 		}
@@ -48,19 +49,19 @@ func TestVarianceIsThatOfTheFormula(t *testing.T) {
 		mean := sampling.GroupConfig{}.Expected(n)
 		low, up := math.Modf(mean)
 		variance := (1-up)*varianceOf(n, int(low)) + up*varianceOf(n, int(low)+1)
-		require.NoError(t, checkVariance(totalLatency(n), variance, trials, estimator(sampling.GroupConfig{}, n, 1, sampling.Plan.Weight)))
+		require.NoError(t, stattest.CheckVariance(totalLatency(n), variance, trials, estimator(sampling.GroupConfig{}, n, 1, sampling.Plan.Weight)))
 	})
 	t.Run("below one", func(t *testing.T) {
 		const n, mean = 100, 0.25
 		sum, squares := spread(n)
 		c := sampling.GroupConfig{Curve: flat(t, mean/n)}
-		require.NoError(t, checkVariance(sum, squares*n/mean-sum*sum, 2*trials, estimator(c, n, 2, sampling.Plan.Weight)))
+		require.NoError(t, stattest.CheckVariance(sum, squares*n/mean-sum*sum, 2*trials, estimator(c, n, 2, sampling.Plan.Weight)))
 	})
 	t.Run("negative controls", func(t *testing.T) {
 		const n, k = 100, 30
 		truth, variance := totalLatency(n), varianceOf(n, k)
-		random := fixed(3)
-		require.Error(t, checkVariance(truth, variance, trials, func() (sum float64) {
+		random := stattest.Fixed(3)
+		require.Error(t, stattest.CheckVariance(truth, variance, trials, func() (sum float64) {
 			for i := range n { // A coin for each.
 				if random.IntN(n) < k {
 					sum += latency(i) * n / k
@@ -68,13 +69,13 @@ func TestVarianceIsThatOfTheFormula(t *testing.T) {
 			}
 			return sum
 		}))
-		require.Error(t, checkVariance(truth, variance, trials, func() (sum float64) {
+		require.Error(t, stattest.CheckVariance(truth, variance, trials, func() (sum float64) {
 			for range k { // With replacement.
 				sum += latency(random.IntN(n)) * n / k
 			}
 			return sum
 		}))
-		require.Error(t, checkVariance(truth, variance, trials, func() (sum float64) {
+		require.Error(t, stattest.CheckVariance(truth, variance, trials, func() (sum float64) {
 			for _, i := range systematic(n, 25, random) { // Every fourth: even, and so with less noise.
 				sum += latency(i) * 4
 			}

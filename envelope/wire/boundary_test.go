@@ -19,8 +19,8 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/envelope/wire"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/propagate"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 const (
@@ -115,7 +115,7 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 		assert.Equal(t, time.Hour, got.Age(), form)
 		assert.Zero(t, want.SentAt().Round(0).Sub(got.SentAt().Round(0)), form)
 		assert.True(t, got.Chosen() && got.Linked(), form)
-		assert.InDelta(t, 1e6, sampling.FanoutFromTraceState(got.SpanContext().TraceState()).Weight, 0, form)
+		assert.InDelta(t, 1e6, fanout.FromTraceState(got.SpanContext().TraceState()).Weight, 0, form)
 		assert.Equal(t, 2, want.Baggage().Len(), form)
 		assert.Equal(t, 1, got.Baggage().Len(), form)
 	}

@@ -1,9 +1,14 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fanout reads what a traced recipient of a fan-out stands for, and says it
-// on spans. It is below every package that starts spans, so that each can; package
-// sampling has the rest, and the names and documentation that users see.
+// Package fanout is what a sampled recipient of a fan-out stands for, and how the spans
+// below it know: it travels as a member of the tracestate, and is shown as attributes.
+//
+// In the tracestate it is bound to its trace, crosses boundaries, survives parent-based
+// samplers, and ends where a new trace begins. OpenTelemetry's own statement of a
+// sampling probability, the threshold in its member (package threshold), is taken out
+// where it no longer holds ([Fanout.AddTo]), and made right where a recipient begins a
+// trace of its own ([Fanout.Root]).
 package fanout
 
 import (
@@ -29,19 +34,40 @@ const (
 	MaxDepth  = 64
 )
 
-// Fanout is package sampling's type of that name, which has the same fields.
+// Fanout says what a sampled recipient stands for. The zero value is that of a
+// message that went through no fan-out.
+//
+// Weight times Probability is the weight of the span of the nearest fan-out: 1 if
+// that is the first, at least 1 below others. Only a Weight at its bound may be
+// less than that makes it.
 type Fanout struct {
-	Weight      float64
-	Probability float64
-	Size        int
-	Depth       int
+	Weight      float64 // How many recipients, all fan-outs multiplied; 1 to MaxWeight.
+	Probability float64 // Share sampled at the nearest fan-out, in (0, 1].
+	Size        int     // Recipients of the nearest fan-out; 1 to MaxSize.
+	Depth       int     // Number of fan-outs passed; 1 to MaxDepth.
 
+	// Budget is how many recipients may be sampled at the next fan-out, and at all
+	// those below it together; 1 to MaxSize. Zero means that nobody has planned
+	// that. It is MeanBudget rounded down or up.
 	Budget     int
-	MeanBudget float64
+	MeanBudget float64 // Mean of Budget before it was known; above 0, at most MaxSize.
 }
 
-// Valid reports whether f is that of a fan-out, and within the bounds.
-func (f Fanout) Valid() bool {
+// Below returns what a recipient stands for that is sampled at a fan-out to so many,
+// if the message that fans out stands for f. weight is how many recipients it stands
+// for at this fan-out alone; at least 1. Weight and Depth stop growing at their
+// bounds.
+func (f Fanout) Below(weight float64, size int) Fanout {
+	return Fanout{
+		Weight:      min(max(f.Weight, 1)*weight, MaxWeight),
+		Probability: 1 / weight,
+		Size:        size,
+		Depth:       min(f.Depth+1, MaxDepth),
+	}
+}
+
+// valid reports whether f is that of a fan-out, and within the bounds.
+func (f Fanout) valid() bool {
 	return f.Weight >= 1 && f.Weight <= MaxWeight &&
 		f.Probability > 0 && f.Probability <= 1 &&
 		f.Size >= 1 && f.Size <= MaxSize &&

@@ -12,19 +12,21 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// MemberKey names our member of the tracestate.
-const MemberKey = "waybill"
-
 var ignored atomic.Uint64
 
-// Ignored returns how many members [From] took as absent.
+// Ignored returns how many times [FromTraceState] came upon a member that it took as
+// absent; once for each reading, not for each message.
 func Ignored() uint64 { return ignored.Load() }
 
-// From reads what a trace has been through from its tracestate. A member that is
-// absent gives the zero value; so does one that our writer would not have written,
-// which is counted.
-func From(ts trace.TraceState) Fanout {
-	if member := ts.Get(MemberKey); member != "" {
+// FromTraceState reads what a trace has been through from its tracestate. A member
+// that is absent gives the zero value. So does one that [Fanout.AddTo] would not have
+// written, and that is counted ([Ignored]): one with a number in another form, such
+// as 1e1 for 10, without one of the fields or with one twice, out of the bounds of
+// [Fanout], or with a weight that the probability and the depth cannot have made.
+// The order of the fields does not matter, and a field whose name is not known is
+// passed over, because a later version may have added it.
+func FromTraceState(ts trace.TraceState) Fanout {
+	if member := ts.Get(TraceStateKey); member != "" {
 		return parse(member)
 	}
 	return Fanout{}
@@ -32,7 +34,7 @@ func From(ts trace.TraceState) Fanout {
 
 func parse(member string) Fanout {
 	f, ok := parseFields(member)
-	if !ok || !f.Valid() {
+	if !ok || !f.valid() {
 		ignored.Add(1)
 		return Fanout{}
 	}
@@ -56,7 +58,7 @@ func parseFields(member string) (f Fanout, ok bool) {
 // Bounds on a member. With the first one it is, key included, no longer than those
 // that the W3C would have removed first.
 const (
-	maxMember = 128 - len(MemberKey+"=")
+	maxMember = 128 - len(TraceStateKey+"=")
 	maxFields = 16
 )
 

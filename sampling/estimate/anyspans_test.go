@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
@@ -136,8 +137,8 @@ func TestLongWays(t *testing.T) {
 	const length = 100_000
 	f := &forge{random: fixed(38)}
 	plan := sampling.GroupConfig{}.Plan(100, f.random)
-	cast := f.broadcast("broadcast", f.root(t, "ot=th:8"), sampling.Fanout{}, plan)
-	at := f.recipient("session", cast, sampling.Fanout{}.Recipient(plan), 1)
+	cast := f.broadcast("broadcast", f.root(t, "ot=th:8"), fanout.Fanout{}, plan)
+	at := f.recipient("session", cast, plan.Recipient(0), 1)
 	for range length {
 		at = f.span("hop", at, 1)
 	}

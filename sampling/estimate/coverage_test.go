@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -74,7 +75,7 @@ func each(c sampling.GroupConfig, broadcasts []broadcast) play {
 func nested(outer, inner sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		plan := sampling.Planner{Config: outer, Random: f.random}.Plan(len(broadcasts))
-		cast, above := f.broadcast("outer", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+		cast, above := f.broadcast("outer", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 		for _, i := range plan.Sampled {
 			relay := f.recipient("relay", cast, above, 0.001)
 			plan := sampling.Planner{Config: inner, Above: above, Random: f.random}.Plan(len(broadcasts[i]))
@@ -124,9 +125,9 @@ func linkedRoots(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
-			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
+			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for _, i := range plan.Sampled {
-				f.linked("session", cast, sampling.Fanout{}.Recipient(plan), b[i])
+				f.linked("session", cast, plan.Recipient(0), b[i])
 			}
 		}
 	}
@@ -141,9 +142,9 @@ func limited(c sampling.GroupConfig, broadcasts []broadcast) play {
 				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 3.3, Share: 1 / 3.},
 				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 12.5, Share: 2 / 3.},
 			}}.Plan(len(b))
-			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			for _, i := range plan.Sampled {
-				f.recipient("session", cast, sampling.Fanout{}.RecipientOf(plan, of(i)), b[i])
+			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
+			for n, i := range plan.Sampled {
+				f.recipient("session", cast, plan.Recipient(n), b[i])
 			}
 		}
 	}
@@ -156,9 +157,9 @@ func limitedAll(c sampling.GroupConfig, broadcasts []broadcast) play {
 			plan := sampling.Planner{Config: c, Random: f.random, Limits: []sampling.Limit{
 				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 7.4, Share: 1},
 			}}.Plan(len(b))
-			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			for _, i := range plan.Sampled {
-				f.recipient("session", cast, sampling.Fanout{}.RecipientOf(plan, 0), b[i])
+			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
+			for n, i := range plan.Sampled {
+				f.recipient("session", cast, plan.Recipient(n), b[i])
 			}
 		}
 	}
@@ -170,7 +171,7 @@ func cut(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
-			cast, fanout := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+			cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 			for _, i := range plan.Sampled {
 				first := f.recipient("first", cast, fanout, 0.001)
 				f.goneOn("session", first, fanout, b[i]/2)
@@ -186,7 +187,7 @@ func forgotten(c sampling.GroupConfig, broadcasts []broadcast) play {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
 			for _, i := range plan.Sampled {
-				f.span("session", f.root(t, ""), b[i], sampling.WeightKey.Float64(plan.Weight()))
+				f.span("session", f.root(t, ""), b[i], sampling.WeightKey.Float64(plan.Recipient(0).Weight))
 			}
 		}
 	}

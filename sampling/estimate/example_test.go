@@ -80,12 +80,11 @@ func recorded() []sdktrace.ReadOnlySpan {
 	ctx, root := provider.Tracer("example").Start(context.Background(), "root")
 	_, cast := provider.Tracer("example").Start(ctx, "broadcast sessions",
 		trace.WithAttributes(sampling.SizeKey.Int(1000), mailbox.FanoutSampledKey.Int(60)))
-	plan := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 60}.Plan(1000, nil)
-	fanout := sampling.Fanout{}.Recipient(plan)
 	now := time.Now()
-	for range plan.Sampled {
+	for range 60 {
 		_, span := provider.Tracer("example").Start(trace.ContextWithSpan(ctx, cast), "session MessageCreate",
-			trace.WithTimestamp(now), trace.WithAttributes(fanout.Attributes(nil)...),
+			trace.WithTimestamp(now), trace.WithAttributes(sampling.WeightKey.Float64(1000.0/60), sampling.ProbabilityKey.Float64(60.0/1000),
+				sampling.SizeKey.Int(1000), sampling.DepthKey.Int(1)),
 			trace.WithAttributes(mailbox.QueueDurationKey.Float64(1.5)))
 		span.End(trace.WithTimestamp(now.Add(500 * time.Millisecond)))
 	}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
@@ -43,7 +44,7 @@ type forge struct {
 
 	last struct { // that was put
 		above, below trace.SpanContext
-		fanout       sampling.Fanout
+		fanout       fanout.Fanout
 	}
 }
 
@@ -79,7 +80,7 @@ func (f *forge) span(name string, parent trace.SpanContext, seconds float64, att
 }
 
 // linked makes the root span of a trace that a fan-out has begun.
-func (f *forge) linked(name string, broadcast trace.SpanContext, fanout sampling.Fanout, seconds float64) trace.SpanContext {
+func (f *forge) linked(name string, broadcast trace.SpanContext, fanout fanout.Fanout, seconds float64) trace.SpanContext {
 	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.Root(broadcast))
 	self := f.span(name, parent, seconds, fanout.Attributes(nil)...)
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
@@ -90,7 +91,7 @@ func (f *forge) linked(name string, broadcast trace.SpanContext, fanout sampling
 }
 
 // goneOn makes the root span of a trace in which a chain goes on that was cut after span.
-func (f *forge) goneOn(name string, span trace.SpanContext, fanout sampling.Fanout, seconds float64) {
+func (f *forge) goneOn(name string, span trace.SpanContext, fanout fanout.Fanout, seconds float64) {
 	parent := trace.SpanContext{}.WithTraceID(f.traceID()).WithTraceState(fanout.AddTo(trace.TraceState{}))
 	f.span(name, parent, seconds, fanout.Attributes(nil)...)
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
@@ -102,7 +103,7 @@ func (f *forge) goneOn(name string, span trace.SpanContext, fanout sampling.Fano
 // broadcast makes the span of a broadcast below parent, which stands for above, with what
 // the plan says of it.
 func (f *forge) broadcast(
-	name string, parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan,
+	name string, parent trace.SpanContext, above fanout.Fanout, plan sampling.Plan,
 ) trace.SpanContext {
 	attrs := []attribute.KeyValue{
 		sampling.SizeKey.Int(plan.Size), mailbox.FanoutSampledKey.Int(len(plan.Sampled)),
@@ -111,7 +112,7 @@ func (f *forge) broadcast(
 	return f.span(name, parent, 0, f.casting(attrs, above, plan.Shed)...)
 }
 
-func (*forge) casting(attrs []attribute.KeyValue, above sampling.Fanout, shed bool) []attribute.KeyValue {
+func (*forge) casting(attrs []attribute.KeyValue, above fanout.Fanout, shed bool) []attribute.KeyValue {
 	if above.Depth > 0 {
 		attrs = append(attrs, sampling.WeightKey.Float64(above.Weight),
 			sampling.ProbabilityKey.Float64(above.Probability), sampling.DepthKey.Int(above.Depth))
@@ -124,7 +125,7 @@ func (*forge) casting(attrs []attribute.KeyValue, above sampling.Fanout, shed bo
 
 // recipient makes the span of a recipient that a broadcast has chosen.
 func (f *forge) recipient(
-	name string, broadcast trace.SpanContext, fanout sampling.Fanout, seconds float64, more ...attribute.KeyValue,
+	name string, broadcast trace.SpanContext, fanout fanout.Fanout, seconds float64, more ...attribute.KeyValue,
 ) trace.SpanContext {
 	if l := &f.last; !l.above.Equal(broadcast) || l.fanout != fanout {
 		l.above, l.fanout = broadcast, fanout
@@ -135,12 +136,12 @@ func (f *forge) recipient(
 
 // cast makes a broadcast of a trace of its own to recipients that measure these values.
 func (f *forge) cast(t testing.TB, c sampling.GroupConfig, values []float64) {
-	f.castBelow(f.root(t, ""), sampling.Fanout{}, sampling.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
+	f.castBelow(f.root(t, ""), fanout.Fanout{}, sampling.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
 }
 
 // castBelow makes a broadcast below parent, which stands for above.
-func (f *forge) castBelow(parent trace.SpanContext, above sampling.Fanout, plan sampling.Plan, values []float64) {
-	cast, fanout := f.broadcast("broadcast", parent, above, plan), above.Recipient(plan)
+func (f *forge) castBelow(parent trace.SpanContext, above fanout.Fanout, plan sampling.Plan, values []float64) {
+	cast, fanout := f.broadcast("broadcast", parent, above, plan), plan.Recipient(0)
 	for _, i := range plan.Sampled {
 		f.recipient("session", cast, fanout, values[i])
 	}

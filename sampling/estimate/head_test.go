@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -25,7 +27,7 @@ func quarters(t *testing.T, seed uint64, traces []broadcast, state string, linke
 			}
 			root := f.root(t, state)
 			plan := sampling.GroupConfig{}.Plan(len(values), random)
-			cast, fanout := f.broadcast("broadcast", root, sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+			cast, fanout := f.broadcast("broadcast", root, fanout.Fanout{}, plan), plan.Recipient(0)
 			for _, i := range plan.Sampled {
 				if linked {
 					f.linked("session", cast, fanout, values[i])
@@ -86,10 +88,10 @@ func TestHeadOfWhatIsMissing(t *testing.T) {
 	f := &forge{random: fixed(32)}
 	root := f.root(t, "ot=th:8")
 	plan := sampling.GroupConfig{}.Plan(100, f.random)
-	cast, fanout := f.broadcast("broadcast", root, sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+	cast, fanout := f.broadcast("broadcast", root, fanout.Fanout{}, plan), plan.Recipient(0)
 	f.linked("session", cast, fanout, 1)
 	f.recipient("session", cast, fanout, 1)
-	f.span("late", cast.WithTraceState(sampling.ClearThreshold(cast.TraceState())), 1)
+	f.span("late", cast.WithTraceState(threshold.Clear(cast.TraceState())), 1)
 	count := func(without ...string) (session, late float64) {
 		var s estimate.Spans
 		for _, span := range f.spans {
@@ -128,9 +130,9 @@ func TestHeadOfLinkedRootsIsThatOfTheirBroadcast(t *testing.T) {
 		f := &forge{random: fixed(34)}
 		plan := sampling.GroupConfig{Curve: sampling.Always()}.Plan(4, f.random)
 		for range casts {
-			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
+			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for range 4 / casts {
-				f.linked("session", cast, sampling.Fanout{}.Recipient(plan), 1)
+				f.linked("session", cast, plan.Recipient(0), 1)
 			}
 		}
 		var s estimate.Spans

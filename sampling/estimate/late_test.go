@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -34,16 +35,16 @@ func sessions(n int) (broadcasts []broadcast) {
 
 // marks returns the attributes of the span of a slow handling, chosen or not; nil
 // if it has none. They are what package mailbox writes; another test has it write them.
-type marks func(f *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue
+type marks func(f *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue
 
-func uncounted(_ *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+func uncounted(_ *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 	if chosen {
 		return fanout.Attributes(nil)
 	}
 	return []attribute.KeyValue{mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(0)}
 }
 
-func stratum(_ *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+func stratum(_ *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 	var attrs []attribute.KeyValue
 	if chosen {
 		attrs = fanout.Attributes(nil)
@@ -54,7 +55,7 @@ func stratum(_ *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue
 // thinned returns marks of a stratum of which every other one is kept, and of those
 // that are not, the chosen are uncounted.
 func thinned(probability bool) marks {
-	return func(f *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+	return func(f *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 		if f.random.IntN(2) == 0 {
 			if !chosen {
 				return nil
@@ -74,8 +75,8 @@ func late(c sampling.GroupConfig, broadcasts []broadcast, slow marks) play {
 	return func(t testing.TB, f *forge) {
 		for _, values := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(values))
-			cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
-			fanout := sampling.Fanout{}.Recipient(plan)
+			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
+			fanout := plan.Recipient(0)
 			chosen := make([]bool, len(values))
 			for _, i := range plan.Sampled {
 				chosen[i] = true
@@ -124,7 +125,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		require.Positive(t, s.Tally().Uncounted)
 	})
 	t.Run("control: uncounted ones that count", func(t *testing.T) {
-		got := judged(t, func(f *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+		got := judged(t, func(f *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 			if chosen {
 				return fanout.Attributes(nil)
 			}
@@ -173,7 +174,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		require.NoError(t, got["above"].honest(0.8, 1.25))
 	})
 	t.Run("control: a stratum that is cut, and nobody says so", func(t *testing.T) {
-		got := judged(t, func(f *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+		got := judged(t, func(f *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 			if f.random.IntN(2) == 0 {
 				return nil
 			}
@@ -183,7 +184,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 		require.Error(t, got["total"].unbiased())
 	})
 	t.Run("control: a stratum in which the chosen count twice", func(t *testing.T) {
-		got := judged(t, func(f *forge, chosen bool, fanout sampling.Fanout) []attribute.KeyValue {
+		got := judged(t, func(f *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 			if chosen {
 				return fanout.Attributes(nil)
 			}

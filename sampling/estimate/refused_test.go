@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
@@ -18,7 +19,7 @@ import (
 func refusing(refused int, hide bool) play {
 	return func(t testing.TB, f *forge) {
 		plan := sampling.Planner{Config: limitedTo(60), Random: f.random}.Plan(1000)
-		cast, fanout := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+		cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 		made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 		if !hide {
 			made.attrs = append(made.attrs, mailbox.FanoutRefusedKey.Int(refused))

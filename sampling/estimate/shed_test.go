@@ -40,7 +40,7 @@ func shedding(broadcasts []broadcast, hide bool) play {
 				plan := planner.Plan(len(values))
 				said := plan
 				said.Shed = plan.Shed && !hide
-				cast, fanout := f.broadcast("broadcast", relay, planner.Above, said), planner.Above.Recipient(plan)
+				cast, fanout := f.broadcast("broadcast", relay, planner.Above, said), plan.Recipient(0)
 				chosen := map[int]bool{}
 				for _, j := range plan.Sampled {
 					chosen[j] = true

@@ -13,7 +13,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	state "github.com/waybill-go/waybill/internal/fanout" // Here a fanout is something else.
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -134,14 +136,14 @@ func read(span Span) record {
 			}
 		}
 	}
-	r.head, _ = sampling.TraceProbability(sc.TraceState())
+	r.head, _ = threshold.Probability(sc.TraceState())
 	if b.sampled >= 0 && b.size > 0 {
 		r.cast = &b
 	} else {
 		r.size = b.size
 	}
 	if math.IsNaN(r.weight) {
-		r.readState(sampling.FanoutFromTraceState(sc.TraceState()))
+		r.readState(state.FromTraceState(sc.TraceState()))
 	}
 	r.readParent()
 	return r
@@ -149,7 +151,7 @@ func read(span Span) record {
 
 // readState takes from the tracestate what the attributes do not say. It is there
 // if no sampler adds the attributes.
-func (r *record) readState(f sampling.Fanout) {
+func (r *record) readState(f state.Fanout) {
 	if f.Depth == 0 {
 		return
 	}

@@ -16,8 +16,7 @@ type hop struct {
 	weight          float64 // what the broadcast's span stands for
 }
 
-// maxHops is how many fan-outs above a span are looked at: more than there can be
-// (sampling.Fanout).
+// maxHops is how many fan-outs above a span are looked at: more than there can be.
 const maxHops = 64
 
 // hops returns the broadcasts above span i, the outermost first.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -92,9 +93,9 @@ func textbook(t *testing.T, n int, values ...float64) *estimate.Sample {
 	t.Helper()
 	f := &forge{random: fixed(60)}
 	plan := limitedTo(len(values)).Plan(n, f.random)
-	cast := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
+	cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 	for _, v := range values {
-		f.recipient("session", cast, sampling.Fanout{}.Recipient(plan), v)
+		f.recipient("session", cast, plan.Recipient(0), v)
 	}
 	return f.collect().Named("session").Handled
 }
@@ -130,8 +131,8 @@ func TestTwoStagesByTheTextbook(t *testing.T) {
 	}{{6, []float64{3, 5, 4}}, {8, []float64{10, 6}}}
 	f := &forge{random: fixed(61)}
 	outer := limitedTo(relaysChosen).Plan(relaysAll, f.random)
-	cast := f.broadcast("outer", f.root(t, ""), sampling.Fanout{}, outer)
-	above := sampling.Fanout{}.Recipient(outer)
+	cast := f.broadcast("outer", f.root(t, ""), fanout.Fanout{}, outer)
+	above := outer.Recipient(0)
 	var totals []float64
 	want := 0.0
 	for _, relay := range sessions {
@@ -139,7 +140,7 @@ func TestTwoStagesByTheTextbook(t *testing.T) {
 		plan := sampling.Planner{Config: limitedTo(k), Above: above, Random: f.random}.Plan(relay.size)
 		inner := f.broadcast("inner", f.recipient("relay", cast, above, 0), above, plan)
 		for _, v := range relay.values {
-			f.recipient("session", inner, above.Recipient(plan), v)
+			f.recipient("session", inner, plan.Recipient(0), v)
 		}
 		share := float64(k) / float64(relay.size)
 		totals = append(totals, sum(relay.values)/share)
@@ -157,7 +158,7 @@ func TestAbsentRecipientsAreZeros(t *testing.T) {
 	all := textbook(t, 100, 7, 9, 0, 0, 0)
 	f := &forge{random: fixed(62)}
 	plan := limitedTo(5).Plan(100, f.random)
-	cast, fanout := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+	cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 	for i, v := range []float64{7, 9, 1, 1, 1} {
 		f.recipient([]string{"session", "other"}[i/2%2|i/4], cast, fanout, v)
 	}
@@ -171,11 +172,11 @@ func TestSpansOfOneRecipientAreOneDraw(t *testing.T) {
 	whole := textbook(t, 30, 7, 9, 2)
 	f := &forge{random: fixed(63)}
 	plan := limitedTo(3).Plan(30, f.random)
-	cast, fanout := f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan), sampling.Fanout{}.Recipient(plan)
+	cast, stands := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 	for _, v := range []float64{7, 9, 2} {
-		at := f.recipient("recipient", cast, fanout, v)
+		at := f.recipient("recipient", cast, stands, v)
 		for range 4 {
-			at = f.span("session", at, v/4, fanout.Attributes(nil)...)
+			at = f.span("session", at, v/4, stands.Attributes(nil)...)
 		}
 	}
 	split := f.collect().Named("session").Handled
@@ -184,9 +185,9 @@ func TestSpansOfOneRecipientAreOneDraw(t *testing.T) {
 
 	// More below the broadcast than it has chosen cannot be its recipients: all is one draw.
 	f = &forge{random: fixed(64)}
-	cast = f.broadcast("broadcast", f.root(t, ""), sampling.Fanout{}, plan)
+	cast = f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 	for range 12 {
-		f.recipient("session", cast, fanout, 1.5)
+		f.recipient("session", cast, stands, 1.5)
 	}
 	mixed := f.collect().Named("session").Handled.Total()
 	assert.InDelta(t, mixed.Value, mixed.StdErr, 1e-9)

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -67,7 +67,7 @@ func median(values []float64) float64 {
 // nothing, and one that is started with the same attributes.
 func BenchmarkSpan(b *testing.B) {
 	parentBased := sdktrace.ParentBased(sdktrace.TraceIDRatioBased(0.5))
-	fanout := sampling.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+	stands := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
 	vendor := parseState(b, "vendor=1,other=2")
 	for _, c := range []struct {
 		name     string
@@ -81,10 +81,10 @@ func BenchmarkSpan(b *testing.B) {
 		{"child/unsampled", below(spanContext(0)), parentBased, nil, false},
 		{"child/tracestate", below(spanContext(trace.FlagsSampled).WithTraceState(vendor)), parentBased, nil, true},
 		{"sentinel", below(envelope.Sentinel()), parentBased, nil, false},
-		{"fanout/bare", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(vendor))), parentBased, nil, true},
+		{"fanout/bare", below(spanContext(trace.FlagsSampled).WithTraceState(stands.AddTo(vendor))), parentBased, nil, true},
 		{
-			"fanout/attributes", below(spanContext(trace.FlagsSampled).WithTraceState(fanout.AddTo(vendor))), parentBased,
-			[]trace.SpanStartOption{trace.WithAttributes(fanout.Attributes(nil)...)}, true,
+			"fanout/attributes", below(spanContext(trace.FlagsSampled).WithTraceState(stands.AddTo(vendor))), parentBased,
+			[]trace.SpanStartOption{trace.WithAttributes(stands.Attributes(nil)...)}, true,
 		},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // attributeCache keeps the attributes of a few fan-outs, because the spans of one
@@ -37,7 +36,7 @@ func (k *knownAttributes) drawn() []attribute.KeyValue {
 // of returns the attributes of a span below a fan-out, in a trace of that ID with
 // that tracestate. They are shared and must not be changed.
 func (c *attributeCache) of(id trace.TraceID, state trace.TraceState) []attribute.KeyValue {
-	member := state.Get(sampling.TraceStateKey)
+	member := state.Get(fanout.TraceStateKey)
 	if member == "" {
 		return nil
 	}
@@ -45,7 +44,7 @@ func (c *attributeCache) of(id trace.TraceID, state trace.TraceState) []attribut
 	if known := place.Load(); known != nil && known.member == member {
 		return known.drawn()
 	}
-	f := fanout.From(state)
+	f := fanout.FromTraceState(state)
 	if f.Depth == 0 { // Each reading of a bad member is to be counted.
 		return nil
 	}

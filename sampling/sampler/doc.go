@@ -21,11 +21,11 @@
 //     that of another service included. Without the wrapper this takes a parent-based
 //     sampler, or a ratio sampler below 99 %; AlwaysSample records what is started
 //     there, each span with its children as a trace of its own.
-//   - Below a chosen recipient of a fan-out, users' own spans get the attributes of
-//     [sampling.Fanout], as those of mailboxes have them anyway. Without the wrapper
-//     those spans are there, and say nothing of what they stand for. One that is
-//     started with [sampling.WeightKey] is left as it is, and what else a span is
-//     started with goes before.
+//   - Below a sampled recipient of a fan-out, users' own spans get
+//     [sampling.WeightKey] and the attributes beside it, as those of mailboxes have
+//     them anyway. Without the wrapper those spans are there, and say nothing of what
+//     they stand for. One that is started with [sampling.WeightKey] is left as it is,
+//     and what else a span is started with goes before.
 //   - The tracestate of a trace goes on if the wrapped sampler returns an empty one,
 //     as samplers do that forget it. Without the wrapper the weight is lost there, and
 //     what other vendors keep in the tracestate as well.

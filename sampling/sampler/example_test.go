@@ -34,11 +34,11 @@ func ExampleWrap() {
 	_, span = tracer.Start(ctx, "too slow")
 	span.End()
 
-	// As in a handler that a fan-out chose.
-	fanout := sampling.Fanout{}.Recipient(sampling.GroupConfig{}.Plan(10_000, nil))
+	// As in a handler that a fan-out to 10,000 sampled.
+	state, _ := trace.ParseTraceState("waybill=w:1000;p:0.001;n:10000;d:1")
 	ctx = trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
-		TraceState: fanout.AddTo(trace.TraceState{}),
+		TraceState: state,
 	}))
 	_, span = tracer.Start(ctx, "deliver")
 	span.End()

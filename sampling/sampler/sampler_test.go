@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
@@ -47,7 +48,7 @@ func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			f := sampling.Fanout{Weight: float64(w + 1), Probability: 1 / float64(w+1), Size: w + 1, Depth: 1}
+			f := fanout.Fanout{Weight: float64(w + 1), Probability: 1 / float64(w+1), Size: w + 1, Depth: 1}
 			ctx := below(spanContext(trace.FlagsSampled).WithTraceState(f.AddTo(trace.TraceState{})))
 			for range rounds {
 				r.span(r.span(ctx, fmt.Sprint("weight ", w+1)), "nested")

@@ -10,7 +10,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -29,7 +29,7 @@ func (s replacing) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Sampling
 // Below a sampler that leaves the tracestate empty, the trace keeps it, and so
 // its weight; without the wrapper both are lost, for good.
 func TestTracestateIsRestored(t *testing.T) {
-	state := fanout.AddTo(parseState(t, "vendor=1"))
+	state := hundred.AddTo(parseState(t, "vendor=1"))
 	for name, next := range map[string]sdktrace.Sampler{
 		"sampled": forgetful{sdktrace.AlwaysSample()},
 		"dropped": forgetful{sdktrace.NeverSample()},
@@ -42,7 +42,7 @@ func TestTracestateIsRestored(t *testing.T) {
 					got := trace.SpanContextFromContext(ctx).TraceState()
 					if wrapped {
 						assert.Equal(t, state.String(), got.String())
-						assert.Equal(t, fanout, sampling.FanoutFromTraceState(got))
+						assert.Equal(t, hundred, fanout.FromTraceState(got))
 					} else {
 						assert.Empty(t, got.String())
 					}

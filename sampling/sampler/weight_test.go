@@ -14,6 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
@@ -100,7 +101,7 @@ func TestFanoutsOfOneTraceAreToldApart(t *testing.T) {
 	wrapped := sampler.Wrap(sdktrace.ParentBased(sdktrace.AlwaysSample()))
 	sc := spanContext(trace.FlagsSampled)
 	say := func(weight float64) []attribute.KeyValue {
-		f := sampling.Fanout{Weight: weight, Probability: 1 / weight, Size: 1000, Depth: 1}
+		f := fanout.Fanout{Weight: weight, Probability: 1 / weight, Size: 1000, Depth: 1}
 		ctx := below(sc.WithTraceState(f.AddTo(trace.TraceState{})))
 		result := wrapped.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: sc.TraceID()})
 		assert.Equal(t, f.Attributes(nil), result.Attributes)
@@ -115,13 +116,13 @@ func TestFanoutsOfOneTraceAreToldApart(t *testing.T) {
 		assert.Equal(t, attribute.Float64("mine", 12), also[len(also)-1])
 		assert.Equal(t, attribute.Float64("mine", 20), twenty[len(twenty)-1])
 	}
-	before := sampling.Ignored()
+	before := fanout.Ignored()
 	forged := below(sc.WithTraceState(parseState(t, "waybill=w:-1")))
 	for range 3 {
 		result := wrapped.ShouldSample(sdktrace.SamplingParameters{ParentContext: forged, TraceID: sc.TraceID()})
 		assert.Empty(t, result.Attributes)
 	}
-	assert.EqualValues(t, 3, sampling.Ignored()-before, "each is counted")
+	assert.EqualValues(t, 3, fanout.Ignored()-before, "each is counted")
 	say(10)
 }
 
@@ -164,7 +165,7 @@ func TestWeightBelowNestedBroadcasts(t *testing.T) {
 }
 
 var (
-	fanout  = sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
+	hundred = fanout.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
 	weights = map[attribute.Key]any{
 		sampling.WeightKey: 100.0, sampling.RoundedWeightKey: int64(100),
 		sampling.ProbabilityKey: 0.01, sampling.SizeKey: int64(1000), sampling.DepthKey: int64(1),
@@ -172,7 +173,7 @@ var (
 )
 
 func recipient(flags trace.TraceFlags) trace.SpanContext {
-	return spanContext(flags).WithTraceState(fanout.AddTo(trace.TraceState{}))
+	return spanContext(flags).WithTraceState(hundred.AddTo(trace.TraceState{}))
 }
 
 func TestWhatASpanSaysItselfStays(t *testing.T) {

@@ -1,14 +1,14 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package fanout
 
 import (
 	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/threshold"
 )
 
 // TraceStateKey names our member of the tracestate. Its value is a list of fields,
@@ -20,27 +20,14 @@ import (
 // mean of that, which come together or not at all. It has at most 128
 // characters, so that it is not among those that the W3C would have removed
 // first.
-const TraceStateKey = fanout.MemberKey
-
-// Ignored returns how many times [FanoutFromTraceState] came upon a member that it took as
-// absent; once for each reading, not for each message.
-func Ignored() uint64 { return fanout.Ignored() }
-
-// FanoutFromTraceState reads what a trace has been through from its tracestate. A member
-// that is absent gives the zero value. So does one that [Fanout.AddTo] would not have
-// written, and that is counted ([Ignored]): one with a number in another form, such
-// as 1e1 for 10, without one of the fields or with one twice, out of the bounds of
-// [Fanout], or with a weight that the probability and the depth cannot have made.
-// The order of the fields does not matter, and a field whose name is not known is
-// passed over, because a later version may have added it.
-func FanoutFromTraceState(ts trace.TraceState) Fanout { return Fanout(fanout.From(ts)) }
+const TraceStateKey = "waybill"
 
 // AddTo returns ts with f as its first member, as it is to be on a recipient that
-// was chosen.
+// was sampled.
 //
 // If not all were, the sampling threshold in the member of OpenTelemetry no
 // longer states the recipient's probability: then it is taken out, as
-// [ClearThreshold] does, and what is left of that member comes second. All
+// [threshold.Clear] does, and what is left of that member comes second. All
 // others keep their values and their order.
 //
 // What does not fit gives way as the W3C has it: of 32 members the last, and if
@@ -48,14 +35,14 @@ func FanoutFromTraceState(ts trace.TraceState) Fanout { return Fanout(fanout.Fro
 // others, from the end. A list that had more than 512 before is not made longer,
 // nor cut further.
 //
-// A zero f, or one that [FanoutFromTraceState] would not read, leaves ts as it is.
+// A zero f, or one that [FromTraceState] would not read, leaves ts as it is.
 func (f Fanout) AddTo(ts trace.TraceState) trace.TraceState {
 	if !f.valid() {
 		return ts
 	}
 	next := ts
 	if f.Probability < 1 {
-		next = ClearThreshold(next)
+		next = threshold.Clear(next)
 	}
 	next, err := next.Insert(TraceStateKey, f.member())
 	if err != nil { // The key is ours and the value is digits: it cannot be.

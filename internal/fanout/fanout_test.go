@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package fanout_test
 
 import (
 	"math"
@@ -12,50 +12,39 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
 )
 
 // someFanout is one that could have come about.
-var someFanout = sampling.Fanout{Weight: 1000.0 / 3, Probability: 0.003, Size: 1000, Depth: 1}
+var someFanout = fanout.Fanout{Weight: 1000.0 / 3, Probability: 0.003, Size: 1000, Depth: 1}
 
-func TestRecipient(t *testing.T) {
-	outer := exactly(4).Plan(30, fixed(1))
-	inner := exactly(3).Plan(7, fixed(1))
+func TestBelow(t *testing.T) {
+	one := fanout.Fanout{}.Below(7.5, 30)
+	assert.Equal(t, fanout.Fanout{Weight: 7.5, Probability: 1 / 7.5, Size: 30, Depth: 1}, one)
 
-	one := sampling.Fanout{}.Recipient(outer)
-	assert.Equal(t, sampling.Fanout{Weight: 7.5, Probability: 1 / 7.5, Size: 30, Depth: 1}, one)
-
-	two := one.Recipient(inner)
+	two := one.Below(7.0/3, 7)
 	assert.InEpsilon(t, 7.5*7/3, two.Weight, 1e-12, "the weights multiply")
 	assert.InEpsilon(t, 3.0/7, two.Probability, 1e-12, "the share is that of the nearest")
 	assert.Equal(t, 7, two.Size)
 	assert.Equal(t, 2, two.Depth)
-
-	few := sampling.GroupConfig{Curve: flat(t, 0.0025)}.Plan(100, fixed(1))
-	assert.InEpsilon(t, 400, sampling.Fanout{}.Recipient(few).Weight, 1e-12)
-	assert.InEpsilon(t, 0.0025, sampling.Fanout{}.Recipient(few).Probability, 1e-12)
-
-	nobody := sampling.GroupConfig{}.Plan(0, nil)
-	assert.Equal(t, one, one.Recipient(nobody), "no fan-out, no change")
-	assert.Equal(t, sampling.Fanout{}, sampling.Fanout{}.Recipient(sampling.Plan{}))
 }
 
-// TestRecipientStopsAtTheBounds: a message that passed more fan-outs than the
+// TestBelowStopsAtTheBounds: a message that passed more fan-outs than the
 // tracestate may claim must not lose the weight it has.
-func TestRecipientStopsAtTheBounds(t *testing.T) {
-	half := exactly(1).Plan(2, fixed(1))
-	f, state := sampling.Fanout{}, trace.TraceState{}
+func TestBelowStopsAtTheBounds(t *testing.T) {
+	f, state := fanout.Fanout{}, trace.TraceState{}
 	for range 200 {
-		f = sampling.FanoutFromTraceState(state).Recipient(half)
+		f = fanout.FromTraceState(state).Below(2, 2)
 		state = f.AddTo(state)
-		require.Equal(t, f, sampling.FanoutFromTraceState(state))
+		require.Equal(t, f, fanout.FromTraceState(state))
 	}
-	assert.Equal(t, sampling.Fanout{Weight: 1e15, Probability: 0.5, Size: 2, Depth: 64}, f)
+	assert.Equal(t, fanout.Fanout{Weight: 1e15, Probability: 0.5, Size: 2, Depth: 64}, f)
 }
 
 func TestAttributes(t *testing.T) {
 	before := attribute.String("a", "b")
-	some := sampling.Fanout{Weight: 250, Probability: 0.004, Size: 1000, Depth: 1}
+	some := fanout.Fanout{Weight: 250, Probability: 0.004, Size: 1000, Depth: 1}
 	assert.Equal(t, []attribute.KeyValue{
 		before,
 		attribute.Float64("waybill.fanout.weight", 250),
@@ -64,12 +53,12 @@ func TestAttributes(t *testing.T) {
 		attribute.Int("waybill.fanout.size", 1000),
 		attribute.Int("waybill.fanout.depth", 1),
 	}, some.Attributes([]attribute.KeyValue{before}))
-	assert.Nil(t, sampling.Fanout{}.Attributes(nil), "none without a fan-out")
-	assert.Equal(t, []attribute.KeyValue{before}, sampling.Fanout{}.Attributes([]attribute.KeyValue{before}))
+	assert.Nil(t, fanout.Fanout{}.Attributes(nil), "none without a fan-out")
+	assert.Equal(t, []attribute.KeyValue{before}, fanout.Fanout{}.Attributes([]attribute.KeyValue{before}))
 }
 
 func TestFanoutRoundTrip(t *testing.T) {
-	for _, f := range []sampling.Fanout{
+	for _, f := range []fanout.Fanout{
 		someFanout,
 		{Weight: 1, Probability: 1, Size: 1, Depth: 1},
 		{Weight: 1e15, Probability: math.SmallestNonzeroFloat64, Size: math.MaxInt32, Depth: 64},
@@ -79,11 +68,11 @@ func TestFanoutRoundTrip(t *testing.T) {
 		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: 1, MeanBudget: math.SmallestNonzeroFloat64},
 		{Weight: 1, Probability: 1, Size: 1, Depth: 1, Budget: math.MaxInt32, MeanBudget: math.MaxInt32},
 	} {
-		assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
+		assert.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})))
 	}
-	random := seeded(t)
+	random := stattest.Seeded(t)
 	for range 2000 {
-		f := sampling.Fanout{
+		f := fanout.Fanout{
 			Weight: math.Pow(10, 15*random.Float64()),
 			Size:   1 + random.IntN(math.MaxInt32),
 			Depth:  1,
@@ -100,30 +89,30 @@ func TestFanoutRoundTrip(t *testing.T) {
 			f.MeanBudget = math.MaxInt32 * math.Pow(random.Float64(), 8)
 			f.Budget = max(int(f.MeanBudget)+random.IntN(2), 1)
 		}
-		require.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(trace.TraceState{})))
+		require.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})))
 	}
 }
 
 // absurd are fan-outs that none of our plans makes.
-func absurd() map[string]sampling.Fanout {
-	with := func(change func(*sampling.Fanout)) sampling.Fanout {
+func absurd() map[string]fanout.Fanout {
+	with := func(change func(*fanout.Fanout)) fanout.Fanout {
 		f := someFanout
 		change(&f)
 		return f
 	}
-	cases := map[string]sampling.Fanout{"zero": {}}
+	cases := map[string]fanout.Fanout{"zero": {}}
 	for name, w := range map[string]float64{
 		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-5": -5, "1e300": 1e300,
 		"below 1": math.Nextafter(1, 0), "above 1e15": math.Nextafter(1e15, math.Inf(1)),
 	} {
-		cases["weight "+name] = with(func(f *sampling.Fanout) { f.Weight, f.Probability, f.Depth = w, 1, 2 })
+		cases["weight "+name] = with(func(f *fanout.Fanout) { f.Weight, f.Probability, f.Depth = w, 1, 2 })
 	}
 	for name, p := range map[string]float64{
 		"NaN": math.NaN(), "+Inf": math.Inf(1), "-Inf": math.Inf(-1), "0": 0, "-0.5": -0.5, "above 1": math.Nextafter(1, 2),
 	} {
-		cases["probability "+name] = with(func(f *sampling.Fanout) { f.Probability, f.Depth = p, 2 })
+		cases["probability "+name] = with(func(f *fanout.Fanout) { f.Probability, f.Depth = p, 2 })
 	}
-	for name, f := range map[string]sampling.Fanout{
+	for name, f := range map[string]fanout.Fanout{
 		"too large": {Weight: 1e6, Probability: 0.5, Depth: 1}, "too small": {Weight: 2, Probability: 0.001, Depth: 1},
 		"too small far below": {Weight: 2, Probability: 0.001, Depth: 9}, "at its bound": {Weight: 1e15, Probability: 0.5, Depth: 1},
 	} {
@@ -131,10 +120,10 @@ func absurd() map[string]sampling.Fanout {
 		cases["weight "+name] = f
 	}
 	for name, n := range map[string]int{"0": 0, "-1": -1, "huge": math.MaxInt32 + 1, "least": math.MinInt} {
-		cases["size "+name] = with(func(f *sampling.Fanout) { f.Size = n })
+		cases["size "+name] = with(func(f *fanout.Fanout) { f.Size = n })
 	}
 	for name, d := range map[string]int{"0": 0, "-1": -1, "65": 65, "huge": math.MaxInt} {
-		cases["depth "+name] = with(func(f *sampling.Fanout) { f.Depth = d })
+		cases["depth "+name] = with(func(f *fanout.Fanout) { f.Depth = d })
 	}
 	for name, b := range map[string]struct {
 		budget int
@@ -143,12 +132,12 @@ func absurd() map[string]sampling.Fanout {
 		"without a mean": {1, 0}, "0": {0, 0.5}, "-1": {-1, -0.5}, "NaN": {1, math.NaN()}, "+Inf": {1, math.Inf(1)},
 		"far above": {7, 5.9}, "far below": {7, 8.1}, "huge": {math.MaxInt32 + 1, math.MaxInt32}, "huge mean": {math.MaxInt32, math.MaxInt32 + 0.5},
 	} {
-		cases["budget "+name] = with(func(f *sampling.Fanout) { f.Budget, f.MeanBudget = b.budget, b.mean })
+		cases["budget "+name] = with(func(f *fanout.Fanout) { f.Budget, f.MeanBudget = b.budget, b.mean })
 	}
 	return cases
 }
 
-func TestPutLeavesTheAbsurdOut(t *testing.T) {
+func TestAddToLeavesTheAbsurdOut(t *testing.T) {
 	for name, f := range absurd() {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range []string{"", "a=1,b=2", "a=1,waybill=w:2;p:0.5;n:2;d:1,b=2"} {

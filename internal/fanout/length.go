@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package fanout
 
 import "go.opentelemetry.io/otel/trace"
 

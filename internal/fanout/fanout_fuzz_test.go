@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package fanout_test
 
 import (
 	"fmt"
@@ -14,11 +14,11 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 // within says, independently of the package, what may stand in a tracestate.
-func within(f sampling.Fanout) bool {
+func within(f fanout.Fanout) bool {
 	return !math.IsNaN(f.Weight) && !math.IsNaN(f.Probability) &&
 		!(f.Weight < 1) && !(f.Weight > 1e15) &&
 		!(f.Probability <= 0) && !(f.Probability > 1) &&
@@ -59,7 +59,7 @@ var (
 // budget, once each, with numbers of the plainest form. It reads those as exact
 // fractions, and takes them if they are as fmt prints them. For all others it
 // reports that it does not know.
-func readPlainly(member string) (f sampling.Fanout, known bool) {
+func readPlainly(member string) (f fanout.Fanout, known bool) {
 	fields := strings.Split(member, ";")
 	slices.Sort(fields)
 	names, forms := "dnpw", []*regexp.Regexp{plainWhole, plainWhole, plainNumber, plainNumber}
@@ -80,12 +80,12 @@ func readPlainly(member string) (f sampling.Fanout, known bool) {
 			return f, false
 		}
 		if float, _ := numbers[i].Float64(); form == plainNumber && fmt.Sprintf("%g", float) != text {
-			return sampling.Fanout{}, true
+			return fanout.Fanout{}, true
 		}
 	}
 	if len(numbers) == 6 {
 		if numbers[0].Cmp(new(big.Rat).SetInt64(math.MaxInt32)) > 0 {
-			return sampling.Fanout{}, true
+			return fanout.Fanout{}, true
 		}
 		f.Budget = int(numbers[0].Num().Int64())
 		f.MeanBudget, _ = numbers[2].Float64()
@@ -93,19 +93,19 @@ func readPlainly(member string) (f sampling.Fanout, known bool) {
 	}
 	for i, limit := range []int64{64, math.MaxInt32} {
 		if numbers[i].Sign() <= 0 || numbers[i].Cmp(new(big.Rat).SetInt64(limit)) > 0 {
-			return sampling.Fanout{}, true
+			return fanout.Fanout{}, true
 		}
 	}
 	f.Depth, f.Size = int(numbers[0].Num().Int64()), int(numbers[1].Num().Int64())
 	f.Probability, _ = numbers[2].Float64()
 	f.Weight, _ = numbers[3].Float64()
 	if !within(f) {
-		return sampling.Fanout{}, true
+		return fanout.Fanout{}, true
 	}
 	return f, true
 }
 
-func FuzzFanoutFrom(f *testing.F) {
+func FuzzFromTraceState(f *testing.F) {
 	for _, member := range []string{
 		"", "w:12.5;p:0.08;n:25;d:2", "d:2;n:25;p:0.08;w:12.5", "w:12.5;p:0.08;n:25;d:2;x:y", "w:NaN;p:NaN;n:NaN;d:NaN",
 		"w:1e300;p:0.1;n:1;d:1", "w:1;p:1e-320;n:1;d:1", "w:-1;p:-1;n:-1;d:-1", "w:1;p:1;n:1;d:99999999999", ";;;:::", "w:1;w:2",
@@ -120,18 +120,18 @@ func FuzzFanoutFrom(f *testing.F) {
 		if err != nil || state.Get("waybill") != member { // With a comma it is several members.
 			return
 		}
-		got := sampling.FanoutFromTraceState(state)
-		if got != (sampling.Fanout{}) && !within(got) {
+		got := fanout.FromTraceState(state)
+		if got != (fanout.Fanout{}) && !within(got) {
 			t.Fatalf("%q gave %+v", member, got)
 		}
 		if want, known := readPlainly(member); known && got != want {
 			t.Fatalf("%q gave %+v; want %+v", member, got, want)
 		}
-		if got == (sampling.Fanout{}) {
+		if got == (fanout.Fanout{}) {
 			return
 		}
 		again := got.AddTo(state)
-		if back := sampling.FanoutFromTraceState(again); back != got {
+		if back := fanout.FromTraceState(again); back != got {
 			t.Fatalf("%q gave %+v, and that %+v", member, got, back)
 		}
 		if rest := others(again); !slices.Equal(rest, []string{"a=1", "z=2"}) {
@@ -140,7 +140,7 @@ func FuzzFanoutFrom(f *testing.F) {
 	})
 }
 
-func FuzzFanoutRoundTrip(f *testing.F) {
+func FuzzRoundTrip(f *testing.F) {
 	f.Add(1000.0/3, 0.003, 1000, 1, 0, 0.0, 0, 0)
 	f.Add(1.0, 1.0, 1, 1, 7, 6.4, 31, 0)
 	f.Add(1e15, 5e-324, math.MaxInt32, 64, math.MaxInt32, float64(math.MaxInt32), 32, 0)
@@ -150,7 +150,7 @@ func FuzzFanoutRoundTrip(f *testing.F) {
 	f.Add(2.0, 0.5, 1, 1, 1, 0.01, 32, 200)
 	f.Add(2.0, 0.5, 1, 1, 1, 5.0, 10, 120)
 	f.Fuzz(func(t *testing.T, weight, probability float64, size, depth, budget int, mean float64, count, length int) {
-		fan := sampling.Fanout{
+		fan := fanout.Fanout{
 			Weight: weight, Probability: probability, Size: size, Depth: depth, Budget: budget, MeanBudget: mean,
 		}
 		count, length = int(uint(count)%33), int(uint(length)%256)
@@ -168,7 +168,7 @@ func FuzzFanoutRoundTrip(f *testing.F) {
 			}
 			return
 		}
-		if got := sampling.FanoutFromTraceState(after); got != fan {
+		if got := fanout.FromTraceState(after); got != fan {
 			t.Fatalf("%+v came back as %+v", fan, got)
 		}
 		ours := len("waybill=" + after.Get("waybill"))

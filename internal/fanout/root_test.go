@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package fanout_test
 
 import (
 	"encoding/binary"
@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/stattest"
+	"github.com/waybill-go/waybill/internal/threshold"
 )
 
 const allRandomness = uint64(1) << 56
@@ -48,10 +50,10 @@ func stated(t testing.TB, member string) (threshold, random uint64) {
 }
 
 func TestRootMultipliesTheProbability(t *testing.T) {
-	tenth := sampling.Fanout{}.Recipient(exactly(10).Plan(100, fixed(1)))
+	tenth := fanout.Fanout{}.Below(10, 100)
 	const ours = "waybill=w:10;p:0.1;n:100;d:1"
-	half := sampling.Fanout{}.Recipient(exactly(50).Plan(100, fixed(1)))
-	all := sampling.Fanout{}.Recipient(exactly(9).Plan(9, fixed(1)))
+	half := fanout.Fanout{}.Below(2, 100)
+	all := fanout.Fanout{}.Below(1, 9)
 
 	root := half.Root(parentOf(t, 0xc0000000000000, "a=1,ot=th:8"))
 	assert.Equal(t, "waybill=w:2;p:0.5;n:100;d:1,ot=th:c;rv:e0000000000000", root.String(),
@@ -77,16 +79,16 @@ func TestRootMultipliesTheProbability(t *testing.T) {
 	} {
 		assert.Equal(t, ours+test.ot, tenth.Root(parentOf(t, 5, test.parent)).String(), name)
 	}
-	p, _ := sampling.TraceProbability(tenth.Root(parentOf(t, 5, "ot=th:0")))
+	p, _ := threshold.Probability(tenth.Root(parentOf(t, 5, "ot=th:0")))
 	assert.InEpsilon(t, 0.1, p, 1e-15)
-	assert.Empty(t, sampling.Fanout{}.Root(parentOf(t, 5, "ot=th:0")).String(), "no fan-out")
-	assert.Equal(t, tenth, sampling.FanoutFromTraceState(tenth.Root(parentOf(t, 5, "ot=th:0"))))
+	assert.Empty(t, fanout.Fanout{}.Root(parentOf(t, 5, "ot=th:0")).String(), "no fan-out")
+	assert.Equal(t, tenth, fanout.FromTraceState(tenth.Root(parentOf(t, 5, "ot=th:0"))))
 }
 
 // TestRootIsConsistent: whatever the parent states, the root is one that a sampler
 // with the stated threshold would have sampled.
 func TestRootIsConsistent(t *testing.T) {
-	random := seeded(t)
+	random := stattest.Seeded(t)
 	for range 10_000 {
 		threshold := random.Uint64N(allRandomness) >> random.IntN(57) << random.IntN(57) % allRandomness
 		r := threshold + random.Uint64N(allRandomness-threshold)
@@ -95,7 +97,7 @@ func TestRootIsConsistent(t *testing.T) {
 			probability = 1
 		}
 		probability = max(probability, 1e-15)
-		f := sampling.Fanout{Weight: 1 / probability, Probability: probability, Size: 1, Depth: 1}
+		f := fanout.Fanout{Weight: 1 / probability, Probability: probability, Size: 1, Depth: 1}
 		root := f.Root(parentOf(t, r, fmt.Sprintf("ot=th:%014x", threshold)))
 		gotThreshold, gotRandom := stated(t, root.Get("ot"))
 		require.GreaterOrEqual(t, gotRandom, gotThreshold)
@@ -113,7 +115,7 @@ func TestRootIsConsistent(t *testing.T) {
 func keptLater(t *testing.T, root func(parent trace.SpanContext) trace.TraceState) (parents, roots, torn float64) {
 	t.Helper()
 	const trials, threshold = 8000, allRandomness / 2
-	random := fixed(11)
+	random := stattest.Fixed(11)
 	keep := func(threshold, r uint64) bool { return r >= allRandomness-(allRandomness-threshold)/4 }
 	for range trials {
 		r := threshold + random.Uint64N(allRandomness-threshold)
@@ -134,8 +136,8 @@ func keptLater(t *testing.T, root func(parent trace.SpanContext) trace.TraceStat
 }
 
 func TestRootsAreSampledLaterWithTheirParent(t *testing.T) {
-	f := sampling.Fanout{}.Recipient(exactly(3).Plan(1000, fixed(1)))
-	const quarter = tolerance * 0.0048 // that many deviations of such a share of 8,000
+	f := fanout.Fanout{}.Below(1000.0/3, 1000)
+	const quarter = stattest.Tolerance * 0.0048 // that many deviations of such a share of 8,000
 	parents, roots, torn := keptLater(t, f.Root)
 	assert.InDelta(t, 0.25, parents, quarter)
 	assert.InDelta(t, 0.25, roots, quarter)
@@ -151,7 +153,7 @@ func TestRootsAreSampledLaterWithTheirParent(t *testing.T) {
 	})
 	assert.Less(t, roots, 0.01)
 	// A new one for each root: right in number, but torn apart.
-	random := fixed(12)
+	random := stattest.Fixed(12)
 	_, roots, torn = keptLater(t, func(parent trace.SpanContext) trace.TraceState {
 		threshold, _ := stated(t, f.Root(parent).Get("ot"))
 		own := threshold + random.Uint64N(allRandomness-threshold)
@@ -171,10 +173,10 @@ func shortHex(threshold uint64) string {
 
 // TestRootRandomnessIsUniform: above its threshold.
 func TestRootRandomnessIsUniform(t *testing.T) {
-	f := sampling.Fanout{}.Recipient(exactly(7).Plan(1000, fixed(1)))
+	f := fanout.Fanout{}.Below(1000.0/7, 1000)
 	random := rand.New(rand.NewPCG(1, 2))
 	const buckets = 50
-	require.NoError(t, checkUniform(buckets, buckets, 10_000, func() []int {
+	require.NoError(t, stattest.CheckUniform(buckets, buckets, 10_000, func() []int {
 		const threshold = 0x30000000000000
 		r := threshold + random.Uint64N(allRandomness-threshold)
 		th, rv := stated(t, f.Root(parentOf(t, r, "ot=th:3")).Get("ot"))
@@ -192,7 +194,7 @@ func FuzzRoot(f *testing.F) {
 		if state, err := trace.ParseTraceState("ot=" + member); err != nil || state.Get("ot") != member {
 			return
 		}
-		fan := sampling.Fanout{Weight: 5, Probability: probability, Size: 1, Depth: 1}
+		fan := fanout.Fanout{Weight: 5, Probability: probability, Size: 1, Depth: 1}
 		root := fan.Root(parentOf(t, random%allRandomness, "ot="+member))
 		ot := root.Get("ot")
 		if !strings.Contains(ot, "th:") {
@@ -201,8 +203,8 @@ func FuzzRoot(f *testing.F) {
 			}
 			return
 		}
-		before, ok := sampling.TraceProbability(parse(t, "ot="+member))
-		after, _ := sampling.TraceProbability(root)
+		before, ok := threshold.Probability(parse(t, "ot="+member))
+		after, _ := threshold.Probability(root)
 		threshold, r := stated(t, ot)
 		if !ok || after > before || r < threshold || r >= allRandomness {
 			t.Fatalf("%q gave %q", member, ot)

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package fanout_test
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/fanout"
 )
 
 func parse(t testing.TB, text string) trace.TraceState {
@@ -43,8 +43,8 @@ func members(n int) string {
 	return strings.Join(list, ",")
 }
 
-func TestPutKeepsTheOtherMembers(t *testing.T) {
-	f := sampling.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+func TestAddToKeepsTheOtherMembers(t *testing.T) {
+	f := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
 	const ours = "waybill=w:1000;p:0.001;n:10000;d:1"
 	for before, after := range map[string]string{
 		"":                                       ours,
@@ -65,27 +65,27 @@ func TestPutKeepsTheOtherMembers(t *testing.T) {
 		state := parse(t, before)
 		assert.Equal(t, after, f.AddTo(state).String())
 		assert.Equal(t, before, state.String(), "the one it came from never changes")
-		assert.Equal(t, f, sampling.FanoutFromTraceState(f.AddTo(state)))
+		assert.Equal(t, f, fanout.FromTraceState(f.AddTo(state)))
 	}
 }
 
-func TestFanoutFromReads(t *testing.T) {
-	want := sampling.Fanout{Weight: 12.5, Probability: 0.08, Size: 25, Depth: 2}
+func TestFromTraceStateReads(t *testing.T) {
+	want := fanout.Fanout{Weight: 12.5, Probability: 0.08, Size: 25, Depth: 2}
 	for _, member := range []string{
 		"w:12.5;p:0.08;n:25;d:2",
 		"d:2;n:25;p:0.08;w:12.5",
 		"w:12.5;p:0.08;n:25;d:2;c:17",     // Of a later version.
 		"w:12.5;p:0.08;n:25;new;d:2;x::1", // Stranger, and still no concern of ours.
 	} {
-		assert.Equal(t, want, sampling.FanoutFromTraceState(parse(t, "a=1,waybill="+member+",z=2")), member)
+		assert.Equal(t, want, fanout.FromTraceState(parse(t, "a=1,waybill="+member+",z=2")), member)
 	}
 	want.Budget, want.MeanBudget = 17, 17.25
 	for _, member := range []string{"w:12.5;p:0.08;n:25;d:2;b:17;e:17.25", "e:17.25;w:12.5;p:0.08;n:25;b:17;d:2;c:17"} {
-		assert.Equal(t, want, sampling.FanoutFromTraceState(parse(t, "waybill="+member)), member)
+		assert.Equal(t, want, fanout.FromTraceState(parse(t, "waybill="+member)), member)
 	}
 }
 
-func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
+func TestFromTraceStateIgnoresTheAbsurd(t *testing.T) {
 	const good = "w:12.5;p:0.08;n:25;d:2"
 	texts := []string{
 		"w:NaN;p:0.08;n:25;d:2", "w:Inf;p:0.08;n:25;d:2", "w:+Inf;p:0.08;n:25;d:2", "w:-12.5;p:0.08;n:25;d:2",
@@ -122,28 +122,27 @@ func TestFanoutFromIgnoresTheAbsurd(t *testing.T) {
 		if err != nil {
 			continue // Not even a tracestate.
 		}
-		before := sampling.Ignored()
-		assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(state), member)
-		assert.Equal(t, before+1, sampling.Ignored(), "it is counted")
+		before := fanout.Ignored()
+		assert.Equal(t, fanout.Fanout{}, fanout.FromTraceState(state), member)
+		assert.Equal(t, before+1, fanout.Ignored(), "it is counted")
 	}
-	before := sampling.Ignored()
+	before := fanout.Ignored()
 	for _, member := range []string{
 		good, good + ";b:17;e:17.25", "w:1e+06;p:1e-06;n:10;d:1", "w:10;p:0.1;n:10;d:1", "w:10;p:0.1;n:10;d:1;x:1;y:1",
 		"w:1e+15;p:1;n:1;d:2", "w:1e+15;p:1e-300;n:1;d:1", good + ";a;b2;c;d2;e2;f;g;h;i;j;k;l",
 		good + ";x:" + strings.Repeat("y", 128-len("waybill="+good+";x:")),
 	} {
-		assert.NotEqual(t, sampling.Fanout{}, sampling.FanoutFromTraceState(parse(t, "waybill="+member)), "%s: the others differ in one thing each", member)
+		assert.NotEqual(t, fanout.Fanout{}, fanout.FromTraceState(parse(t, "waybill="+member)), "%s: the others differ in one thing each", member)
 	}
-	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(trace.TraceState{}))
-	assert.Equal(t, sampling.Fanout{}, sampling.FanoutFromTraceState(parse(t, "waybil="+good+",waybill2="+good)))
-	assert.Equal(t, before, sampling.Ignored(), "absent is not absurd")
+	assert.Equal(t, fanout.Fanout{}, fanout.FromTraceState(trace.TraceState{}))
+	assert.Equal(t, fanout.Fanout{}, fanout.FromTraceState(parse(t, "waybil="+good+",waybill2="+good)))
+	assert.Equal(t, before, fanout.Ignored(), "absent is not absurd")
 }
 
 // TestAbsurdWeightsDoNotMultiply: what was ignored counts as one.
 func TestAbsurdWeightsDoNotMultiply(t *testing.T) {
-	p := exactly(10).Plan(1000, fixed(1))
-	f := sampling.FanoutFromTraceState(parse(t, "waybill=w:1e300;p:0.1;n:10;d:1")).Recipient(p)
-	assert.Equal(t, sampling.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}, f)
+	f := fanout.FromTraceState(parse(t, "waybill=w:1e300;p:0.1;n:10;d:1")).Below(100, 1000)
+	assert.Equal(t, fanout.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}, f)
 }
 
 // long returns a member of exactly that many characters.
@@ -151,9 +150,9 @@ func long(key string, length int) string {
 	return key + "=" + strings.Repeat("x", length-len(key)-1)
 }
 
-// TestPutKeepsWithinTheLength: 512 characters, as the W3C counts them.
-func TestPutKeepsWithinTheLength(t *testing.T) {
-	f := sampling.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+// TestAddToKeepsWithinTheLength: 512 characters, as the W3C counts them.
+func TestAddToKeepsWithinTheLength(t *testing.T) {
+	f := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
 	const ours = "waybill=w:1000;p:0.001;n:10000;d:1" // 34
 	join := func(list ...string) string { return strings.Join(list, ",") }
 	for name, test := range map[string]struct{ before, after string }{
@@ -170,7 +169,7 @@ func TestPutKeepsWithinTheLength(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			state := parse(t, test.before)
 			after := f.AddTo(state)
-			require.Equal(t, f, sampling.FanoutFromTraceState(after), "ours stays")
+			require.Equal(t, f, fanout.FromTraceState(after), "ours stays")
 			assert.LessOrEqual(t, len(after.String()), max(512, len(test.before)))
 			keys := ""
 			for _, m := range others(after) {
@@ -184,11 +183,20 @@ func TestPutKeepsWithinTheLength(t *testing.T) {
 
 // TestMemberIsShort: so that it is not among those that others remove first.
 func TestMemberIsShort(t *testing.T) {
-	f := sampling.Fanout{
+	f := fanout.Fanout{
 		Weight: 1e15 / 3, Probability: 1.0000000000000002e-10, Size: math.MaxInt32, Depth: 64,
 		Budget: 1, MeanBudget: 2.2250738585072014e-308,
 	}
 	state := f.AddTo(trace.TraceState{})
-	require.Equal(t, f, sampling.FanoutFromTraceState(state))
+	require.Equal(t, f, fanout.FromTraceState(state))
 	assert.LessOrEqual(t, len(state.String()), 128)
+}
+
+func TestAddToErasesTheThreshold(t *testing.T) {
+	state := parse(t, "a=1,ot=th:8;rv:6e6d1a75832a2f,b=2")
+	all := fanout.Fanout{}.Below(1, 10)
+	assert.Equal(t, "waybill=w:1;p:1;n:10;d:1,a=1,ot=th:8;rv:6e6d1a75832a2f,b=2", all.AddTo(state).String(),
+		"where all are chosen it still holds")
+	some := fanout.Fanout{}.Below(2, 10)
+	assert.Equal(t, "waybill=w:2;p:0.5;n:10;d:1,ot=rv:6e6d1a75832a2f,a=1,b=2", some.AddTo(state).String())
 }

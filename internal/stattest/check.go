@@ -1,23 +1,36 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+// Package stattest judges many outcomes of a random choice. Its checks return an
+// error rather than fail, so that a negative control can pass through them.
+package stattest
 
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"testing"
 )
 
-// The checkers here judge many outcomes of a random choice. They return an
-// error rather than fail, so that a negative control can pass through them.
-//
-// All tests that use them have fixed seeds. tolerance is in standard
-// deviations: a right choice fails a two-sided test of 4.5 in one seed of
-// 150,000.
-const tolerance = 4.5
+// Tolerance of the checks, in standard deviations: a right choice fails a two-sided
+// test of 4.5 in one seed of 150,000. Tests that use them have fixed seeds.
+const Tolerance = 4.5
 
-// checkMean judges the mean of whole numbers that are mean rounded down or up.
-func checkMean(mean float64, trials int, outcome func() int) error {
+// Fixed returns a generator whose numbers are the same in every run.
+func Fixed(seed uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, 0x5eed))
+}
+
+// Seeded returns a generator that is new in every run, and prints its seed.
+func Seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return Fixed(seed)
+}
+
+// CheckMean judges the mean of whole numbers that are mean rounded down or up.
+func CheckMean(mean float64, trials int, outcome func() int) error {
 	low, high := int(math.Floor(mean)), int(math.Ceil(mean))
 	sum := 0
 	for range trials {
@@ -30,18 +43,18 @@ func checkMean(mean float64, trials int, outcome func() int) error {
 	fraction := mean - math.Floor(mean)
 	deviation := float64(sum) - float64(trials)*mean
 	// Half a unit, because a sum is whole and its mean is not.
-	if limit := tolerance*math.Sqrt(float64(trials)*fraction*(1-fraction)) + 0.5; math.Abs(deviation) > limit {
+	if limit := Tolerance*math.Sqrt(float64(trials)*fraction*(1-fraction)) + 0.5; math.Abs(deviation) > limit {
 		return fmt.Errorf("the sum of %d is off by %v, more than %v", trials, deviation, limit)
 	}
 	return nil
 }
 
-// checkUniform judges whether each of n positions is chosen equally often, by
+// CheckUniform judges whether each of n positions is chosen equally often, by
 // a chi-squared statistic over equal buckets of positions. The variance is
 // that of a choice without replacement, and the numbers chosen are taken as
 // given, so that only the positions are judged. It looks at both tails: a
 // choice can be too even.
-func checkUniform(n, buckets, trials int, choose func() []int) error {
+func CheckUniform(n, buckets, trials int, choose func() []int) error {
 	counts := make([]int, buckets)
 	size := n / buckets
 	if size*buckets != n {
@@ -73,7 +86,7 @@ func checkUniform(n, buckets, trials int, choose func() []int) error {
 	}
 	freedom := float64(buckets - 1)
 	statistic := squares / variance * freedom / float64(buckets)
-	if z := chiSquaredDeviation(statistic, freedom); math.Abs(z) > tolerance {
+	if z := chiSquaredDeviation(statistic, freedom); math.Abs(z) > Tolerance {
 		return fmt.Errorf("chi-squared %.1f with %v degrees of freedom is %.1f deviations off", statistic, freedom, z)
 	}
 	return nil
@@ -86,9 +99,9 @@ func chiSquaredDeviation(x, freedom float64) float64 {
 	return (math.Cbrt(x/freedom) - (1 - v)) / math.Sqrt(v)
 }
 
-// checkPairs judges whether each pair of n positions is chosen together
+// CheckPairs judges whether each pair of n positions is chosen together
 // equally often: what equal shares of single positions do not show.
-func checkPairs(n, trials int, choose func() []int) error {
+func CheckPairs(n, trials int, choose func() []int) error {
 	together := make([]int, n*n)
 	var mean, variance float64
 	for range trials {
@@ -107,7 +120,7 @@ func checkPairs(n, trials int, choose func() []int) error {
 		for y := x + 1; y < n; y++ {
 			// One more than elsewhere, because there are a thousand pairs.
 			z := (float64(together[x*n+y]) - mean) / math.Sqrt(variance)
-			if math.Abs(z) > tolerance+1 {
+			if math.Abs(z) > Tolerance+1 {
 				return fmt.Errorf("%d and %d came together %d times, expected %.1f: %.1f deviations off",
 					x, y, together[x*n+y], mean, z)
 			}
@@ -116,8 +129,8 @@ func checkPairs(n, trials int, choose func() []int) error {
 	return nil
 }
 
-// checkTotal judges whether the mean of many estimates is the truth.
-func checkTotal(truth float64, trials int, estimate func() float64) error {
+// CheckTotal judges whether the mean of many estimates is the truth.
+func CheckTotal(truth float64, trials int, estimate func() float64) error {
 	var sum, squares float64
 	for range trials {
 		e := estimate() - truth
@@ -126,16 +139,16 @@ func checkTotal(truth float64, trials int, estimate func() float64) error {
 	}
 	n := float64(trials)
 	mean := sum / n
-	limit := tolerance * math.Sqrt((squares/n-mean*mean)/n)
+	limit := Tolerance * math.Sqrt((squares/n-mean*mean)/n)
 	if !(math.Abs(mean) <= limit+1e-9*truth) {
 		return fmt.Errorf("the mean of %d estimates is off by %v of %v, more than %v", trials, mean, truth, limit)
 	}
 	return nil
 }
 
-// checkVariance judges whether estimates of truth vary as a formula says, by the
+// CheckVariance judges whether estimates of truth vary as a formula says, by the
 // mean of their squared distances, whose own noise is taken from their spread.
-func checkVariance(truth, variance float64, trials int, estimate func() float64) error {
+func CheckVariance(truth, variance float64, trials int, estimate func() float64) error {
 	var sum, squares float64
 	for range trials {
 		d := estimate() - truth
@@ -144,7 +157,7 @@ func checkVariance(truth, variance float64, trials int, estimate func() float64)
 	}
 	n := float64(trials)
 	mean := sum / n
-	limit := tolerance * math.Sqrt((squares/n-mean*mean)/n)
+	limit := Tolerance * math.Sqrt((squares/n-mean*mean)/n)
 	if !(math.Abs(mean-variance) <= limit+1e-9*variance) {
 		return fmt.Errorf("the variance of %d estimates is %v, not %v, by more than %v", trials, mean, variance, limit)
 	}

@@ -1,22 +1,32 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package threshold_test
 
 import (
 	"math/big"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/threshold"
 )
 
-func TestWithoutThreshold(t *testing.T) {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func parse(t testing.TB, text string) trace.TraceState {
+	t.Helper()
+	state, err := trace.ParseTraceState(text)
+	require.NoError(t, err)
+	return state
+}
+
+func TestClear(t *testing.T) {
 	const random = "rv:6e6d1a75832a2f"
 	for before, after := range map[string]string{
 		"":                             "",
@@ -39,38 +49,29 @@ func TestWithoutThreshold(t *testing.T) {
 		"a=1,ot=x:th:8":                "a=1,ot=x:th:8",
 		"a=1,t@ot=th:8":                "a=1,t@ot=th:8", // Of a tenant: OpenTelemetry does not say what it means.
 	} {
-		assert.Equal(t, after, sampling.ClearThreshold(parse(t, before)).String(), before)
+		assert.Equal(t, after, threshold.Clear(parse(t, before)).String(), before)
 	}
 }
 
-func TestPutErasesTheThreshold(t *testing.T) {
-	state := parse(t, "a=1,ot=th:8;rv:6e6d1a75832a2f,b=2")
-	all := sampling.Fanout{}.Recipient(exactly(10).Plan(10, nil))
-	assert.Equal(t, "waybill=w:1;p:1;n:10;d:1,a=1,ot=th:8;rv:6e6d1a75832a2f,b=2", all.AddTo(state).String(),
-		"where all are chosen it still holds")
-	some := sampling.Fanout{}.Recipient(exactly(5).Plan(10, nil))
-	assert.Equal(t, "waybill=w:2;p:0.5;n:10;d:1,ot=rv:6e6d1a75832a2f,a=1,b=2", some.AddTo(state).String())
-}
-
-func TestTraceProbability(t *testing.T) {
+func TestProbability(t *testing.T) {
 	for member, want := range map[string]float64{
 		"th:0": 1, "th:8": 0.5, "th:c": 0.25, "th:08": 31.0 / 32, "th:80000000000000": 0.5, "th:C": 0.25,
 		"rv:6e6d1a75832a2f;th:4": 0.75, "x;th:e;y:1": 0.125, "th:ffffffffffffff": 1.0 / (1 << 56),
 	} {
-		p, ok := sampling.TraceProbability(parse(t, "a=1,ot="+member))
+		p, ok := threshold.Probability(parse(t, "a=1,ot="+member))
 		assert.True(t, ok, member)
 		assert.InDelta(t, want, p, 0, member)
 	}
 	// The specification's example: 1 %, to its precision.
-	p, _ := sampling.TraceProbability(parse(t, "ot=th:fd70a4"))
+	p, _ := threshold.Probability(parse(t, "ot=th:fd70a4"))
 	assert.InEpsilon(t, 0.01, p, 1e-5)
 	for _, member := range []string{
 		"rv:6e6d1a75832a2f", "th:", "th", "th:g", "th:-1", "th:+1", "th:0x1", "th:1_0", "th:000000000000000", "th:8;th:8", "th: 8", "TH:8",
 	} {
-		_, ok := sampling.TraceProbability(parse(t, "ot="+member))
+		_, ok := threshold.Probability(parse(t, "ot="+member))
 		assert.False(t, ok, member)
 	}
-	_, ok := sampling.TraceProbability(trace.TraceState{})
+	_, ok := threshold.Probability(trace.TraceState{})
 	assert.False(t, ok)
 }
 
@@ -109,7 +110,7 @@ func FuzzThreshold(f *testing.F) {
 		if err != nil || state.Get("ot") != member {
 			return
 		}
-		p, ok := sampling.TraceProbability(state)
+		p, ok := threshold.Probability(state)
 		if ok && !(p > 0 && p <= 1) {
 			t.Fatalf("%q gave %v", member, p)
 		}
@@ -117,11 +118,11 @@ func FuzzThreshold(f *testing.F) {
 			t.Fatalf("%q gave %v, %v; want %v, %v", member, p, ok, want, stated)
 		}
 
-		after := sampling.ClearThreshold(state)
-		if _, ok := sampling.TraceProbability(after); ok {
+		after := threshold.Clear(state)
+		if _, ok := threshold.Probability(after); ok {
 			t.Fatalf("%q left a threshold: %v", member, after)
 		}
-		if sampling.ClearThreshold(after).String() != after.String() {
+		if threshold.Clear(after).String() != after.String() {
 			t.Fatalf("%q is not done at once: %v", member, after)
 		}
 		var want []string
@@ -133,8 +134,7 @@ func FuzzThreshold(f *testing.F) {
 		if wellFormed.MatchString(member) && after.Get("ot") != strings.Join(want, ";") {
 			t.Fatalf("%q left %q; want %q", member, after.Get("ot"), want)
 		}
-		rest := slices.DeleteFunc(others(after), func(m string) bool { return strings.HasPrefix(m, "ot=") })
-		if !slices.Equal(rest, []string{"a=1", "z=2"}) {
+		if rest := after.Delete("ot").String(); rest != "a=1,z=2" {
 			t.Fatalf("%q left %v", member, rest)
 		}
 	})

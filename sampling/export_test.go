@@ -1,0 +1,24 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import "github.com/waybill-go/waybill/internal/fanout"
+
+// Weight returns how many recipients one of p stands for that no limit is about, also
+// where none was sampled: 0 for a plan that was shed, or of no recipients.
+func (p Plan) Weight() float64 {
+	if p.Shed || !(p.mean > 0) {
+		return 0
+	}
+	return p.weight()
+}
+
+// Below is what Recipient would return if a plan with that above had sampled one, and
+// above itself if it can sample none.
+func (p Plan) Below(above fanout.Fanout) fanout.Fanout {
+	if p.Weight() == 0 {
+		return above
+	}
+	return above.Below(p.Weight(), p.Size)
+}
