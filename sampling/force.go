@@ -14,8 +14,7 @@ import (
 // under a key of its own would outlive.
 type forcedSpan struct{ trace.Span }
 
-// WaybillForced tells the wrapper, which has the span at hand and need not look
-// for it once more, what Forced tells others.
+// WaybillForced tells the wrapper, to which the type is not known.
 func (forcedSpan) WaybillForced() {}
 
 // Force returns a context that asks the wrapper of package
@@ -48,15 +47,8 @@ func (forcedSpan) WaybillForced() {}
 // stand-in that passes everything on, but is not of the SDK's type: the SDK does
 // not count forced spans among their parent's children.
 func Force(ctx context.Context) context.Context {
-	if Forced(ctx) {
+	if _, ok := trace.SpanFromContext(ctx).(forcedSpan); ok {
 		return ctx
 	}
 	return trace.ContextWithSpan(ctx, forcedSpan{trace.SpanFromContext(ctx)})
-}
-
-// Forced reports whether ctx is one that [Force] returned, or derived from one
-// without another span. It does not allocate.
-func Forced(ctx context.Context) bool {
-	_, ok := trace.SpanFromContext(ctx).(forcedSpan)
-	return ok
 }

@@ -35,7 +35,7 @@ func Wrap(next sdktrace.Sampler) sdktrace.Sampler {
 func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	span := trace.SpanFromContext(p.ParentContext)
 	parent := span.SpanContext()
-	_, forced := span.(interface{ WaybillForced() }) // As sampling.Forced finds out.
+	_, forced := span.(interface{ WaybillForced() }) // By sampling.Force.
 	var result sdktrace.SamplingResult               // The zero value drops.
 	switch {
 	case forced:
