@@ -37,12 +37,12 @@ func fanoutRow(recipients int, ratios ...ratio) row {
 	}
 }
 
-// perChosen is what each recipient that the curve chooses adds, in ns, to what
-// the broadcast costs without a trace.
-func perChosen(recipients int) ratio {
+// perSampled is how many nanoseconds each sampled recipient adds to what the
+// broadcast takes without a trace.
+func perSampled(recipients int) ratio {
 	const target = 2500
 	share := sampling.DefaultCurve().Probability(recipients)
-	return ratio{name: "ns per chosen recipient", target: target, of: func(r round) float64 {
+	return ratio{name: "ns per sampled recipient", target: target, of: func(r round) float64 {
 		return (r[oursSampled].ns - r[oursUntraced].ns) / share
 	}}
 }
@@ -159,9 +159,9 @@ func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*con
 		tear:    func() error { return sys.Shutdown(context.Background()) },
 		traces:  otel,
 	}
-	if tr == sampled { // The broadcast's own span, and those of the chosen.
-		chosen := sampling.GroupConfig{}.Expected(recipients)
-		c.spans = [2]int{1 + int(math.Floor(chosen)), 1 + int(math.Ceil(chosen))}
+	if tr == sampled { // The broadcast's own span, and those of sampled recipients.
+		expected := sampling.GroupConfig{}.Expected(recipients)
+		c.spans = [2]int{1 + int(math.Floor(expected)), 1 + int(math.Ceil(expected))}
 	}
 	return c, nil
 }

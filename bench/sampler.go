@@ -13,8 +13,8 @@ import (
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
-// Variants of this row that are below a chosen recipient of a fan-out: with the
-// attributes of that by hand, and by the sampler.
+// Variants of this row below a sampled recipient of a fan-out. The attributes of that
+// are set by hand, or by the sampler.
 const (
 	rawWeighted  = "raw-weighted"
 	oursWeighted = "ours-weighted"
@@ -24,16 +24,16 @@ const (
 // sampler that wraps the SDK's and without it.
 func samplerRow(ratios ...ratio) row {
 	next := sdktrace.ParentBased(sdktrace.AlwaysSample())
-	chosen := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
-	attributes := trace.WithAttributes(chosen.Attributes(nil)...)
+	recipient := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
+	attributes := trace.WithAttributes(recipient.Attributes(nil)...)
 	return row{
 		name: "sampler", about: "a user's span, with the SDK's sampler and with it wrapped; below a fan-out too",
 		size: 1, ratios: ratios,
 		variants: []variant{
 			{raw, spansOf(next, fanout.Fanout{})},
 			{ours, spansOf(sampler.Wrap(next), fanout.Fanout{})},
-			{rawWeighted, spansOf(next, chosen, attributes)},
-			{oursWeighted, spansOf(sampler.Wrap(next), chosen)},
+			{rawWeighted, spansOf(next, recipient, attributes)},
+			{oursWeighted, spansOf(sampler.Wrap(next), recipient)},
 		},
 	}
 }

@@ -73,8 +73,8 @@ func TestToRaw(t *testing.T) {
 	assert.InDelta(t, 0.25, r.toRaw(ours), 0)
 }
 
-func TestPerChosen(t *testing.T) {
-	q := perChosen(100) // 10 % are chosen.
+func TestPerSampled(t *testing.T) {
+	q := perSampled(100) // 10 % are sampled.
 	r := round{oursUntraced: {ns: 100}, oursSampled: {ns: 300}}
 	assert.InDelta(t, 2000, q.of(r), 1e-6)
 }
