@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -104,7 +105,7 @@ func (g *Group[M]) broadcastTraced(
 	}
 	planner := sampling.Planner{
 		Config: *g.live.Load(), Above: parent,
-		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(scheduler.Exactly()),
+		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
 	}
 	skipped := g.skippedParcel(ctx, message, header)
 	var attrs []attribute.KeyValue

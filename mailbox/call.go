@@ -6,6 +6,8 @@ package mailbox
 import (
 	"context"
 	"errors"
+
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
 
 // errUnspecified stands in for a nil error given to [Reply.Fail].
@@ -55,8 +57,8 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if p == nil {
 		return none, ErrStopped
 	}
-	self := processOf(ctx)
-	if self == owner(p) {
+	self := contexts.OwnerOf(ctx)
+	if self == contexts.Owner(p) {
 		return none, ErrSelfCall
 	}
 	c := newCall[R](ctx, p.kind.totals)
@@ -71,7 +73,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	result, err := none, p.send(ctx, &s)
 	if err == nil {
 		if self != nil {
-			self.yield() // Until the handler returns: it waits for others now.
+			self.Yield() // Until the handler returns: it waits for others now.
 		}
 		result, err = c.wait()
 	} else if !c.end(callAbandoned) {
@@ -93,13 +95,12 @@ type call[R any] struct {
 
 func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
 	c := &call[R]{pending: pending{totals: totals}}
-	c.ctx.caller = caller
+	c.ctx.Begin(caller)
 	if ready, ok := totals.sys.readies.Get().(chan struct{}); ok {
 		c.ready = ready
 	} else {
 		c.ready = make(chan struct{}, 1)
 	}
-	c.ctx.parties.Store(2) // The handler and the call.
 	return c
 }
 
@@ -121,7 +122,7 @@ func (c *call[R]) answer(value R, err error) bool {
 
 // wait waits for the answer, as long as the caller does.
 func (c *call[R]) wait() (R, error) {
-	if done := c.ctx.caller.Done(); done == nil {
+	if done := c.ctx.Caller().Done(); done == nil {
 		<-c.ready
 	} else {
 		select {
@@ -129,7 +130,7 @@ func (c *call[R]) wait() (R, error) {
 		case <-done:
 			if c.end(callAbandoned) {
 				var none R
-				return none, c.ctx.caller.Err()
+				return none, c.ctx.Caller().Err()
 			}
 			<-c.ready // The answer was faster after all.
 		}

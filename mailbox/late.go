@@ -18,7 +18,7 @@ import (
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/threshold"
-	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -99,7 +99,7 @@ type standing struct {
 func (p *process[M]) stratum(weight float64, l *sampling.Late) standing {
 	probability := 1.0
 	if rate := l.Rate(); !math.IsInf(rate, 1) {
-		probability = p.kind.totals.stratum.Factor(rate, 1, time.Duration(scheduler.Exactly()))
+		probability = p.kind.totals.stratum.Factor(rate, 1, time.Duration(clock.Now()))
 		if rand.Float64() >= probability {
 			return standing{}
 		}
@@ -146,7 +146,7 @@ func (p *process[M]) startLate(
 	if l.CountSlow && reason == lateSlow && parent.IsValid() {
 		c = p.stratum(weight, l)
 	}
-	if c.weight == 0 && !allow(&p.kind.totals.late, scheduler.Exactly(), l.Rate()) {
+	if c.weight == 0 && !allow(&p.kind.totals.late, clock.Now(), l.Rate()) {
 		p.kind.totals.lateShed.Add(1)
 		return nil
 	}
@@ -182,7 +182,7 @@ func (p *process[M]) neverHandled(s slot[M], reason string) {
 		return
 	}
 	now := time.Now()
-	sent := now.Add(time.Duration(s.sent - scheduler.SinceEpoch(now)))
+	sent := now.Add(time.Duration(s.sent - clock.Reading(now)))
 	if span := p.startLate(&s, reason, sent, now.Sub(sent), &live.Late); span != nil {
 		endUnhandled(span, reason, now)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
@@ -150,7 +151,7 @@ func (k *Kind[M]) sweep() {
 	w.awake = nil
 	w.mu.Unlock()
 
-	before := scheduler.Exactly() - int64(k.idle)
+	before := clock.Now() - int64(k.idle)
 	still := awake[:0]
 	for _, p := range awake {
 		if p.tire(before) {

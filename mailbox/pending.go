@@ -6,12 +6,14 @@ package mailbox
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
 
 // pending is a call as the process sees it that handles it: everything but the
 // answer, whose type it does not know. One pointer to it is in the mailbox.
 type pending struct {
-	ctx    callContext
+	ctx    contexts.Call
 	totals *kindTotals // of the kind that is called
 	keeper atomic.Pointer[keeper]
 	ready  chan struct{} // holds one; sent to when the answer is there
@@ -32,10 +34,10 @@ const (
 type keeper interface{ forget(c *pending) }
 
 // bind gives a handler's context the caller's deadline and cancellation.
-func (c *pending) bind(process context.Context) context.Context { return c.ctx.bind(process) }
+func (c *pending) bind(process context.Context) context.Context { return c.ctx.Bind(process) }
 
 // leave tells that the handler has returned, if it ran at all.
-func (c *pending) leave() { c.ctx.leave() }
+func (c *pending) leave() { c.ctx.Leave() }
 
 // over reports whether there is an answer, or nobody to hear it.
 func (c *pending) over() bool { return c.state.Load() != callOpen }
@@ -81,7 +83,7 @@ func (c *pending) keep(k keeper) bool {
 // expired reports whether the caller has gone. It answers one whose context has
 // ended but who has not noticed yet, so that it is gone from here on.
 func (c *pending) expired() bool {
-	if err := c.ctx.caller.Err(); err != nil && c.claim() {
+	if err := c.ctx.Caller().Err(); err != nil && c.claim() {
 		c.announce(err)
 		return true
 	}

@@ -5,11 +5,11 @@ package mailbox
 
 import (
 	"container/list"
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
@@ -17,7 +17,7 @@ import (
 // million: most need no more than the one message they are woken for, which
 // waits in slot; the rest is in cold, made when it is first needed.
 //
-// It is also the context that its handler gets (context.go).
+// It is also the context that its handler gets (process_context.go).
 type process[M any] struct {
 	// What every message needs comes first, in as few cache lines as can be: the
 	// members of a large broadcast are in none.
@@ -26,7 +26,7 @@ type process[M any] struct {
 	slot         slot[M]                 // of whoever made the process busy, then of its worker
 	handler      Handler[M]              // nil without an instance; the worker's
 	cold         atomic.Pointer[cold[M]] // set once
-	cancellation atomic.Pointer[cancellation]
+	cancellation contexts.Cancellation
 
 	instance   *Instance[M] // nil without one; the worker's
 	factory    Factory[M]   // nil if it was spawned with its handler
@@ -154,7 +154,7 @@ func (p *process[M]) close(kill bool) (handling bool, waiting int) {
 	pausing := c.endPauseLocked()
 	c.mu.Unlock()
 	if kill {
-		p.catchUp()
+		p.cancellation.Tell(p)
 	}
 	switch {
 	case pausing:
@@ -222,7 +222,7 @@ func (p *process[M]) end() {
 		p.kind.sys.remove(p, counts)
 		close(p.doneChannel())
 	}()
-	p.catchUp()
+	p.cancellation.Tell(p)
 	for t := range timers {
 		t.cancel()
 	}
@@ -272,14 +272,9 @@ func (p *process[M]) doneChannel() chan struct{} {
 	return c.done
 }
 
-// yield lets others have the worker of p's handler, which is about to wait.
-func (p *process[M]) yield() { p.kind.sys.sched.Yield(p) }
-
 var (
-	_ context.Context    = (*process[int])(nil)
 	_ keeper             = (*process[int])(nil)
 	_ member             = (*process[int])(nil)
-	_ owner              = (*process[int])(nil)
 	_ scheduler.Runnable = (*process[int])(nil)
 	_ tied               = (*process[int])(nil)
 )

@@ -7,21 +7,22 @@ import (
 	"context"
 	"time"
 
-	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
 
 // Self returns the process whose handler was given ctx, or a context that ctx
 // was derived from. It reports false outside of handlers, and for a process
 // that takes another type of message.
 func Self[M any](ctx context.Context) (Ref[M], bool) {
-	p, ok := processOf(ctx).(*process[M])
+	p, ok := contexts.OwnerOf(ctx).(*process[M])
 	return Ref[M]{p}, ok
 }
 
 // SystemOf returns the system of the process whose handler was given ctx, to
 // spawn others in. It reports false outside of handlers.
 func SystemOf(ctx context.Context) (*System, bool) {
-	if self := processOf(ctx); self != nil {
+	if self, ok := contexts.OwnerOf(ctx).(interface{ system() *System }); ok {
 		return self.system(), true
 	}
 	return nil, false
@@ -35,28 +36,10 @@ func SystemOf(ctx context.Context) (*System, bool) {
 // would be about another message. A handler that hands its context to a goroutine
 // hands the time over as a value.
 func SentAt(ctx context.Context) (time.Time, bool) {
-	if self := processOf(ctx); self != nil {
-		if sent, ok := self.sentAt(); ok {
-			return scheduler.TimeOf(sent), true
+	if self := contexts.OwnerOf(ctx); self != nil {
+		if sent, ok := self.SentAt(); ok {
+			return clock.Time(sent), true
 		}
 	}
 	return time.Time{}, false
 }
-
-// sentAt implements owner.
-func (p *process[M]) sentAt() (sent int64, ok bool) {
-	st := p.state.Load()
-	switch c := p.cold.Load(); {
-	case st&flagBusy == 0 || st&flagEnded != 0:
-		return 0, false
-	case st&(flagInline|flagTaken) == flagInline|flagTaken:
-		return p.slot.sent, true
-	case c == nil || c.sent == 0: // Whoever asks is not its handler.
-		return 0, false
-	default:
-		return c.sent, true
-	}
-}
-
-// system implements owner.
-func (p *process[M]) system() *System { return p.kind.sys }

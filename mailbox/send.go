@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
@@ -149,8 +150,8 @@ func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], s *slot[M]) er
 	c.mu.Unlock()
 
 	var timeout <-chan time.Time
-	if self := processOf(ctx); self != nil {
-		self.yield()
+	if self := contexts.OwnerOf(ctx); self != nil {
+		self.Yield()
 		timer := time.NewTimer(p.kind.sys.handlerWait)
 		defer timer.Stop()
 		timeout = timer.C

@@ -12,11 +12,12 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/scope"
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
@@ -79,7 +80,7 @@ func NewSystem(opts ...SystemOption) *System {
 		s.provider = otel.GetTracerProvider()
 	}
 	s.tracer = scope.Tracer(s.provider, "mailbox")
-	s.base = envelope.Untraced(context.Background())
+	s.base = contexts.Base()
 	s.events = notify.New(s.tell)
 	s.registerMetrics()
 	return s
@@ -89,7 +90,7 @@ func NewSystem(opts ...SystemOption) *System {
 // now.
 func (s *System) stamp(h *header.Header) int64 {
 	if sent := h.SentAt(); !sent.IsZero() {
-		return scheduler.SinceEpoch(sent)
+		return clock.Reading(sent)
 	}
 	return s.sched.Now()
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
 )
 
 // Timer sends a message later, once or again and again. It ends with its
@@ -80,7 +80,7 @@ func (t *timer[M]) fire() {
 		return
 	}
 	s := t.slot
-	s.header, s.sent = s.header.WithSentAt(t.due), scheduler.SinceEpoch(t.due)
+	s.header, s.sent = s.header.WithSentAt(t.due), clock.Reading(t.due)
 	if t.every == 0 {
 		t.over = true
 	} else {

@@ -200,7 +200,7 @@ func (p *process[M]) endWith(e Termination) {
 	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0
 	c.mu.Unlock()
 	if kill {
-		p.catchUp()
+		p.cancellation.Tell(p)
 	}
 	if orphan {
 		p.schedule()

@@ -6,6 +6,8 @@ package scheduler
 import (
 	"runtime/metrics"
 	"time"
+
+	"github.com/waybill-go/waybill/mailbox/internal/clock"
 )
 
 // Tick is how often the monitor looks, and so about how long a process waits
@@ -35,7 +37,7 @@ func (s *Scheduler) watchLocked() {
 		return
 	}
 	s.watching = true
-	s.clock.coarse.Store(Exactly())
+	s.clock.coarse.Store(clock.Now())
 	for _, w := range s.workers {
 		w.seen, w.stuck = w.position(), 0
 	}
@@ -68,7 +70,7 @@ func (s *Scheduler) watch() {
 func (s *Scheduler) look(spare int) (admitted []*worker, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clock.coarse.Store(Exactly())
+	s.clock.coarse.Store(clock.Now())
 	waiting := s.queue.len
 	for _, w := range s.workers {
 		waiting += w.chunk.rest()

@@ -28,7 +28,7 @@ import (
 // goroutine however many processors there are.
 type Scheduler struct {
 	procs int // workers that run without blocking
-	clock clock
+	clock coarseClock
 	// precise keeps the clock close to the time although the monitor is late.
 	precise bool
 	// queued mirrors queue.len for those who only want to know whether to go on.

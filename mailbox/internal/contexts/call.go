@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package contexts
 
 import (
 	"context"
@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// callContext is the context of a call's handler: the process's, with the
-// caller's deadline and cancellation besides. Like the process's it costs
-// nothing until somebody asks for Done.
+// Call is the context of a call's handler: the owner's, with the caller's deadline and
+// cancellation besides. Like the owner's it costs nothing until somebody asks for Done.
 //
-// It ends by itself when both its parties have left: the handler by returning,
-// the call by being over. For a handler may leave the answer to somebody else,
-// and may go on after it answered.
-type callContext struct {
+// It ends by itself when both its parties have left: the handler by returning, the
+// call by being over. For a handler may leave the answer to somebody else, and may go
+// on after it answered.
+//
+// Call [Call.Begin] before anything else, and [Call.Bind] before it is used as a
+// context.
+type Call struct {
 	caller  context.Context //nolint:containedctx // It is a context itself.
-	process context.Context //nolint:containedctx // The same.
+	owner   context.Context //nolint:containedctx // The same.
 	parties atomic.Int32
 
 	mu      sync.Mutex
@@ -28,19 +30,28 @@ type callContext struct {
 	release func()
 }
 
-var _ context.Context = (*callContext)(nil)
+var _ context.Context = (*Call)(nil)
 
-// bind returns the context for a handler that runs in process's.
-func (c *callContext) bind(process context.Context) context.Context {
+// Begin begins a call by a caller with that context. Both parties are there.
+func (c *Call) Begin(caller context.Context) {
+	c.caller = caller
+	c.parties.Store(2) //nolint:mnd // The handler and the call.
+}
+
+// Caller returns the caller's context.
+func (c *Call) Caller() context.Context { return c.caller }
+
+// Bind returns the context for the handler, which runs in owner's.
+func (c *Call) Bind(owner context.Context) context.Context {
 	if c.caller.Done() == nil {
-		return process // There is nothing to add.
+		return owner // There is nothing to add.
 	}
-	c.process = process
+	c.owner = owner
 	return c
 }
 
-// leave tells that one of the parties has left.
-func (c *callContext) leave() {
+// Leave tells that one of the parties has left.
+func (c *Call) Leave() {
 	if c.parties.Add(-1) > 0 {
 		return
 	}
@@ -52,13 +63,13 @@ func (c *callContext) leave() {
 }
 
 // String names the context for those who print it.
-func (*callContext) String() string { return "mailbox.CallContext" }
+func (*Call) String() string { return "mailbox.CallContext" }
 
 // Deadline implements context.Context.
-func (c *callContext) Deadline() (deadline time.Time, ok bool) { return c.caller.Deadline() }
+func (c *Call) Deadline() (deadline time.Time, ok bool) { return c.caller.Deadline() }
 
 // Done implements context.Context.
-func (c *callContext) Done() <-chan struct{} {
+func (c *Call) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner == nil {
@@ -68,13 +79,13 @@ func (c *callContext) Done() <-chan struct{} {
 }
 
 // Err implements context.Context. It says nothing that Done does not say too.
-func (c *callContext) Err() error {
+func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner != nil {
 		return c.inner.Err()
 	}
-	if err := c.process.Err(); err != nil {
+	if err := c.owner.Err(); err != nil {
 		return err
 	}
 	if err := c.caller.Err(); err != nil {
@@ -86,21 +97,21 @@ func (c *callContext) Err() error {
 	return nil
 }
 
-// Value implements context.Context. The values are the process's.
-func (c *callContext) Value(key any) any {
+// Value implements context.Context. The values are the owner's.
+func (c *Call) Value(key any) any {
 	c.mu.Lock()
 	values := c.inner
 	c.mu.Unlock()
 	if values == nil {
-		values = c.process
+		values = c.owner
 	}
 	return values.Value(key)
 }
 
 // deriveLocked makes the context of the standard library that stands behind c
 // from now on.
-func (c *callContext) deriveLocked() {
-	ctx, cancel := context.WithCancelCause(c.process)
+func (c *Call) deriveLocked() {
+	ctx, cancel := context.WithCancelCause(c.owner)
 	deadline, timed := c.caller.Deadline()
 	give := func() {
 		if timed && errors.Is(c.caller.Err(), context.DeadlineExceeded) {

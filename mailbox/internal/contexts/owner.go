@@ -1,0 +1,37 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package contexts
+
+import (
+	"context"
+
+	"github.com/waybill-go/waybill/internal/header"
+)
+
+// Owner is the process that a handler's context belongs to.
+type Owner interface {
+	// Ended reports whether the contexts of the owner have ended. Once they have, they
+	// remain so.
+	Ended() bool
+	// SentAt returns when the message in hand was sent, as a reading of package clock.
+	// It reports false if there is none.
+	SentAt() (reading int64, ok bool)
+	// Yield lets others run while the owner's handler, which calls it, waits.
+	Yield()
+}
+
+// OwnerKey is the key under which the context of an [Owner] holds it: its Value returns
+// the owner for this key, and what [Base] has for all others.
+type OwnerKey struct{}
+
+// OwnerOf returns the owner of the context that ctx is, or is derived from. It returns
+// nil if there is none.
+func OwnerOf(ctx context.Context) Owner {
+	owner, _ := ctx.Value(OwnerKey{}).(Owner)
+	return owner
+}
+
+// Base returns the context whose values an owner's context has: that of an untraced
+// message.
+func Base() context.Context { return header.Untraced(context.Background()) }
