@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -70,10 +71,10 @@ func byHand(int) (*contender, error) {
 			trace.WithSpanKind(trace.SpanKindConsumer),
 			trace.WithTimestamp(now),
 			trace.WithAttributes(
-				mailbox.ProcessKindKey.String(orderKind),
-				mailbox.MessageTypeKey.String(orderType),
-				mailbox.ProcessIDKey.String(orderID),
-				mailbox.QueueDurationKey.Float64(now.Sub(sent).Seconds())))
+				keys.ProcessKind.String(orderKind),
+				keys.MessageType.String(orderType),
+				keys.ProcessID.String(orderID),
+				keys.QueueDuration.Float64(now.Sub(sent).Seconds())))
 		span.End()
 	})
 }

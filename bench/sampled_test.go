@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 // What is compared are equal spans.
@@ -50,7 +50,7 @@ func withoutDuration(t *testing.T, span sdktrace.ReadOnlySpan) []attribute.KeyVa
 	t.Helper()
 	attrs := span.Attributes()
 	for i, a := range attrs {
-		if a.Key == mailbox.QueueDurationKey {
+		if a.Key == keys.QueueDuration {
 			assert.Positive(t, a.Value.AsFloat64())
 			attrs[i] = a.Key.Float64(0)
 		}

@@ -14,14 +14,6 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
-const (
-	// batchSize is how many messages a batch has, untraced ones included.
-	batchSize = attribute.Key("waybill.batch.size")
-	// batchUnlinked is how many messages with a sampled trace have no link from
-	// the batch's span, because it has maxLinks already; absent if all have.
-	batchUnlinked = attribute.Key("waybill.batch.unlinked")
-)
-
 // maxLinks is how many links the SDK keeps of a span if it is not told
 // otherwise.
 const maxLinks = 128
@@ -133,9 +125,9 @@ func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span)
 	if t.first != nil {
 		parent = t.first.WithoutBaggage().Context(r.base)
 	}
-	attrs := []attribute.KeyValue{batchSize.Int(size)}
+	attrs := []attribute.KeyValue{keys.BatchSize.Int(size)}
 	if t.unlinked > 0 {
-		attrs = append(attrs, batchUnlinked.Int(t.unlinked))
+		attrs = append(attrs, keys.BatchUnlinked.Int(t.unlinked))
 	}
 	return r.start(parent, t.sentAt, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
 }

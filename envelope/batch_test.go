@@ -159,10 +159,10 @@ func TestBatchLinksEachSpanOnce(t *testing.T) {
 	ended, _ := handleOrders(t, t.Context(), batch)
 	require.Len(t, ended, 1)
 	assert.Len(t, ended[0].Links(), 4)
-	assert.NotContains(t, keys(ended[0]), attribute.Key("waybill.batch.unlinked"))
+	assert.NotContains(t, attributeKeys(ended[0]), attribute.Key("waybill.batch.unlinked"))
 }
 
-func keys(s sdktrace.ReadOnlySpan) []attribute.Key {
+func attributeKeys(s sdktrace.ReadOnlySpan) []attribute.Key {
 	var keys []attribute.Key
 	for _, kv := range s.Attributes() {
 		keys = append(keys, kv.Key)
@@ -191,7 +191,7 @@ func TestBatchBoundsItsLinks(t *testing.T) {
 		assert.Equal(t, want, linkedTo(t, s), "the first that came")
 		assert.Contains(t, s.Attributes(), attribute.Int("waybill.batch.size", 2*senders))
 		if unlinked == 0 {
-			assert.NotContains(t, keys(s), attribute.Key("waybill.batch.unlinked"))
+			assert.NotContains(t, attributeKeys(s), attribute.Key("waybill.batch.unlinked"))
 		} else {
 			assert.Contains(t, s.Attributes(), attribute.Int("waybill.batch.unlinked", unlinked))
 		}

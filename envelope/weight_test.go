@@ -15,7 +15,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -60,7 +60,7 @@ func TestReceivedSpansSayWhatTheyStandFor(t *testing.T) {
 						var got []attribute.KeyValue
 						for _, kv := range span.Attributes() {
 							switch kv.Key {
-							case sampling.WeightKey, sampling.RoundedWeightKey, sampling.ProbabilityKey, sampling.SizeKey, sampling.DepthKey:
+							case keys.FanoutWeight, keys.FanoutRoundedWeight, keys.FanoutProbability, keys.FanoutSize, keys.FanoutDepth:
 								got = append(got, kv)
 							}
 						}
@@ -86,7 +86,7 @@ func TestWeightsOfReceivedSpansAddUp(t *testing.T) {
 			var total float64
 			for _, span := range recorder.Ended() {
 				for _, kv := range span.Attributes() {
-					if kv.Key == sampling.WeightKey {
+					if kv.Key == keys.FanoutWeight {
 						total += kv.Value.AsFloat64()
 					}
 				}

@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
@@ -128,7 +129,7 @@ func (g *Group[M]) broadcastTraced(
 		d.spread(members, relays.Sampled, skipped, func(n int) parcel[M] {
 			return newParcel(ctx, g.sys, message, g.chosenHeader(header, relays.Recipient(n)))
 		})
-		attrs = append(d.attributes("systematic", relays.Shed), FanoutBudgetKey.Int(relays.Spans))
+		attrs = append(d.attributes("systematic", relays.Shed), keys.FanoutBudget.Int(relays.Spans))
 	}
 	guard.Do(func() { span.SetAttributes(attrs...) })
 }
@@ -263,8 +264,8 @@ var producing = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProduce
 // by the sampler that would give it one.
 func aboveBroadcast(parent fanout.Fanout) []attribute.KeyValue {
 	return append(fanout.AppendWeight(make([]attribute.KeyValue, 0, 4), parent.Weight),
-		sampling.ProbabilityKey.Float64(parent.Probability),
-		sampling.DepthKey.Int(parent.Depth),
+		keys.FanoutProbability.Float64(parent.Probability),
+		keys.FanoutDepth.Int(parent.Depth),
 	)
 }
 
@@ -275,13 +276,13 @@ func (d *Delivery) attributes(method string, shed bool) []attribute.KeyValue {
 	}
 	attrs := make([]attribute.KeyValue, 0, 7)
 	if shed {
-		attrs = append(attrs, sampling.ShedKey.Bool(true))
+		attrs = append(attrs, keys.FanoutShed.Bool(true))
 	}
 	return append(attrs,
-		sampling.SizeKey.Int(d.Size),
-		FanoutSampledKey.Int(d.Sampled),
-		FanoutMethodKey.String(method),
-		FanoutDeliveredKey.Int(d.Delivered),
-		FanoutRefusedKey.Int(d.Refused),
+		keys.FanoutSize.Int(d.Size),
+		keys.FanoutSampled.Int(d.Sampled),
+		keys.FanoutMethod.String(method),
+		keys.FanoutDelivered.Int(d.Delivered),
+		keys.FanoutRefused.Int(d.Refused),
 	)
 }

@@ -64,7 +64,8 @@ type Event struct {
 	// Message is the message's Go type without its package; empty if the event is
 	// about no message.
 	Message string
-	// Reason is why a message was refused or never handled, as of [LateReasonKey].
+	// Reason is why a message was refused or never handled: refused_full,
+	// dead_letter_killed and so on, as in the attribute waybill.late.reason.
 	Reason string
 	// SpanContext is that of the handling's span, or that which the message carries;
 	// not valid if there is none.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 // logsPerSecond is how many records a second a kind's events may make.
@@ -61,7 +62,7 @@ func (l eventLog) write(e Event, kind *kindTotals) {
 // summarise says how many events of a kind were not written.
 func (l eventLog) summarise(kind *kindTotals) {
 	l.to().LogAttrs(context.Background(), slog.LevelWarn, "mailbox: events left out",
-		slog.String(string(ProcessKindKey), kind.name), slog.Uint64("count", kind.unlogged.Swap(0)))
+		slog.String(string(keys.ProcessKind), kind.name), slog.Uint64("count", kind.unlogged.Swap(0)))
 }
 
 func (l eventLog) to() *slog.Logger {
@@ -73,14 +74,14 @@ func (l eventLog) to() *slog.Logger {
 
 // attributesOf describes e. Its names are those of spans where spans have them.
 func attributesOf(e Event) []slog.Attr {
-	attrs := []slog.Attr{slog.String(string(ProcessKindKey), e.Kind)}
+	attrs := []slog.Attr{slog.String(string(keys.ProcessKind), e.Kind)}
 	text := func(name, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(name, value))
 		}
 	}
-	text(string(ProcessIDKey), e.ID)
-	text(string(MessageTypeKey), e.Message)
+	text(string(keys.ProcessID), e.ID)
+	text(string(keys.MessageType), e.Message)
 	text("reason", e.Reason)
 	if e.Err != nil {
 		text("error", e.Err.Error())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
@@ -148,7 +149,7 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 			time.Sleep(time.Hour)
 			span := rec.one("worker job")
 			assert.False(t, span.Parent.IsValid())
-			assert.Zero(t, attributes(t, span)[sampling.WeightKey], "a stratum is one of a fan-out")
+			assert.Zero(t, attributes(t, span)[keys.FanoutWeight], "a stratum is one of a fan-out")
 			if carried {
 				require.Len(t, span.Links, 1)
 				assert.Equal(t, unsampled.TraceID(), span.Links[0].SpanContext.TraceID())

@@ -38,7 +38,7 @@ type Kind[M any] struct {
 // option makes no sense.
 //
 // A system counts its first 1,000 kinds by name, for [System.KindStats], metrics and
-// live control. All others are counted together under [OtherKinds], and
+// live control. All others are counted together as "others", and
 // OpenTelemetry's error handler is told: a kind says what a process does, and the ID
 // of a process for whom.
 func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], error) {

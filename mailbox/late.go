@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/sampling"
@@ -81,7 +82,7 @@ func (p *process[M]) handledLate(s *slot[M], h *handling, l *sampling.Late) {
 	case reason == lateSlow && l.CountSlow && s.header.Chosen():
 		f := fanoutOf(s.header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 4)
-		attrs = append(attrs, LateReasonKey.String(reason))
+		attrs = append(attrs, keys.LateReason.String(reason))
 		attrs = p.stratum(f.Weight*f.Probability, l).attributes(attrs)
 		guard.Do(func() { h.span.SetAttributes(attrs...) })
 	}
@@ -109,7 +110,7 @@ func (p *process[M]) stratum(weight float64, l *sampling.Late) standing {
 
 func (c standing) attributes(dst []attribute.KeyValue) []attribute.KeyValue {
 	if c.weight > 0 && c.probability < 1 {
-		dst = append(dst, LateProbabilityKey.Float64(c.probability))
+		dst = append(dst, keys.LateProbability.Float64(c.probability))
 	}
 	return fanout.AppendWeight(dst, c.weight)
 }
@@ -152,7 +153,7 @@ func (p *process[M]) startLate(
 	}
 	names := p.kind.namesOf(s.message)
 	attrs := append(p.attributesFor(names.message, fanout.Fanout{}),
-		LateReasonKey.String(reason), QueueDurationKey.Float64(max(waited, 0).Seconds()))
+		keys.LateReason.String(reason), keys.QueueDuration.Float64(max(waited, 0).Seconds()))
 	options := []trace.SpanStartOption{
 		s.spanKind(), trace.WithTimestamp(start), trace.WithAttributes(c.attributes(attrs)...),
 	}
@@ -207,9 +208,9 @@ func (p *process[M]) lateReply(names *messageNames, h *header.Header) {
 // fromSending makes a span below h's from its sending until now.
 func (p *process[M]) fromSending(h *header.Header, name, message, reason string, kind trace.SpanStartOption) {
 	now := time.Now()
-	attrs := append(p.attributesFor(message, fanoutOf(h.SpanContext())), LateReasonKey.String(reason))
+	attrs := append(p.attributesFor(message, fanoutOf(h.SpanContext())), keys.LateReason.String(reason))
 	if reason != lateReply {
-		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(h.SentAt()).Seconds()))
+		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(h.SentAt()).Seconds()))
 	}
 	_, span := guard.Start(h.Context(p.kind.sys.base), p.kind.sys.tracer, name,
 		kind, trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))

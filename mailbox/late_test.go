@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -91,9 +92,9 @@ func TestSkippedRecipientsSpeakUp(t *testing.T) {
 				require.Len(t, spans, 1)
 				requireChild(t, rec.one("broadcast workers").SpanContext, spans[0])
 				attrs := attributes(t, spans[0])
-				assert.Equal(t, test.want, attrs[mailbox.LateReasonKey])
-				assert.Zero(t, attrs[sampling.WeightKey])
-				assert.NotContains(t, attrs, sampling.ProbabilityKey)
+				assert.Equal(t, test.want, attrs[keys.LateReason])
+				assert.Zero(t, attrs[keys.FanoutWeight])
+				assert.NotContains(t, attrs, keys.FanoutProbability)
 				assert.Equal(t, test.code, spans[0].Status.Code)
 				assert.WithinDuration(t, begun, spans[0].StartTime, time.Millisecond)
 				assert.Equal(t, test.took, spans[0].EndTime.Sub(spans[0].StartTime).Round(time.Millisecond))
@@ -134,8 +135,8 @@ func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
 				span := rec.one("worker job")
 				requireChild(t, rec.one("broadcast workers").SpanContext, span)
 				attrs := attributes(t, span)
-				assert.Equal(t, test.want, attrs[mailbox.LateReasonKey])
-				assert.InDelta(t, 5, attrs[mailbox.QueueDurationKey], 0.002)
+				assert.Equal(t, test.want, attrs[keys.LateReason])
+				assert.InDelta(t, 5, attrs[keys.QueueDuration], 0.002)
 				assert.WithinDuration(t, sent.Add(5*time.Second), span.EndTime, 2*time.Millisecond)
 				drain(t, sys)
 			})
@@ -161,7 +162,7 @@ func TestUnsampledMessagesSpeakUpOnRequest(t *testing.T) {
 			}
 			require.Len(t, spans, 1)
 			assert.False(t, spans[0].Parent.IsValid())
-			assert.Zero(t, attributes(t, spans[0])[sampling.WeightKey])
+			assert.Zero(t, attributes(t, spans[0])[keys.FanoutWeight])
 		})
 	}
 }
@@ -216,7 +217,7 @@ func TestLateSpansAreBoundedByDefault(t *testing.T) {
 // weightOf returns how many recipients span stands for.
 func weightOf(t *testing.T, span tracetest.SpanStub) float64 {
 	t.Helper()
-	if w, ok := attributes(t, span)[sampling.WeightKey]; ok {
+	if w, ok := attributes(t, span)[keys.FanoutWeight]; ok {
 		return w.(float64)
 	}
 	return 1

@@ -11,14 +11,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/scope"
 )
-
-// ReasonKey is on the metrics of messages that were refused (full, stopped or
-// cancelled), and of those that were accepted and never handled (killed, failed,
-// dropped or expired); a string.
-const ReasonKey = attribute.Key("waybill.mailbox.reason")
 
 // figures are the metrics of [System.RegisterMetrics].
 var figures = []observe.Sum[Stats]{
@@ -72,7 +68,7 @@ func now(name, unit, description string, value func(Stats) uint64) observe.Sum[S
 }
 
 func because(reason string, f observe.Sum[Stats]) observe.Sum[Stats] {
-	f.Attrs = []attribute.KeyValue{ReasonKey.String(reason)}
+	f.Attrs = []attribute.KeyValue{keys.MailboxReason.String(reason)}
 	return f
 }
 
@@ -88,7 +84,7 @@ func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stat
 
 // RegisterMetrics reports [System.KindStats] as OpenTelemetry metrics: observable sums
 // under names that begin with waybill.mailbox, by the kind of the processes
-// ([ProcessKindKey]) and the reason ([ReasonKey]), read whenever something
+// (waybill.process.kind) and the reason (waybill.mailbox.reason), read whenever something
 // collects. In between it costs nothing.
 //
 // A collection takes time in proportion to the number of processes alive, some 20
@@ -103,7 +99,7 @@ func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stat
 func (s *System) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	read := func(each func(Stats, ...attribute.KeyValue)) {
 		for kind, stats := range s.KindStats() {
-			each(stats, ProcessKindKey.String(kind))
+			each(stats, keys.ProcessKind.String(kind))
 		}
 	}
 	registration, err := observe.Sums(&s.metrics, meter, read, figures, attrs)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -62,14 +63,14 @@ func TestRelaysShareOneBudget(t *testing.T) {
 			d := tr.relays.BroadcastRelays(ctx, nothing, func(relay mailbox.Ref[job]) int { return tr.sizes[relay] })
 			root.End()
 			settle()
-			budget := attributes(t, rec.one("broadcast relays"))[mailbox.FanoutBudgetKey].(int64)
+			budget := attributes(t, rec.one("broadcast relays"))[keys.FanoutBudget].(int64)
 			require.Contains(t, []int64{13, 14}, budget)
 			sessions := rec.all("session job")
 			require.Len(t, sessions, int(budget), "all of it is spent, and no more")
 			require.Len(t, rec.all("relay job"), d.Sampled)
 			for _, span := range sessions {
 				weights += weightOf(t, span)
-				require.EqualValues(t, 2, attributes(t, span)[sampling.DepthKey])
+				require.EqualValues(t, 2, attributes(t, span)[keys.FanoutDepth])
 			}
 		}
 		assert.InEpsilon(t, float64(tr.total), weights/runs, 1e-9, "with sizes as announced it is exact")
@@ -277,7 +278,7 @@ func TestLastResortOfAKind(t *testing.T) {
 			d := group.Broadcast(ctx, nothing)
 			root.End()
 			settle()
-			shed = attributes(t, rec.one("broadcast crowd"))[sampling.ShedKey] == true
+			shed = attributes(t, rec.one("broadcast crowd"))[keys.FanoutShed] == true
 			assert.Equal(t, shed, d.Sampled == 0)
 			return shed
 		}
@@ -330,12 +331,12 @@ func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 			settle()
 			assert.Equal(t, 100, d.Delivered, "the messages are delivered in any case")
 			attrs := attributes(t, rec.one("broadcast workers"))
-			if attrs[sampling.ShedKey] == true {
+			if attrs[keys.FanoutShed] == true {
 				shed++
 				assert.Zero(t, d.Sampled)
 				assert.Empty(t, rec.all("worker job"))
 			} else {
-				assert.NotContains(t, attrs, sampling.ShedKey)
+				assert.NotContains(t, attrs, keys.FanoutShed)
 				assert.Equal(t, 10, d.Sampled)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -359,7 +360,7 @@ func TestRestartLink(t *testing.T) {
 			if to, ok := leadsTo[i]; ok {
 				links = []sdktrace.Link{{
 					SpanContext: spans[to].SpanContext,
-					Attributes:  []attribute.KeyValue{mailbox.LinkReasonKey.String("restart")},
+					Attributes:  []attribute.KeyValue{keys.LinkReason.String("restart")},
 				}}
 			}
 			assert.Equal(t, links, span.Links, "span %d", i)

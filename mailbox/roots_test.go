@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -35,8 +36,8 @@ func TestRootsAreStartedWhereAllowed(t *testing.T) {
 	assert.False(t, envelope.IsSentinel(root.SpanContext))
 	assert.Equal(t, trace.SpanKindConsumer, root.SpanKind)
 	a := attributes(t, root)
-	assert.Equal(t, "entry", a[mailbox.ProcessKindKey])
-	assert.NotContains(t, a, mailbox.QueueDurationKey, "when it was sent is not known")
+	assert.Equal(t, "entry", a[keys.ProcessKind])
+	assert.NotContains(t, a, keys.QueueDuration, "when it was sent is not known")
 
 	ctx, outer := rec.start()
 	require.NoError(t, entry.Send(ctx, nothing))

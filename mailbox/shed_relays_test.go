@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -48,9 +49,9 @@ func TestShedBroadcastsOfRelaysSayWhatIsMissing(t *testing.T) {
 		shed := 0
 		for _, span := range inners {
 			attrs := attributes(t, span)
-			size, ok := attrs[sampling.SizeKey].(int64)
+			size, ok := attrs[keys.FanoutSize].(int64)
 			require.True(t, ok)
-			if attrs[sampling.ShedKey] == true {
+			if attrs[keys.FanoutShed] == true {
 				shed++
 				missing += weightOf(t, span) * float64(size)
 			}

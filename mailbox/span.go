@@ -19,54 +19,10 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Attributes of the spans that this package makes, beside those of a fan-out
-// in package sampling.
-const (
-	// ProcessKindKey is the name of the process's kind; a string.
-	ProcessKindKey = keys.ProcessKind
-	// ProcessIDKey is the ID that the process was spawned with; a string,
-	// absent if that is empty.
-	ProcessIDKey = attribute.Key("waybill.process.id")
-	// MessageTypeKey is the message's Go type without its package; a string.
-	MessageTypeKey = attribute.Key("waybill.message.type")
-	// QueueDurationKey is how long the message waited between its sending and
-	// its handling, or its end without one; a double, in seconds.
-	QueueDurationKey = keys.QueueDuration
-	// LateReasonKey is why there is a span although its message was never handled:
-	// refused_full, refused_stopped, refused_cancelled, dead_letter_killed,
-	// dead_letter_failed, dead_letter_dropped or dead_letter_expired; although its
-	// handling was not to be traced: error, panic, slow or waited; or, on a span
-	// that stands for an answer, late_reply. A string.
-	LateReasonKey = keys.LateReason
-	// LateProbabilityKey is the probability with which a slow handling that counts
-	// as one of a stratum came to count, if there were so many that not all do
-	// ([sampling.Late]); a double in (0, 1). It is in the weight already.
-	LateProbabilityKey = keys.LateProbability
-	// LinkReasonKey is what a link is about; a string. Those called restart lead
-	// from the first span after a restart to the handling that had failed, those
-	// called chain from a trace to the one that it goes on from ([WithChainLimit]),
-	// those called fanout from a recipient's to the broadcast's ([WithLinkedRoots]).
-	// Package envelope has links called batch, and links called boundary, which package
-	// propagate has too, beside local.
-	LinkReasonKey = keys.LinkReason
-	// FanoutSampledKey is how many recipients of a broadcast keep the trace; an int.
-	FanoutSampledKey = keys.FanoutSampled
-	// FanoutBudgetKey is how many recipients may keep the trace behind the relays
-	// of a broadcast ([Group.BroadcastRelays]), all together; an int.
-	FanoutBudgetKey = keys.FanoutBudget
-	// FanoutMethodKey is how those were chosen: all; uniform; or systematic, by the
-	// sizes of relays; a string.
-	FanoutMethodKey = attribute.Key("waybill.fanout.method")
-	// FanoutDeliveredKey is how many mailboxes took the broadcast; an int.
-	FanoutDeliveredKey = attribute.Key("waybill.fanout.delivered")
-	// FanoutRefusedKey is how many mailboxes refused the broadcast; an int.
-	FanoutRefusedKey = keys.FanoutRefused
-)
-
 var (
-	restartLink = []attribute.KeyValue{LinkReasonKey.String("restart")}
-	chainLink   = []attribute.KeyValue{LinkReasonKey.String("chain")}
-	fanoutLink  = []attribute.KeyValue{LinkReasonKey.String("fanout")}
+	restartLink = []attribute.KeyValue{keys.LinkReason.String("restart")}
+	chainLink   = []attribute.KeyValue{keys.LinkReason.String("chain")}
+	fanoutLink  = []attribute.KeyValue{keys.LinkReason.String("fanout")}
 )
 
 // traced reports whether ctx is in a sampled trace.
@@ -116,9 +72,9 @@ func (p *process[M]) attributesFor(message string, fanout fanout.Fanout) []attri
 func (p *process[M]) describe(
 	attrs []attribute.KeyValue, message string, fanout fanout.Fanout,
 ) []attribute.KeyValue {
-	attrs = append(attrs, ProcessKindKey.String(p.kind.name), MessageTypeKey.String(message))
+	attrs = append(attrs, keys.ProcessKind.String(p.kind.name), keys.MessageType.String(message))
 	if p.id != "" {
-		attrs = append(attrs, ProcessIDKey.String(p.id))
+		attrs = append(attrs, keys.ProcessID.String(p.id))
 	}
 	return fanout.Attributes(attrs)
 }
@@ -147,7 +103,7 @@ func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Con
 	attrs = p.describe(attrs, names.message, fanout)
 	options = append(options, s.spanKind(), trace.WithTimestamp(now))
 	if s.header.Sampled() {
-		attrs = append(attrs, QueueDurationKey.Float64(now.Sub(s.header.SentAt()).Seconds()))
+		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(s.header.SentAt()).Seconds()))
 	} else {
 		options = append(options, trace.WithNewRoot())
 	}

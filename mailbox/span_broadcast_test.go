@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -64,11 +65,11 @@ func TestBroadcastIsASpan(t *testing.T) {
 			assert.Equal(t, trace.SpanKindProducer, span.SpanKind)
 			assert.Equal(t, codes.Unset, span.Status.Code)
 			assert.Equal(t, map[attribute.Key]any{
-				sampling.SizeKey:           int64(test.size),
-				mailbox.FanoutSampledKey:   int64(test.traced),
-				mailbox.FanoutMethodKey:    test.method,
-				mailbox.FanoutDeliveredKey: int64(test.size),
-				mailbox.FanoutRefusedKey:   int64(0),
+				keys.FanoutSize:      int64(test.size),
+				keys.FanoutSampled:   int64(test.traced),
+				keys.FanoutMethod:    test.method,
+				keys.FanoutDelivered: int64(test.size),
+				keys.FanoutRefused:   int64(0),
 			}, attributes(t, span))
 
 			recipients := rec.all("session job")
@@ -77,7 +78,7 @@ func TestBroadcastIsASpan(t *testing.T) {
 				requireChild(t, span.SpanContext, r)
 				assert.Equal(t, trace.SpanKindConsumer, r.SpanKind)
 				requireShare(t, r, test.size, test.traced)
-				assert.EqualValues(t, 1, attributes(t, r)[sampling.DepthKey])
+				assert.EqualValues(t, 1, attributes(t, r)[keys.FanoutDepth])
 			}
 			assert.Len(t, rec.names(), 2+test.traced)
 		})
@@ -89,9 +90,9 @@ func TestBroadcastIsASpan(t *testing.T) {
 func requireShare(t *testing.T, r tracetest.SpanStub, size, traced int) {
 	t.Helper()
 	a := attributes(t, r)
-	require.EqualValues(t, size, a[sampling.SizeKey])
-	require.Equal(t, float64(size)/float64(traced), a[sampling.WeightKey])
-	probability, ok := a[sampling.ProbabilityKey].(float64)
+	require.EqualValues(t, size, a[keys.FanoutSize])
+	require.Equal(t, float64(size)/float64(traced), a[keys.FanoutWeight])
+	probability, ok := a[keys.FanoutProbability].(float64)
 	require.True(t, ok)
 	require.InEpsilon(t, float64(traced)/float64(size), probability, 1e-12)
 	require.InDelta(t, float64(traced), math.Round(float64(size)*probability), 0, "k cannot be had back")
@@ -116,13 +117,13 @@ func TestBroadcastSpanCountsRefusals(t *testing.T) {
 	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 1, Refused: 2, Full: 2, Sampled: 3}, d)
 	span := rec.one("broadcast workers")
 	a := attributes(t, span)
-	assert.EqualValues(t, 1, a[mailbox.FanoutDeliveredKey])
-	assert.EqualValues(t, 2, a[mailbox.FanoutRefusedKey])
-	assert.EqualValues(t, 3, a[mailbox.FanoutSampledKey])
+	assert.EqualValues(t, 1, a[keys.FanoutDelivered])
+	assert.EqualValues(t, 2, a[keys.FanoutRefused])
+	assert.EqualValues(t, 3, a[keys.FanoutSampled])
 	requireChild(t, span.SpanContext, rec.one("free job"))
 	for _, refused := range rec.all("worker job") {
 		requireChild(t, span.SpanContext, refused)
-		assert.Equal(t, "refused_full", attributes(t, refused)[mailbox.LateReasonKey])
+		assert.Equal(t, "refused_full", attributes(t, refused)[keys.LateReason])
 		requireShare(t, refused, 3, 3)
 	}
 	assert.Len(t, rec.all("worker job"), 2)
@@ -171,19 +172,19 @@ func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
 	}
 	for _, b := range rec.all("broadcast sessions") {
 		a := attributes(t, b)
-		assert.EqualValues(t, sessions, a[sampling.SizeKey], "its own")
-		assert.EqualValues(t, sessionsTraced, a[mailbox.FanoutSampledKey])
-		assert.Equal(t, float64(relays)/float64(relaysTraced), a[sampling.WeightKey], "of the fan-outs above it")
-		assert.EqualValues(t, 1, a[sampling.DepthKey])
+		assert.EqualValues(t, sessions, a[keys.FanoutSize], "its own")
+		assert.EqualValues(t, sessionsTraced, a[keys.FanoutSampled])
+		assert.Equal(t, float64(relays)/float64(relaysTraced), a[keys.FanoutWeight], "of the fan-outs above it")
+		assert.EqualValues(t, 1, a[keys.FanoutDepth])
 	}
 	chosen := rec.all("session job")
 	require.Len(t, chosen, relaysTraced*sessionsTraced)
 	sum := 0.0
 	for _, r := range chosen {
 		a := attributes(t, r)
-		assert.EqualValues(t, sessions, a[sampling.SizeKey])
-		assert.EqualValues(t, 2, a[sampling.DepthKey])
-		weight, _ := a[sampling.WeightKey].(float64)
+		assert.EqualValues(t, sessions, a[keys.FanoutSize])
+		assert.EqualValues(t, 2, a[keys.FanoutDepth])
+		weight, _ := a[keys.FanoutWeight].(float64)
 		sum += weight
 	}
 	assert.InDelta(t, relays*sessions, sum, 1e-9, "what the spans stand for is what there was")
@@ -249,7 +250,7 @@ func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
 		require.Len(t, spans, 2)
 		for _, span := range spans {
 			for _, key := range []attribute.Key{
-				sampling.WeightKey, sampling.ProbabilityKey, sampling.DepthKey, sampling.SizeKey,
+				keys.FanoutWeight, keys.FanoutProbability, keys.FanoutDepth, keys.FanoutSize,
 			} {
 				assert.Contains(t, span.keys, key, span.name)
 			}
@@ -310,7 +311,7 @@ func TestBroadcastChoosesEveryoneInTurn(t *testing.T) {
 	drain(t, sys)
 	times := make(map[any]int)
 	for _, span := range rec.all("session job") {
-		times[attributes(t, span)[mailbox.ProcessIDKey]]++
+		times[attributes(t, span)[keys.ProcessID]]++
 	}
 	assert.Len(t, times, members, "%v", times)
 }

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -44,9 +45,9 @@ func TestCallIsASpanAroundItsHandling(t *testing.T) {
 		assert.Equal(t, trace.SpanKindInternal, outer.SpanKind)
 		assert.Equal(t, trace.SpanKindInternal, inner.SpanKind, "somebody waits for it")
 		assert.Equal(t, map[attribute.Key]any{
-			mailbox.ProcessKindKey: "oracle", mailbox.ProcessIDKey: "delphi", mailbox.MessageTypeKey: "ask",
+			keys.ProcessKind: "oracle", keys.ProcessID: "delphi", keys.MessageType: "ask",
 		}, attributes(t, outer))
-		assert.Equal(t, 0.0, attributes(t, inner)[mailbox.QueueDurationKey])
+		assert.Equal(t, 0.0, attributes(t, inner)[keys.QueueDuration])
 		assert.Equal(t, begin, outer.StartTime)
 		assert.Equal(t, time.Second, outer.EndTime.Sub(begin))
 		assert.Equal(t, 2*time.Second, inner.EndTime.Sub(begin))
@@ -197,7 +198,7 @@ func TestLateReplyLeavesASpan(t *testing.T) {
 		assert.True(t, begun.Equal(late[0].StartTime))
 		assert.True(t, begun.Add(2*time.Second).Equal(late[0].EndTime))
 		attrs := attributes(t, late[0])
-		assert.Equal(t, "late_reply", attrs[mailbox.LateReasonKey])
-		assert.NotContains(t, attrs, mailbox.QueueDurationKey)
+		assert.Equal(t, "late_reply", attrs[keys.LateReason])
+		assert.NotContains(t, attrs, keys.QueueDuration)
 	})
 }

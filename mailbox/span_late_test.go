@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -113,11 +114,11 @@ func TestMessageNeverHandledLeavesASpan(t *testing.T) {
 				assert.Equal(t, trace.SpanKindConsumer, span.SpanKind)
 				assert.Equal(t, codes.Error, span.Status.Code)
 				assert.Equal(t, map[attribute.Key]any{
-					mailbox.ProcessKindKey:   "worker",
-					mailbox.ProcessIDKey:     "w-1",
-					mailbox.MessageTypeKey:   "job",
-					mailbox.LateReasonKey:    test.reason,
-					mailbox.QueueDurationKey: test.late.Seconds(),
+					keys.ProcessKind:   "worker",
+					keys.ProcessID:     "w-1",
+					keys.MessageType:   "job",
+					keys.LateReason:    test.reason,
+					keys.QueueDuration: test.late.Seconds(),
 				}, attributes(t, span))
 				assert.Equal(t, begin, span.StartTime)
 				assert.Equal(t, begin.Add(test.late), span.EndTime)
@@ -140,7 +141,7 @@ func TestTimesOfALateSpanAreExplicit(t *testing.T) {
 	}
 	root.End()
 	for _, span := range rec.all("worker job") {
-		require.Equal(t, span.EndTime.Sub(span.StartTime).Seconds(), attributes(t, span)[mailbox.QueueDurationKey])
+		require.Equal(t, span.EndTime.Sub(span.StartTime).Seconds(), attributes(t, span)[keys.QueueDuration])
 	}
 	require.Len(t, rec.all("worker job"), 20)
 }
@@ -167,8 +168,8 @@ func TestExpiredCallLeavesASpan(t *testing.T) {
 		requireChild(t, outer.SpanContext, late)
 		assert.Equal(t, trace.SpanKindInternal, late.SpanKind, "as its handling would have been")
 		a := attributes(t, late)
-		assert.Equal(t, "dead_letter_expired", a[mailbox.LateReasonKey])
-		assert.Equal(t, 2.0, a[mailbox.QueueDurationKey])
+		assert.Equal(t, "dead_letter_expired", a[keys.LateReason])
+		assert.Equal(t, 2.0, a[keys.QueueDuration])
 		assert.Equal(t, begin, late.StartTime)
 		assert.Equal(t, begin.Add(2*time.Second), late.EndTime)
 	})

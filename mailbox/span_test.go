@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -49,10 +50,10 @@ func TestHandlingIsASpanBelowTheSenders(t *testing.T) {
 		assert.Empty(t, span.Events)
 		assert.Equal(t, "github.com/waybill-go/waybill/mailbox", span.InstrumentationScope.Name)
 		assert.Equal(t, map[attribute.Key]any{
-			mailbox.ProcessKindKey:   "shop",
-			mailbox.ProcessIDKey:     "shop-7",
-			mailbox.MessageTypeKey:   "order",
-			mailbox.QueueDurationKey: 3.0,
+			keys.ProcessKind:   "shop",
+			keys.ProcessID:     "shop-7",
+			keys.MessageType:   "order",
+			keys.QueueDuration: 3.0,
 		}, attributes(t, span))
 		assert.Equal(t, 3*time.Second, span.StartTime.Sub(begin))
 		assert.Equal(t, 2*time.Second, span.EndTime.Sub(span.StartTime))
@@ -67,7 +68,7 @@ func TestProcessWithoutAnIDSaysNone(t *testing.T) {
 	require.NoError(t, spawn(t, sys, "worker", do).Send(ctx, nothing))
 	root.End()
 	drain(t, sys)
-	assert.NotContains(t, attributes(t, rec.one("worker job")), mailbox.ProcessIDKey)
+	assert.NotContains(t, attributes(t, rec.one("worker job")), keys.ProcessID)
 }
 
 // letter is a message that is an interface.
@@ -113,7 +114,7 @@ func TestSpansAreNamedByTheMessagesType(t *testing.T) {
 			test.send(t, ctx, sys)
 			root.End()
 			drain(t, sys)
-			assert.Equal(t, test.want, attributes(t, rec.one("mail "+test.want))[mailbox.MessageTypeKey])
+			assert.Equal(t, test.want, attributes(t, rec.one("mail "+test.want))[keys.MessageType])
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -78,9 +79,9 @@ func TestStratumBelowAFanout(t *testing.T) {
 		chosen := 0
 		for _, span := range spans {
 			attrs := attributes(t, span)
-			assert.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+			assert.Equal(t, "slow", attrs[keys.LateReason])
 			assert.InDelta(t, relays/relaysTraced, weightOf(t, span), 0)
-			if _, ok := attrs[sampling.SizeKey]; ok {
+			if _, ok := attrs[keys.FanoutSize]; ok {
 				chosen++
 			}
 		}
@@ -114,9 +115,9 @@ func TestStratumBeyondItsRate(t *testing.T) {
 		counted, certain, chosen, weights := 0, 0, 0, 0.0
 		for _, span := range rec.all("worker Duration") {
 			attrs := attributes(t, span)
-			require.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+			require.Equal(t, "slow", attrs[keys.LateReason])
 			weight := weightOf(t, span)
-			probability, thinned := attrs[mailbox.LateProbabilityKey]
+			probability, thinned := attrs[keys.LateProbability]
 			switch {
 			case weight == 0:
 				require.False(t, thinned)
@@ -128,7 +129,7 @@ func TestStratumBeyondItsRate(t *testing.T) {
 				require.InDelta(t, 1, weight, 0)
 				certain++
 			}
-			if _, ok := attrs[sampling.ProbabilityKey]; ok {
+			if _, ok := attrs[keys.FanoutProbability]; ok {
 				chosen++
 			}
 			counted++
@@ -172,8 +173,8 @@ func TestStratumIsOfSlowHandlingsOnly(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 			attrs := attributes(t, rec.one("worker job"))
-			assert.Equal(t, reason, attrs[mailbox.LateReasonKey])
-			assert.InDelta(t, weight, attrs[sampling.WeightKey], 0, reason)
+			assert.Equal(t, reason, attrs[keys.LateReason])
+			assert.InDelta(t, weight, attrs[keys.FanoutWeight], 0, reason)
 		}
 		drain(t, sys)
 	})

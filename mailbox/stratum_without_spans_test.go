@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -60,7 +61,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 					var total float64
 					for _, span := range spans {
 						attrs := attributes(t, span)
-						assert.Equal(t, "slow", attrs[mailbox.LateReasonKey])
+						assert.Equal(t, "slow", attrs[keys.LateReason])
 						total += weightOf(t, span)
 					}
 					assert.InDelta(t, casts*size, total, 0, "exactly")
@@ -124,8 +125,8 @@ func TestExemplarsOfAKindWithoutSpans(t *testing.T) {
 		require.Len(t, spans, 2)
 		for i, reason := range []string{"error", "refused_stopped"} {
 			attrs := attributes(t, spans[i])
-			assert.Equal(t, reason, attrs[mailbox.LateReasonKey])
-			assert.InDelta(t, 0, attrs[sampling.WeightKey], 0)
+			assert.Equal(t, reason, attrs[keys.LateReason])
+			assert.InDelta(t, 0, attrs[keys.FanoutWeight], 0)
 			requireChild(t, rec.one("root").SpanContext, spans[i])
 		}
 		drain(t, sys)

@@ -126,10 +126,6 @@ func (s *System) KindStats() map[string]Stats {
 	return stats
 }
 
-// OtherKinds is the name under which a system counts kinds beyond the first 1,000,
-// all together.
-const OtherKinds = observe.Others
-
 // totalsOf returns what all kinds of that name share.
 func (s *System) totalsOf(name string) *kindTotals {
 	t, uncounted := s.totalsOrOthers(name)

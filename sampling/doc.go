@@ -18,7 +18,7 @@
 // Plan rounds the expected number k̄ = N·p(N) up or down at random so that its
 // mean is k̄, then chooses that many distinct recipients, each set equally
 // likely (simple random sampling without replacement). Weighted by what each
-// stands for ([WeightKey]), a sum over the chosen is an unbiased estimate of the sum over
+// stands for (waybill.fanout.weight), a sum over the chosen is an unbiased estimate of the sum over
 // all (Horvitz and Thompson, 1952). The choice never looks at a trace ID, so it
 // is independent of every sampler that does.
 //

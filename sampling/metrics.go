@@ -16,7 +16,7 @@ import (
 
 // Attributes of metrics: what a last resort belongs to.
 const (
-	groupKey = attribute.Key("waybill.fanout.group")
+	groupKey = keys.FanoutGroup
 	kindKey  = keys.ProcessKind
 )
 

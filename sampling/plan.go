@@ -78,7 +78,7 @@ type Plan struct {
 	// ascending, each in [0, Size). It belongs to the caller.
 	Sampled []int
 	// Shed reports that the rate's last resort left nobody chosen. Estimates
-	// must leave such a fan-out out: mark its span with [ShedKey].
+	// must leave such a fan-out out: mark its span with waybill.fanout.shed.
 	Shed bool
 
 	above   fanout.Fanout

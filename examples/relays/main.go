@@ -22,7 +22,6 @@ import (
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
 	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
@@ -85,10 +84,10 @@ func show(out io.Writer, recorder *record.Recorder, hub *hub) error {
 			attributes := attribute.NewSet(span.Attributes()...)
 			switch span.Name() {
 			case "broadcast relays":
-				budget, _ := attributes.Value(mailbox.FanoutBudgetKey)
+				budget, _ := attributes.Value(attribute.Key("waybill.fanout.budget"))
 				planned = budget.AsInt64()
 			case "session News":
-				weight, _ := attributes.Value(sampling.WeightKey)
+				weight, _ := attributes.Value(attribute.Key("waybill.fanout.weight"))
 				count++
 				weights += weight.AsFloat64()
 			}

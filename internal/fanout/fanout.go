@@ -15,15 +15,8 @@ import (
 	"math"
 
 	"go.opentelemetry.io/otel/attribute"
-)
 
-// Attributes on spans, as package sampling documents them.
-const (
-	WeightKey        = attribute.Key("waybill.fanout.weight")
-	RoundedWeightKey = attribute.Key("waybill.fanout.rounded_weight")
-	ProbabilityKey   = attribute.Key("waybill.fanout.probability")
-	SizeKey          = attribute.Key("waybill.fanout.size")
-	DepthKey         = attribute.Key("waybill.fanout.depth")
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 // Bounds on what a tracestate may claim. What is beyond them is absurd: not
@@ -105,8 +98,8 @@ func (f Fanout) AttributesRounded(dst []attribute.KeyValue, up bool) []attribute
 		return dst
 	}
 	return append(appendWeight(dst, f.Weight, up),
-		ProbabilityKey.Float64(f.Probability),
-		SizeKey.Int(f.Size),
-		DepthKey.Int(f.Depth),
+		keys.FanoutProbability.Float64(f.Probability),
+		keys.FanoutSize.Int(f.Size),
+		keys.FanoutDepth.Int(f.Depth),
 	)
 }

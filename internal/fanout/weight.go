@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 // AppendWeight appends to dst how many a span stands for: weight, and weight made
@@ -30,5 +32,5 @@ func appendWeight(dst []attribute.KeyValue, weight float64, up bool) []attribute
 	if up {
 		rounded++
 	}
-	return append(dst, WeightKey.Float64(weight), RoundedWeightKey.Int64(rounded))
+	return append(dst, keys.FanoutWeight.Float64(weight), keys.FanoutRoundedWeight.Int64(rounded))
 }

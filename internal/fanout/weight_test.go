@@ -12,13 +12,14 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 )
 
 // rounded returns the rounded weight among attrs.
 func rounded(t *testing.T, attrs []attribute.KeyValue) int64 {
 	t.Helper()
 	for _, kv := range attrs {
-		if kv.Key == fanout.RoundedWeightKey {
+		if kv.Key == keys.FanoutRoundedWeight {
 			require.Equal(t, attribute.INT64, kv.Value.Type())
 			return kv.Value.AsInt64()
 		}

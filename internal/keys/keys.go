@@ -1,29 +1,82 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keys has the attributes of spans, links and metrics that more than one of our
-// packages knows: one writes them, and another writes or reads them too. Those that
-// package sampling documents are in internal/fanout.
+// Package keys has the attribute keys of our spans, links and metrics. Users find
+// them in docs/attributes.md, which a test holds against this file.
 package keys
 
 import "go.opentelemetry.io/otel/attribute"
 
+// Attributes of spans that stand for a message, handled or not.
 const (
-	// ProcessKind is the kind of the process that handles a message; a string.
+	// ProcessKind is the name of the process's kind; a string. Metrics have it too.
 	ProcessKind = attribute.Key("waybill.process.kind")
+	// ProcessID is the ID that the process was spawned with; a string, absent if that
+	// is empty.
+	ProcessID = attribute.Key("waybill.process.id")
+	// MessageType is the message's Go type without its package; a string.
+	MessageType = attribute.Key("waybill.message.type")
 	// QueueDuration is how long a message waited between its sending and its handling,
-	// in seconds; a double.
+	// or its end without one, in seconds; a double.
 	QueueDuration = attribute.Key("waybill.queue.duration")
-	// LinkReason is why a span has a link; a string, on the link.
-	LinkReason = attribute.Key("waybill.link.reason")
 	// LateReason is why a span was made late; a string.
 	LateReason = attribute.Key("waybill.late.reason")
-	// LateProbability is the share of such late spans that were kept; a double.
+	// LateProbability is the probability with which a slow handling came to be counted,
+	// where not all of them are; a double in (0, 1). It is in the weight already.
 	LateProbability = attribute.Key("waybill.late.probability")
-	// FanoutSampled is how many recipients of a broadcast keep the trace; an integer.
+)
+
+// LinkReason is why a span has a link; a string, on the link.
+const LinkReason = attribute.Key("waybill.link.reason")
+
+// Attributes of spans below a fan-out, which say what a sampled recipient stands for.
+const (
+	// FanoutWeight is how many recipients the span stands for, all fan-outs above it
+	// multiplied; a double.
+	FanoutWeight = attribute.Key("waybill.fanout.weight")
+	// FanoutRoundedWeight is the weight rounded down or up at random, for each span
+	// anew, so that its mean is the weight; an int.
+	FanoutRoundedWeight = attribute.Key("waybill.fanout.rounded_weight")
+	// FanoutProbability is the share of the recipients of the nearest fan-out above
+	// that were sampled; a double.
+	FanoutProbability = attribute.Key("waybill.fanout.probability")
+	// FanoutSize is the number of recipients of the nearest fan-out above (on a
+	// broadcast's own span, of that broadcast); an int.
+	FanoutSize = attribute.Key("waybill.fanout.size")
+	// FanoutDepth is the number of fan-outs above the span; an int.
+	FanoutDepth = attribute.Key("waybill.fanout.depth")
+)
+
+// Attributes of broadcasts' spans, beside FanoutSize.
+const (
+	// FanoutSampled is how many recipients of a broadcast keep the trace; an int.
 	FanoutSampled = attribute.Key("waybill.fanout.sampled")
-	// FanoutBudget is how many spans the recipients of a relay may have; an integer.
+	// FanoutBudget is how many recipients may keep the trace behind the relays of a
+	// broadcast, all together; an int.
 	FanoutBudget = attribute.Key("waybill.fanout.budget")
-	// FanoutRefused is how many recipients did not take the message in; an integer.
+	// FanoutMethod is how those recipients were chosen: all, uniform or systematic; a
+	// string.
+	FanoutMethod = attribute.Key("waybill.fanout.method")
+	// FanoutShed is true where the last resort of a rate limit left no recipient sampled; a
+	// boolean. Estimates leave such a broadcast out.
+	FanoutShed = attribute.Key("waybill.fanout.shed")
+	// FanoutDelivered is how many mailboxes took the broadcast; an int.
+	FanoutDelivered = attribute.Key("waybill.fanout.delivered")
+	// FanoutRefused is how many mailboxes refused the broadcast; an int.
 	FanoutRefused = attribute.Key("waybill.fanout.refused")
 )
+
+// Attributes of spans that stand for a batch of messages.
+const (
+	// BatchSize is how many messages a batch has, untraced ones included; an int.
+	BatchSize = attribute.Key("waybill.batch.size")
+	// BatchUnlinked is how many messages with a sampled trace have no link from the
+	// batch's span, because it has as many as it may; an int, absent if all have one.
+	BatchUnlinked = attribute.Key("waybill.batch.unlinked")
+)
+
+// FanoutGroup is the name of the group that broadcasts; a string, on metrics.
+const FanoutGroup = attribute.Key("waybill.fanout.group")
+
+// MailboxReason is why a message was refused, or never handled; a string, on metrics.
+const MailboxReason = attribute.Key("waybill.mailbox.reason")

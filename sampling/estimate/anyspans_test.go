@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -21,11 +21,11 @@ import (
 // Whoever writes an attribute and whoever reads it know it by one name.
 func TestAttributesHaveTheNamesThatAreRead(t *testing.T) {
 	for key, want := range map[attribute.Key]string{
-		sampling.WeightKey: "waybill.fanout.weight", sampling.ProbabilityKey: "waybill.fanout.probability",
-		sampling.SizeKey: "waybill.fanout.size", sampling.ShedKey: "waybill.fanout.shed",
-		mailbox.FanoutSampledKey: "waybill.fanout.sampled", mailbox.FanoutBudgetKey: "waybill.fanout.budget",
-		mailbox.LateReasonKey: "waybill.late.reason", mailbox.LateProbabilityKey: "waybill.late.probability",
-		mailbox.LinkReasonKey: "waybill.link.reason",
+		keys.FanoutWeight: "waybill.fanout.weight", keys.FanoutProbability: "waybill.fanout.probability",
+		keys.FanoutSize: "waybill.fanout.size", keys.FanoutShed: "waybill.fanout.shed",
+		keys.FanoutSampled: "waybill.fanout.sampled", keys.FanoutBudget: "waybill.fanout.budget",
+		keys.LateReason: "waybill.late.reason", keys.LateProbability: "waybill.late.probability",
+		keys.LinkReason: "waybill.link.reason",
 	} {
 		assert.EqualValues(t, want, key)
 	}
@@ -39,7 +39,7 @@ func one(attrs ...attribute.KeyValue) *estimate.Spans {
 }
 
 func TestWhatSpansSayTheyStandFor(t *testing.T) {
-	weight, reason := sampling.WeightKey, mailbox.LateReasonKey
+	weight, reason := keys.FanoutWeight, keys.LateReason
 	for name, test := range map[string]struct {
 		attrs []attribute.KeyValue
 		want  float64
@@ -63,7 +63,7 @@ func TestWhatSpansSayTheyStandFor(t *testing.T) {
 		"no number":       {[]attribute.KeyValue{weight.Float64(math.NaN())}, 0, estimate.Tally{Invalid: 1}},
 		"refused":         {[]attribute.KeyValue{reason.String("refused_full"), weight.Float64(9)}, 0, estimate.Tally{}},
 		"dead":            {[]attribute.KeyValue{reason.String("dead_letter_expired"), weight.Float64(9)}, 0, estimate.Tally{}},
-		"broadcast, shed": {[]attribute.KeyValue{sampling.ShedKey.Bool(true), sampling.SizeKey.Int(9)}, 1, estimate.Tally{}},
+		"broadcast, shed": {[]attribute.KeyValue{keys.FanoutShed.Bool(true), keys.FanoutSize.Int(9)}, 1, estimate.Tally{}},
 	} {
 		d := one(test.attrs...).Named("work")
 		assert.Equal(t, test.want, d.Handled.Count().Value, name)
@@ -84,9 +84,9 @@ func TestShedIsSaidInMoreThanOneWay(t *testing.T) {
 	} {
 		f := &forge{random: fixed(35)}
 		cast := f.span("broadcast", f.root(t, ""), 0,
-			sampling.SizeKey.Int(7), mailbox.FanoutSampledKey.Int(0),
-			attribute.KeyValue{Key: sampling.ShedKey, Value: value})
-		f.span("session", cast, 1, sampling.WeightKey.Float64(1), mailbox.LateReasonKey.String("slow"))
+			keys.FanoutSize.Int(7), keys.FanoutSampled.Int(0),
+			attribute.KeyValue{Key: keys.FanoutShed, Value: value})
+		f.span("session", cast, 1, keys.FanoutWeight.Float64(1), keys.LateReason.String("slow"))
 		s := f.collect()
 		assert.Equal(t, want, s.Named("session").Shed.Value == 7, "%v", value)
 		assert.Equal(t, want, s.Named("session").Handled.Tally().Shed == 1, "%v", value)
@@ -150,20 +150,20 @@ func TestHostileSpans(t *testing.T) {
 	const many = 10_000
 	f := &forge{random: fixed(39)}
 	relays := []attribute.KeyValue{
-		sampling.SizeKey.Int(math.MaxInt32), mailbox.FanoutSampledKey.Int(math.MaxInt32), mailbox.FanoutBudgetKey.Int(1),
-		sampling.WeightKey.Float64(2),
+		keys.FanoutSize.Int(math.MaxInt32), keys.FanoutSampled.Int(math.MaxInt32), keys.FanoutBudget.Int(1),
+		keys.FanoutWeight.Float64(2),
 	}
 	at := f.root(t, "")
 	for range many { // Relays of relays.
-		at = f.span("relay", f.span("broadcast", at, 1, relays...), 1, sampling.WeightKey.Float64(4))
+		at = f.span("relay", f.span("broadcast", at, 1, relays...), 1, keys.FanoutWeight.Float64(4))
 	}
 	for range many {
-		at = f.span("session", f.span("broadcast", at, 1, append(relays[:2:2], sampling.WeightKey.Float64(4))...), 1,
-			sampling.WeightKey.Float64(8))
+		at = f.span("session", f.span("broadcast", at, 1, append(relays[:2:2], keys.FanoutWeight.Float64(4))...), 1,
+			keys.FanoutWeight.Float64(8))
 	}
 	cast := f.span("broadcast", f.root(t, ""), 1, relays[:2]...)
 	for i := range many { // Of as many sorts.
-		f.span("session", cast, 1, sampling.WeightKey.Float64(float64(2+i)))
+		f.span("session", cast, 1, keys.FanoutWeight.Float64(float64(2+i)))
 	}
 	s := f.collect()
 	for _, name := range []string{"relay", "session", "broadcast"} {
@@ -222,29 +222,29 @@ func (in *input) span() estimate.Span {
 	what := in.byte()
 	s.end = epoch.Add(time.Duration(in.byte()) * time.Millisecond)
 	if what&1 != 0 {
-		s.attrs = append(s.attrs, sampling.SizeKey.Int(int(in.byte()%20)))
+		s.attrs = append(s.attrs, keys.FanoutSize.Int(int(in.byte()%20)))
 	}
 	if what&2 != 0 {
-		s.attrs = append(s.attrs, mailbox.FanoutSampledKey.Int(int(in.byte()%20)))
+		s.attrs = append(s.attrs, keys.FanoutSampled.Int(int(in.byte()%20)))
 	}
 	if what&4 != 0 {
-		s.attrs = append(s.attrs, sampling.WeightKey.Float64(in.float()))
+		s.attrs = append(s.attrs, keys.FanoutWeight.Float64(in.float()))
 	}
 	if what&8 != 0 {
-		s.attrs = append(s.attrs, sampling.ProbabilityKey.Float64(in.float()/25))
+		s.attrs = append(s.attrs, keys.FanoutProbability.Float64(in.float()/25))
 	}
 	if what&16 != 0 {
-		s.attrs = append(s.attrs, mailbox.FanoutBudgetKey.Int(int(in.byte()%20)))
+		s.attrs = append(s.attrs, keys.FanoutBudget.Int(int(in.byte()%20)))
 	}
 	if what&32 != 0 {
 		reasons := []string{"slow", "refused_full", "dead_letter_expired", "late_reply"}
-		s.attrs = append(s.attrs, mailbox.LateReasonKey.String(reasons[in.byte()%4]),
-			mailbox.LateProbabilityKey.Float64(in.float()))
+		s.attrs = append(s.attrs, keys.LateReason.String(reasons[in.byte()%4]),
+			keys.LateProbability.Float64(in.float()))
 	}
 	if what&64 != 0 {
 		reason := []string{"fanout", "chain", "batch"}[in.byte()%3]
 		s.links = append(s.links, trace.Link{
-			SpanContext: id(), Attributes: []attribute.KeyValue{mailbox.LinkReasonKey.String(reason)},
+			SpanContext: id(), Attributes: []attribute.KeyValue{keys.LinkReason.String(reason)},
 		})
 	}
 	if what&128 != 0 {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -187,7 +188,7 @@ func forgotten(c sampling.GroupConfig, broadcasts []broadcast) play {
 		for _, b := range broadcasts {
 			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
 			for _, i := range plan.Sampled {
-				f.span("session", f.root(t, ""), b[i], sampling.WeightKey.Float64(plan.Recipient(0).Weight))
+				f.span("session", f.root(t, ""), b[i], keys.FanoutWeight.Float64(plan.Recipient(0).Weight))
 			}
 		}
 	}

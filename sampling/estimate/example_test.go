@@ -13,8 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
@@ -57,7 +56,7 @@ func ExampleSpans_Select() {
 	sessions := spans.Select(func(span estimate.Span) (float64, bool) {
 		latency := span.EndTime().Sub(span.StartTime()).Seconds()
 		for _, kv := range span.Attributes() {
-			if kv.Key == mailbox.QueueDurationKey {
+			if kv.Key == keys.QueueDuration {
 				latency += kv.Value.AsFloat64()
 			}
 		}
@@ -79,13 +78,13 @@ func recorded() []sdktrace.ReadOnlySpan {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 	ctx, root := provider.Tracer("example").Start(context.Background(), "root")
 	_, cast := provider.Tracer("example").Start(ctx, "broadcast sessions",
-		trace.WithAttributes(sampling.SizeKey.Int(1000), mailbox.FanoutSampledKey.Int(60)))
+		trace.WithAttributes(keys.FanoutSize.Int(1000), keys.FanoutSampled.Int(60)))
 	now := time.Now()
 	for range 60 {
 		_, span := provider.Tracer("example").Start(trace.ContextWithSpan(ctx, cast), "session MessageCreate",
-			trace.WithTimestamp(now), trace.WithAttributes(sampling.WeightKey.Float64(1000.0/60), sampling.ProbabilityKey.Float64(60.0/1000),
-				sampling.SizeKey.Int(1000), sampling.DepthKey.Int(1)),
-			trace.WithAttributes(mailbox.QueueDurationKey.Float64(1.5)))
+			trace.WithTimestamp(now), trace.WithAttributes(keys.FanoutWeight.Float64(1000.0/60), keys.FanoutProbability.Float64(60.0/1000),
+				keys.FanoutSize.Int(1000), keys.FanoutDepth.Int(1)),
+			trace.WithAttributes(keys.QueueDuration.Float64(1.5)))
 		span.End(trace.WithTimestamp(now.Add(500 * time.Millisecond)))
 	}
 	cast.End()

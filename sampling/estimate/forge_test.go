@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -85,7 +85,7 @@ func (f *forge) linked(name string, broadcast trace.SpanContext, fanout fanout.F
 	self := f.span(name, parent, seconds, fanout.Attributes(nil)...)
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 	made.links = []trace.Link{{
-		SpanContext: broadcast, Attributes: []attribute.KeyValue{mailbox.LinkReasonKey.String("fanout")},
+		SpanContext: broadcast, Attributes: []attribute.KeyValue{keys.LinkReason.String("fanout")},
 	}}
 	return self
 }
@@ -96,7 +96,7 @@ func (f *forge) goneOn(name string, span trace.SpanContext, fanout fanout.Fanout
 	f.span(name, parent, seconds, fanout.Attributes(nil)...)
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 	made.links = []trace.Link{{
-		SpanContext: span, Attributes: []attribute.KeyValue{mailbox.LinkReasonKey.String("chain")},
+		SpanContext: span, Attributes: []attribute.KeyValue{keys.LinkReason.String("chain")},
 	}}
 }
 
@@ -106,19 +106,19 @@ func (f *forge) broadcast(
 	name string, parent trace.SpanContext, above fanout.Fanout, plan sampling.Plan,
 ) trace.SpanContext {
 	attrs := []attribute.KeyValue{
-		sampling.SizeKey.Int(plan.Size), mailbox.FanoutSampledKey.Int(len(plan.Sampled)),
-		mailbox.FanoutMethodKey.String("uniform"),
+		keys.FanoutSize.Int(plan.Size), keys.FanoutSampled.Int(len(plan.Sampled)),
+		keys.FanoutMethod.String("uniform"),
 	}
 	return f.span(name, parent, 0, f.casting(attrs, above, plan.Shed)...)
 }
 
 func (*forge) casting(attrs []attribute.KeyValue, above fanout.Fanout, shed bool) []attribute.KeyValue {
 	if above.Depth > 0 {
-		attrs = append(attrs, sampling.WeightKey.Float64(above.Weight),
-			sampling.ProbabilityKey.Float64(above.Probability), sampling.DepthKey.Int(above.Depth))
+		attrs = append(attrs, keys.FanoutWeight.Float64(above.Weight),
+			keys.FanoutProbability.Float64(above.Probability), keys.FanoutDepth.Int(above.Depth))
 	}
 	if shed {
-		attrs = append(attrs, sampling.ShedKey.Bool(true))
+		attrs = append(attrs, keys.FanoutShed.Bool(true))
 	}
 	return attrs
 }
@@ -155,7 +155,7 @@ func (f *forge) castRelays(
 	plan := planner.Relays(said)
 	cast := f.broadcast("relay broadcast", parent, planner.Above, sampling.Plan{Size: plan.Size, Sampled: plan.Sampled, Shed: plan.Shed})
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
-	made.attrs = append(made.attrs, mailbox.FanoutBudgetKey.Int(plan.Spans))
+	made.attrs = append(made.attrs, keys.FanoutBudget.Int(plan.Spans))
 	for n, i := range plan.Sampled {
 		planner.Above = plan.Recipient(n)
 		next(i, f.recipient("relay", cast, planner.Above, 0.001), planner)

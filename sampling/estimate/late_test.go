@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -41,7 +41,7 @@ func uncounted(_ *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue
 	if chosen {
 		return fanout.Attributes(nil)
 	}
-	return []attribute.KeyValue{mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(0)}
+	return []attribute.KeyValue{keys.LateReason.String("slow"), keys.FanoutWeight.Float64(0)}
 }
 
 func stratum(_ *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
@@ -49,7 +49,7 @@ func stratum(_ *forge, chosen bool, fanout fanout.Fanout) []attribute.KeyValue {
 	if chosen {
 		attrs = fanout.Attributes(nil)
 	}
-	return append(attrs, mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(1))
+	return append(attrs, keys.LateReason.String("slow"), keys.FanoutWeight.Float64(1))
 }
 
 // thinned returns marks of a stratum of which every other one is kept, and of those
@@ -60,11 +60,11 @@ func thinned(probability bool) marks {
 			if !chosen {
 				return nil
 			}
-			return append(fanout.Attributes(nil), mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(0))
+			return append(fanout.Attributes(nil), keys.LateReason.String("slow"), keys.FanoutWeight.Float64(0))
 		}
-		attrs := append(stratum(f, chosen, fanout), sampling.WeightKey.Float64(2))
+		attrs := append(stratum(f, chosen, fanout), keys.FanoutWeight.Float64(2))
 		if probability {
-			attrs = append(attrs, mailbox.LateProbabilityKey.Float64(0.5))
+			attrs = append(attrs, keys.LateProbability.Float64(0.5))
 		}
 		return attrs
 	}
@@ -129,7 +129,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 			if chosen {
 				return fanout.Attributes(nil)
 			}
-			return []attribute.KeyValue{mailbox.LateReasonKey.String("slow"), sampling.WeightKey.Float64(1)}
+			return []attribute.KeyValue{keys.LateReason.String("slow"), keys.FanoutWeight.Float64(1)}
 		})
 		require.Error(t, got["total"].unbiased())
 		require.Error(t, got["above"].unbiased())

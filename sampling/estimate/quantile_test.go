@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -89,7 +90,7 @@ func TestQuantileDefinition(t *testing.T) {
 		e := s.Quantile(q)
 		assert.Equal(t, estimate.Estimate{Value: want, Low: want, High: want, Spans: 4}, e, "q = %v: all were traced", q)
 	}
-	f.span("session", f.root(t, ""), 50, sampling.WeightKey.Float64(6))
+	f.span("session", f.root(t, ""), 50, keys.FanoutWeight.Float64(6))
 	s = f.collect().Named("session").Handled
 	assert.Equal(t, 50.0, s.Quantile(0.5).Value)
 	assert.Equal(t, 40.0, s.Quantile(0.4).Value)

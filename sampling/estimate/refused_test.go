@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -22,11 +22,11 @@ func refusing(refused int, hide bool) play {
 		cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 		made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 		if !hide {
-			made.attrs = append(made.attrs, mailbox.FanoutRefusedKey.Int(refused))
+			made.attrs = append(made.attrs, keys.FanoutRefused.Int(refused))
 		}
 		for _, i := range plan.Sampled {
 			if i < refused {
-				f.recipient("session", cast, fanout, 1, mailbox.LateReasonKey.String("refused_full"))
+				f.recipient("session", cast, fanout, 1, keys.LateReason.String("refused_full"))
 			} else {
 				f.recipient("session", cast, fanout, 1)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -47,12 +47,12 @@ func shedding(broadcasts []broadcast, hide bool) play {
 				}
 				for j, v := range values {
 					slow := v >= slowFrom
-					late := mailbox.LateReasonKey.String("slow")
+					late := keys.LateReason.String("slow")
 					switch {
 					case slow && chosen[j]:
-						f.recipient("session", cast, fanout, v, late, sampling.WeightKey.Float64(planner.Above.Weight))
+						f.recipient("session", cast, fanout, v, late, keys.FanoutWeight.Float64(planner.Above.Weight))
 					case slow:
-						f.span("session", cast, v, late, sampling.WeightKey.Float64(planner.Above.Weight))
+						f.span("session", cast, v, late, keys.FanoutWeight.Float64(planner.Above.Weight))
 					case chosen[j]:
 						f.recipient("session", cast, fanout, v)
 					}

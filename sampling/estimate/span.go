@@ -16,7 +16,6 @@ import (
 	state "github.com/waybill-go/waybill/internal/fanout" // Here a fanout is something else.
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/threshold"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // Span is what is read of a span: accessors that ReadOnlySpan of the OpenTelemetry
@@ -38,17 +37,6 @@ type Span interface { //nolint:interfacebloat // The SDK has them one by one.
 	// EndTime returns when it ended.
 	EndTime() time.Time
 }
-
-// Attributes that packages mailbox and envelope write, beside those of package sampling.
-const (
-	shedKey            = sampling.ShedKey
-	sampledKey         = keys.FanoutSampled
-	budgetKey          = keys.FanoutBudget
-	refusedKey         = keys.FanoutRefused
-	lateReasonKey      = keys.LateReason
-	lateProbabilityKey = keys.LateProbability
-	linkReasonKey      = keys.LinkReason
-)
 
 // Link reasons that lead from a root to what is above it.
 const (
@@ -114,23 +102,23 @@ func read(span Span) record {
 	b := cast{sampled: -1, budget: -1}
 	for _, kv := range span.Attributes() { // Of two with one key, the later counts.
 		switch kv.Key {
-		case sampling.WeightKey:
+		case keys.FanoutWeight:
 			r.weight = weightOf(kv.Value)
-		case sampling.ProbabilityKey:
+		case keys.FanoutProbability:
 			r.probability = shareOf(kv.Value)
-		case sampling.SizeKey:
+		case keys.FanoutSize:
 			b.size = sizeOf(kv.Value, 0)
-		case sampledKey:
+		case keys.FanoutSampled:
 			b.sampled = sizeOf(kv.Value, -1)
-		case budgetKey:
+		case keys.FanoutBudget:
 			b.budget = sizeOf(kv.Value, -1)
-		case refusedKey:
+		case keys.FanoutRefused:
 			b.refused = sizeOf(kv.Value, 0)
-		case shedKey:
+		case keys.FanoutShed:
 			b.shed = isSet(kv.Value)
-		case lateReasonKey:
+		case keys.LateReason:
 			r.fate, r.slow = fateOf(kv.Value.AsString())
-		case lateProbabilityKey:
+		case keys.LateProbability:
 			if p := shareOf(kv.Value); p > 0 {
 				r.kept = p
 			}
@@ -181,7 +169,7 @@ func (r *record) readParent() {
 
 func reasonOf(attrs []attribute.KeyValue) (reason string) {
 	for _, kv := range attrs {
-		if kv.Key == linkReasonKey {
+		if kv.Key == keys.LinkReason {
 			reason = kv.Value.AsString()
 		}
 	}

@@ -69,7 +69,7 @@ type Deliveries struct {
 	// never handled.
 	Refused, Dead *Sample
 	// Shed is how many messages none of these knows of, because a cap took effect on their
-	// broadcast (sampling.ShedKey). What is compared with an estimate must leave them out
+	// broadcast (waybill.fanout.shed). What is compared with an estimate must leave them out
 	// too. They are those of broadcasts with the names of such as are right above selected
 	// spans, and of broadcasts of which nobody knows whom they go to. Where a broadcast to
 	// relays shed, they are the messages to the relays: nobody knows how many there would

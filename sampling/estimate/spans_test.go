@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -68,6 +68,6 @@ func TestLateSpansOfMailboxes(t *testing.T) {
 // onlySlow selects the handlings that are marked as slow ones.
 func onlySlow(spans *estimate.Spans) *estimate.Sample {
 	return spans.Select(func(s estimate.Span) (float64, bool) {
-		return 1, slices.Contains(s.Attributes(), mailbox.LateReasonKey.String("slow"))
+		return 1, slices.Contains(s.Attributes(), keys.LateReason.String("slow"))
 	}).Handled
 }

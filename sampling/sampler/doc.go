@@ -22,9 +22,9 @@
 //     sampler, or a ratio sampler below 99 %; AlwaysSample records what is started
 //     there, each span with its children as a trace of its own.
 //   - Below a sampled recipient of a fan-out, users' own spans get
-//     [sampling.WeightKey] and the attributes beside it, as those of mailboxes have
+//     waybill.fanout.weight and the attributes beside it, as those of mailboxes have
 //     them anyway. Without the wrapper those spans are there, and say nothing of what
-//     they stand for. One that is started with [sampling.WeightKey] is left as it is,
+//     they stand for. One that is started with waybill.fanout.weight is left as it is,
 //     and what else a span is started with goes before.
 //   - The tracestate of a trace goes on if the wrapped sampler returns an empty one,
 //     as samplers do that forget it. Without the wrapper the weight is lost there, and

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -49,8 +50,8 @@ func TestLateRootsOfUntracedMessages(t *testing.T) {
 		for _, s := range r.all("worker bool") {
 			assert.False(t, s.Parent.IsValid())
 			assert.False(t, envelope.IsSentinel(s.SpanContext))
-			assert.Equal(t, "error", attributes(t, s)[mailbox.LateReasonKey])
-			assert.Zero(t, attributes(t, s)[sampling.WeightKey])
+			assert.Equal(t, "error", attributes(t, s)[keys.LateReason])
+			assert.Zero(t, attributes(t, s)[keys.FanoutWeight])
 			traces[s.SpanContext.TraceID()] = true
 		}
 		assert.Len(t, traces, 3, "each has a trace of its own")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -23,7 +23,7 @@ func TestWeightIsRoundedForEachSpanAnew(t *testing.T) {
 		for _, kv := range w.ShouldSample(sdktrace.SamplingParameters{
 			ParentContext: ctx, TraceID: spanContext(0).TraceID(),
 		}).Attributes {
-			if kv.Key == sampling.RoundedWeightKey {
+			if kv.Key == keys.FanoutRoundedWeight {
 				seen[kv.Value.AsInt64()]++
 			}
 		}

@@ -10,8 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/sentinel"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 type wrapper struct {
@@ -66,5 +66,5 @@ func (w wrapper) Description() string { return "Waybill{" + w.next.Description()
 
 // weighted reports whether attrs say already what their span stands for.
 func weighted(attrs []attribute.KeyValue) bool {
-	return slices.ContainsFunc(attrs, func(a attribute.KeyValue) bool { return a.Key == sampling.WeightKey })
+	return slices.ContainsFunc(attrs, func(a attribute.KeyValue) bool { return a.Key == keys.FanoutWeight })
 }

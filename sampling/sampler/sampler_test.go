@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
@@ -67,7 +68,7 @@ func TestConcurrentUse(t *testing.T) {
 		spans := r.all(fmt.Sprint("weight ", w+1))
 		require.Len(t, spans, rounds)
 		for _, s := range spans {
-			assert.InDelta(t, w+1, attributes(t, s)[sampling.WeightKey], 0)
+			assert.InDelta(t, w+1, attributes(t, s)[keys.FanoutWeight], 0)
 		}
 	}
 }

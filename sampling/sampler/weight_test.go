@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/sampler"
@@ -66,8 +67,8 @@ func TestWeightOnUsersSpans(t *testing.T) {
 				shutdown(t, sys)
 
 				said := map[attribute.Key]any{
-					sampling.WeightKey: 10.0, sampling.RoundedWeightKey: int64(10), sampling.ProbabilityKey: 0.1,
-					sampling.SizeKey: int64(size), sampling.DepthKey: int64(1),
+					keys.FanoutWeight: 10.0, keys.FanoutRoundedWeight: int64(10), keys.FanoutProbability: 0.1,
+					keys.FanoutSize: int64(size), keys.FanoutDepth: int64(1),
 				}
 				nested := map[attribute.Key]any{}
 				own := map[attribute.Key]any{"mine": true}
@@ -89,7 +90,7 @@ func TestWeightOnUsersSpans(t *testing.T) {
 					assert.Equal(t, nested, attributes(t, s))
 				}
 				assert.Empty(t, r.one(t, "root").Attributes)
-				assert.NotContains(t, attributes(t, r.one(t, "broadcast sessions")), sampling.WeightKey)
+				assert.NotContains(t, attributes(t, r.one(t, "broadcast sessions")), keys.FanoutWeight)
 			})
 		})
 	}
@@ -151,24 +152,24 @@ func TestWeightBelowNestedBroadcasts(t *testing.T) {
 	sum := 0.0
 	for _, s := range r.all("own") {
 		a := attributes(t, s)
-		assert.EqualValues(t, sessions, a[sampling.SizeKey])
-		assert.EqualValues(t, 2, a[sampling.DepthKey])
-		sum += a[sampling.WeightKey].(float64)
+		assert.EqualValues(t, sessions, a[keys.FanoutSize])
+		assert.EqualValues(t, 2, a[keys.FanoutDepth])
+		sum += a[keys.FanoutWeight].(float64)
 	}
 	assert.InDelta(t, relays*sessions, sum, 1e-9, "what the spans stand for is what there was")
 	for _, s := range r.all("broadcast sessions") {
 		a := attributes(t, s)
-		assert.EqualValues(t, sessions, a[sampling.SizeKey], "its own")
-		assert.InDelta(t, relays/relaysTraced, a[sampling.WeightKey], 0)
-		assert.EqualValues(t, 1, a[sampling.DepthKey])
+		assert.EqualValues(t, sessions, a[keys.FanoutSize], "its own")
+		assert.InDelta(t, relays/relaysTraced, a[keys.FanoutWeight], 0)
+		assert.EqualValues(t, 1, a[keys.FanoutDepth])
 	}
 }
 
 var (
 	hundred = fanout.Fanout{Weight: 100, Probability: 0.01, Size: 1000, Depth: 1}
 	weights = map[attribute.Key]any{
-		sampling.WeightKey: 100.0, sampling.RoundedWeightKey: int64(100),
-		sampling.ProbabilityKey: 0.01, sampling.SizeKey: int64(1000), sampling.DepthKey: int64(1),
+		keys.FanoutWeight: 100.0, keys.FanoutRoundedWeight: int64(100),
+		keys.FanoutProbability: 0.01, keys.FanoutSize: int64(1000), keys.FanoutDepth: int64(1),
 	}
 )
 
@@ -179,12 +180,12 @@ func recipient(flags trace.TraceFlags) trace.SpanContext {
 func TestWhatASpanSaysItselfStays(t *testing.T) {
 	r := record(t, sampler.Wrap(sdktrace.AlwaysSample()))
 	ctx := below(recipient(trace.FlagsSampled))
-	r.span(ctx, "exemplar", trace.WithAttributes(attribute.Int("a", 1), sampling.WeightKey.Float64(0)))
-	assert.Equal(t, map[attribute.Key]any{"a": int64(1), sampling.WeightKey: 0.0}, attributes(t, r.one(t, "exemplar")),
+	r.span(ctx, "exemplar", trace.WithAttributes(attribute.Int("a", 1), keys.FanoutWeight.Float64(0)))
+	assert.Equal(t, map[attribute.Key]any{"a": int64(1), keys.FanoutWeight: 0.0}, attributes(t, r.one(t, "exemplar")),
 		"it stands for nobody, and has no probability")
-	r.span(ctx, "fan-out", trace.WithAttributes(sampling.SizeKey.Int(7)))
-	assert.EqualValues(t, 7, attributes(t, r.one(t, "fan-out"))[sampling.SizeKey])
-	assert.EqualValues(t, 100, attributes(t, r.one(t, "fan-out"))[sampling.WeightKey])
+	r.span(ctx, "fan-out", trace.WithAttributes(keys.FanoutSize.Int(7)))
+	assert.EqualValues(t, 7, attributes(t, r.one(t, "fan-out"))[keys.FanoutSize])
+	assert.EqualValues(t, 100, attributes(t, r.one(t, "fan-out"))[keys.FanoutWeight])
 }
 
 // talkative is a sampler that returns the same attributes, in one array with

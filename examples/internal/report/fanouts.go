@@ -7,9 +7,6 @@ import (
 	"fmt"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // Fanouts sums up what sampling did in some traces.
@@ -26,9 +23,9 @@ func (f *Fanouts) Add(span sdktrace.ReadOnlySpan) {
 	size, traced, found := int64(0), int64(0), false
 	for _, kv := range span.Attributes() {
 		switch kv.Key {
-		case mailbox.FanoutSampledKey:
+		case fanoutSampled:
 			traced, found = kv.Value.AsInt64(), true
-		case sampling.SizeKey:
+		case fanoutSize:
 			size = kv.Value.AsInt64()
 		}
 	}

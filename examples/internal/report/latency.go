@@ -11,8 +11,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
@@ -102,9 +100,9 @@ func (o *observed) Links() []trace.Link { return o.links }
 
 // aboutEstimates are the attributes that an estimate depends on.
 var aboutEstimates = []attribute.Key{
-	sampling.WeightKey, sampling.ProbabilityKey, sampling.SizeKey, sampling.ShedKey,
-	mailbox.FanoutSampledKey, mailbox.FanoutBudgetKey, mailbox.FanoutRefusedKey,
-	mailbox.LateReasonKey, mailbox.LateProbabilityKey,
+	fanoutWeight, fanoutProbability, fanoutSize, fanoutShed,
+	fanoutSampled, fanoutBudget, fanoutRefused,
+	lateReason, lateProbability,
 }
 
 // observe returns nil for a span that is neither a broadcast nor the handling of a message.
@@ -115,13 +113,13 @@ func observe(span sdktrace.ReadOnlySpan) *observed {
 	broadcast := false
 	for _, kv := range span.Attributes() {
 		switch kv.Key {
-		case mailbox.ProcessKindKey:
+		case processKind:
 			o.kind = kv.Value.AsString()
-		case mailbox.FanoutSampledKey:
+		case fanoutSampled:
 			broadcast = true
-		case mailbox.QueueDurationKey:
+		case queueDuration:
 			o.start = o.start.Add(-time.Duration(kv.Value.AsFloat64() * float64(time.Second)))
-		case mailbox.LateReasonKey:
+		case lateReason:
 			o.slow = kv.Value.AsString() == "slow"
 		}
 		if slices.Contains(aboutEstimates, kv.Key) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
@@ -124,7 +125,7 @@ func TestLatencyOfTracesThatWereNotKept(t *testing.T) {
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sums))
 		for range 8 {
 			_, span := provider.Tracer("test").Start(t.Context(), "session string",
-				trace.WithAttributes(mailbox.ProcessKindKey.String("session")))
+				trace.WithAttributes(attribute.Key("waybill.process.kind").String("session")))
 			span.End()
 		}
 		want := 8.0

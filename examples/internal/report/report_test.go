@@ -14,8 +14,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/waybill-go/waybill/examples/internal/report"
-	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // fanout is a trace of a broadcast with n chosen recipients out of 1,000.
@@ -77,11 +75,11 @@ func TestWaterfallOfATraceWithoutItsRoot(t *testing.T) {
 
 func TestFanouts(t *testing.T) {
 	spans := tracetest.SpanStubs{
-		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000), mailbox.FanoutSampledKey.Int64(10)}},
-		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000), mailbox.FanoutSampledKey.Int64(9)}},
+		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{attribute.Key("waybill.fanout.size").Int64(1000), attribute.Key("waybill.fanout.sampled").Int64(10)}},
+		{Name: "broadcast sessions", Attributes: []attribute.KeyValue{attribute.Key("waybill.fanout.size").Int64(1000), attribute.Key("waybill.fanout.sampled").Int64(9)}},
 	}
 	for range 19 {
-		spans = append(spans, tracetest.SpanStub{Name: "session MessageCreate", Attributes: []attribute.KeyValue{sampling.SizeKey.Int64(1000)}})
+		spans = append(spans, tracetest.SpanStub{Name: "session MessageCreate", Attributes: []attribute.KeyValue{attribute.Key("waybill.fanout.size").Int64(1000)}})
 	}
 	sums := report.NewSums("session", 1)
 	for _, span := range spans.Snapshots() {

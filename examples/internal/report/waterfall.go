@@ -12,9 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
-
-	"github.com/waybill-go/waybill/mailbox"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 const (
@@ -59,8 +56,8 @@ func (v view) write(w io.Writer, parent string, depth int) {
 	for _, alike := range v.groups(parent) {
 		for _, s := range alike[:min(len(alike), alikeShown)] {
 			fmt.Fprintf(w, "%s\t%s%s\t%s\t%s\t%s\t%s\n", s.Service, indent, s.Name,
-				v.bar(s), duration(s.DurationNS), seconds(s.Attributes[string(mailbox.QueueDurationKey)]),
-				count(s.Attributes[string(sampling.WeightKey)]))
+				v.bar(s), duration(s.DurationNS), seconds(s.Attributes[string(queueDuration)]),
+				count(s.Attributes[string(fanoutWeight)]))
 			v.write(w, s.SpanID, depth+1)
 		}
 		if hidden := len(alike) - alikeShown; hidden > 0 {
