@@ -26,15 +26,6 @@ var trusted = propagation.NewCompositeTextMapPropagator(propagate.TraceContext{}
 // newEdge returns the service that strangers reach. It answers with what the inner
 // service answers.
 func newEdge(inner string, client *http.Client, provider trace.TracerProvider, counters *propagate.Counters) http.Handler {
-	// The boundary links a new trace to the stranger's, and of the baggage it lets one
-	// key in. It counts what it does.
-	boundary := propagate.NewBoundary(propagate.Link,
-		propagation.NewCompositeTextMapPropagator(
-			propagate.TraceContext{Counters: counters},
-			propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024, Counters: counters},
-		),
-		propagate.WithBoundaryCounters(counters))
-
 	forward := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, inner, http.NoBody)
 		if err != nil {
@@ -51,9 +42,25 @@ func newEdge(inner string, client *http.Client, provider trace.TracerProvider, c
 		_, _ = io.Copy(w, io.LimitReader(response.Body, maxAnswer))
 	})
 	mux := http.NewServeMux()
-	mux.Handle("GET /hello", otelhttp.NewHandler(forward, "",
-		otelhttp.WithPropagators(boundary), otelhttp.WithTracerProvider(boundary.TracerProvider(provider))))
+	mux.Handle("GET /hello", protect(forward, provider, counters))
 	return mux
+}
+
+// protect returns handler behind a boundary. The boundary links a new trace to the
+// stranger's, lets one key of baggage in, and counts what it does.
+func protect(handler http.Handler, provider trace.TracerProvider, counters *propagate.Counters) http.Handler {
+	// propagation: boundary
+	boundary := propagate.NewBoundary(propagate.Link,
+		propagation.NewCompositeTextMapPropagator(
+			propagate.TraceContext{Counters: counters},
+			propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024, Counters: counters},
+		),
+		propagate.WithBoundaryCounters(counters))
+	handler = otelhttp.NewHandler(handler, "edge",
+		otelhttp.WithPropagators(boundary),
+		otelhttp.WithTracerProvider(boundary.TracerProvider(provider)))
+	// propagation: end
+	return handler
 }
 
 // newInner returns a service that only our own services reach. It continues their

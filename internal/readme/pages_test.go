@@ -1,0 +1,134 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package readme_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/propagate"
+	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/sampler"
+)
+
+// What the pages on processes, sampling and propagation show.
+
+type CartMsg any
+
+type Add struct{ Item string }
+
+// Cart is the state of a process.
+type Cart struct {
+	items []string
+	saved int
+}
+
+func (c *Cart) Handle(_ context.Context, m CartMsg) error {
+	c.items = append(c.items, m.(Add).Item)
+	return nil
+}
+
+func (c *Cart) Save(context.Context) error {
+	c.saved++
+	return nil
+}
+
+// Store has carts by the IDs of their users.
+type Store map[string]*Cart
+
+func (s Store) Load(_ context.Context, id string) (*Cart, error) { return s[id], nil }
+
+func supervised(ctx context.Context, sys *mailbox.System, userID string, store Store) error {
+	// processes: supervised
+	carts, err := mailbox.NewKind[CartMsg](sys, "cart",
+		mailbox.WithPanicPolicy(mailbox.Restart),
+		mailbox.WithPassivation(10*time.Minute))
+	if err != nil {
+		return err
+	}
+	load := func(ctx context.Context, self mailbox.Ref[CartMsg]) (mailbox.Instance[CartMsg], error) {
+		cart, err := store.Load(ctx, self.ID())
+		if err != nil {
+			return mailbox.Instance[CartMsg]{}, err
+		}
+		return mailbox.Instance[CartMsg]{Handle: cart.Handle, Save: cart.Save}, nil
+	}
+	cart, err := carts.GetOrSpawn(userID, load)
+	if err != nil {
+		return err
+	}
+	return cart.Send(ctx, Add{"a lamp"})
+	// processes: end
+}
+
+func TestStateIsLoadedAndSaved(t *testing.T) {
+	sys, store := mailbox.NewSystem(), Store{"ada": new(Cart)}
+	require.NoError(t, supervised(t.Context(), sys, "ada", store))
+	require.NoError(t, sys.Shutdown(t.Context()))
+	assert.Equal(t, &Cart{items: []string{"a lamp"}, saved: 1}, store["ada"])
+}
+
+func controlled(operators *http.ServeMux, use func(*mailbox.System)) error {
+	// sampling: control
+	control, err := sampling.NewControl(sampling.DefaultConfig())
+	if err != nil {
+		return err
+	}
+	sys := mailbox.NewSystem(mailbox.WithControl(control))
+	operators.Handle("/tracing", control) // GET shows the configuration as JSON, PUT changes it
+	// sampling: end
+	use(sys)
+	return nil
+}
+
+func TestControlIsServed(t *testing.T) {
+	operators := http.NewServeMux()
+	require.NoError(t, controlled(operators, func(sys *mailbox.System) { require.NoError(t, sys.Shutdown(t.Context())) }))
+	answer := httptest.NewRecorder()
+	operators.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/tracing", http.NoBody))
+	assert.Equal(t, http.StatusOK, answer.Code)
+}
+
+func wrapped(exporter trace.SpanExporter) *trace.TracerProvider {
+	// sampling: sampler
+	provider := trace.NewTracerProvider( // of go.opentelemetry.io/otel/sdk/trace
+		trace.WithSampler(sampler.Wrap(trace.ParentBased(trace.TraceIDRatioBased(0.01)))),
+		trace.WithBatcher(exporter),
+	)
+	// sampling: end
+	return provider
+}
+
+func TestWrappedSamplerDecides(t *testing.T) {
+	provider := wrapped(tracetest.NewInMemoryExporter())
+	assert.NotNil(t, provider.Tracer("test"))
+	require.NoError(t, provider.Shutdown(t.Context()))
+}
+
+func setPropagator() {
+	// propagation: global
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(
+		propagate.TraceContext{},
+		propagate.Baggage{},
+	))
+	// propagation: end
+}
+
+func TestPropagatorIsSet(t *testing.T) {
+	before := otel.GetTextMapPropagator()
+	defer otel.SetTextMapPropagator(before)
+	setPropagator()
+	assert.ElementsMatch(t, []string{"traceparent", "tracestate", "baggage"}, otel.GetTextMapPropagator().Fields())
+}
