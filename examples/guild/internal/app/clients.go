@@ -67,7 +67,7 @@ type end struct {
 // ended has a client come back whose session has ended.
 func (c *clients) ended(_ context.Context, e end) error {
 	switch {
-	case errors.Is(e.err, sessions.ErrBehind):
+	case errors.Is(e.err, chat.ErrBehind):
 		c.returning <- struct{}{}
 		c.running.Go(func() {
 			c.comeBack(e.of)
@@ -85,7 +85,7 @@ func (c *clients) comeBack(to *client) {
 		case err == nil, c.ctx.Err() != nil,
 			errors.Is(err, sessions.ErrClosed), errors.Is(err, mailbox.ErrStopped): // It is over.
 			return
-		case !errors.Is(err, sessions.ErrBehind):
+		case !errors.Is(err, chat.ErrBehind):
 			c.fail(fmt.Errorf("a client comes back: %w", err))
 			return
 		}

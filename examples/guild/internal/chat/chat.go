@@ -23,8 +23,14 @@ const (
 	TypeMessage = "message"
 )
 
-// ErrUnknownGuild means that there is no such guild.
-var ErrUnknownGuild = errors.New("unknown guild")
+var (
+	// ErrUnknownGuild means that there is no such guild.
+	ErrUnknownGuild = errors.New("unknown guild")
+	// ErrBehind is why a session ended whose client does not take its messages as fast
+	// as they come, or not at all. The client may come back and go on from where it
+	// was.
+	ErrBehind = errors.New("the client cannot keep up")
+)
 
 // Ready is a client's first event: it will get all messages after number Last,
 // each once and in order. Last is where the client asked to go on from; or less, if

@@ -107,7 +107,7 @@ func (s *Service) tellOfPanic(ctx context.Context) {
 // Connect starts a session in a guild, which hands every event to client, one after
 // the other: all messages after number since, or after now if that is [Live]. It
 // blocks while client catches up, until ctx ends. The error wraps
-// [chat.ErrUnknownGuild] if there is no such guild, [ErrBehind] if the client is too
+// [chat.ErrUnknownGuild] if there is no such guild, [chat.ErrBehind] if the client is too
 // slow even for that, and [ErrClosed] if the service shuts down.
 func (s *Service) Connect(
 	ctx context.Context, guild, since int64, client mailbox.Handler[chat.Event],

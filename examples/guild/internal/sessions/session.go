@@ -14,11 +14,6 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// ErrBehind is why a session ended whose client does not take its messages as fast
-// as they come, or not at all. The client may come back and go on from where it
-// was.
-var ErrBehind = errors.New("the client cannot keep up")
-
 // Live is for clients that want no messages from before they came.
 const Live = -1
 
@@ -93,7 +88,7 @@ func (c *session) catchUp(ctx context.Context, last int64) error {
 func (c *session) replay(ctx context.Context, messages []*chat.MessageCreate) error {
 	for _, m := range messages {
 		if m.Seq != c.last+1 { // Others have become too old meanwhile.
-			return fmt.Errorf("%w: message %d is no longer stored", ErrBehind, c.last+1)
+			return fmt.Errorf("%w: message %d is no longer stored", chat.ErrBehind, c.last+1)
 		}
 		if err := c.client(ctx, m); err != nil {
 			return err
@@ -120,7 +115,7 @@ func (c *session) handle(ctx context.Context, e chat.Event) error {
 		err = c.forward(ctx, e)
 	case *chat.Head:
 		if e.Seq > c.last {
-			err = fmt.Errorf("%w: its mailbox could not take message %d", ErrBehind, c.last+1)
+			err = fmt.Errorf("%w: its mailbox could not take message %d", chat.ErrBehind, c.last+1)
 		}
 	}
 	return c.service.ended(ctx, err)
@@ -134,7 +129,7 @@ func (c *session) forward(ctx context.Context, m *chat.MessageCreate) error {
 	case m.Seq <= c.last:
 		return nil
 	case m.Seq > c.last+1:
-		return fmt.Errorf("%w: its mailbox could not take message %d", ErrBehind, c.last+1)
+		return fmt.Errorf("%w: its mailbox could not take message %d", chat.ErrBehind, c.last+1)
 	}
 	begun := time.Now()
 	if err := c.client(ctx, m); err != nil {
@@ -150,7 +145,7 @@ func (c *session) forward(ctx context.Context, m *chat.MessageCreate) error {
 // ended counts a session that ends by err because of its client, and says so from
 // time to time. It returns err.
 func (s *Service) ended(ctx context.Context, err error) error {
-	if errors.Is(err, ErrBehind) {
+	if errors.Is(err, chat.ErrBehind) {
 		n := s.Tally.Behind()
 		s.notices.Do(func() {
 			s.log.WarnContext(ctx, "a session ended, its client may come back", slog.Any("error", err),

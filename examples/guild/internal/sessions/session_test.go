@@ -115,7 +115,7 @@ func TestASessionThatCannotKeepUpEnds(t *testing.T) {
 			case <-time.After(patience):
 				require.Fail(t, "the session lives on")
 			}
-			require.ErrorIs(t, session.Err(), sessions.ErrBehind)
+			require.ErrorIs(t, session.Err(), chat.ErrBehind)
 			all := int64(posted + 1 + test.more)
 			assert.EqualValues(t, posted, c.last, "nothing beyond the gap")
 			assert.Equal(t, sessions.Counts{Delivered: int64(posted) + all, Behind: 1}, settled(t, w, int64(posted)+all))
@@ -166,7 +166,7 @@ func TestAClientThatTheHistoryOutrunsIsBehind(t *testing.T) {
 		}
 		return c.take(ctx, e)
 	})
-	require.ErrorIs(t, err, sessions.ErrBehind)
+	require.ErrorIs(t, err, chat.ErrBehind)
 	require.NoError(t, c.wrong)
 	assert.EqualValues(t, 1, w.Tally.Counts().Behind)
 }

@@ -79,7 +79,7 @@ func (s *Service) farewell(ctx context.Context, err error) (websocket.StatusCode
 		return websocket.StatusGoingAway, ErrClosed.Error()
 	case errors.Is(err, chat.ErrUnknownGuild):
 		return websocket.StatusPolicyViolation, "there is no such guild"
-	case errors.Is(err, ErrBehind):
+	case errors.Is(err, chat.ErrBehind):
 		return websocket.StatusTryAgainLater, "you cannot keep up: go on with since=, the number of your last message"
 	}
 	s.notices.Do(func() { s.log.WarnContext(ctx, "a session ended", slog.Any("error", err)) })
@@ -95,7 +95,7 @@ func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
 		defer cancel()
 		err := conn.Write(writing, websocket.MessageText, chat.Encode(e))
 		if errors.Is(writing.Err(), context.DeadlineExceeded) { // Which has ended the connection.
-			return fmt.Errorf("%w: a message took more than %v", ErrBehind, s.writeTime)
+			return fmt.Errorf("%w: a message took more than %v", chat.ErrBehind, s.writeTime)
 		}
 		return err
 	}
