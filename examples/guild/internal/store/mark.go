@@ -34,8 +34,8 @@ func (s *Store) Mark(ctx context.Context, guild int64) (Mark, error) {
 }
 
 // Delivered takes note that a guild's posts up to number seq have been delivered.
-// That is written with the guild's next post, or by Close: after a crash the last
-// ones may seem to be undelivered, but never the other way round.
+// That is written with the guild's next post or its state, or by Close: after a crash
+// the last ones may seem to be undelivered, but never the other way round.
 func (s *Store) Delivered(guild, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -78,6 +78,12 @@ func (s *Store) open(ctx context.Context, file, synchronous string, guilds int) 
 			trace   TEXT NOT NULL, -- headers as JSON, or nothing
 			UNIQUE (guild, seq)
 		);
+		CREATE TABLE IF NOT EXISTS guild_states (
+			guild INTEGER PRIMARY KEY REFERENCES guilds (id),
+			joins INTEGER NOT NULL, -- sessions that have joined
+			peak  INTEGER NOT NULL, -- most sessions at a time
+			lost  INTEGER NOT NULL  -- sessions whose clients could not keep up
+		);
 		WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?)
 		INSERT INTO guilds (id) SELECT id FROM n WHERE true ON CONFLICT DO NOTHING;
 		COMMIT`, guilds)

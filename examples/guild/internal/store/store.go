@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store keeps the posts of all guilds, numbered one by one in each, in an
-// SQLite file, and how far they have been delivered.
+// Package store keeps the posts of all guilds, numbered one by one in each, how far
+// they have been delivered, and what guilds remember, in an SQLite file.
 package store
 
 import (

@@ -109,6 +109,40 @@ func TestAFileIsThereTheNextTime(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a guild remembers is there the next time, and so is how far it has come.
+func TestTheStateOfAGuildIsThereTheNextTime(t *testing.T) {
+	c := store.Config{File: filepath.Join(t.TempDir(), "posts.db"), Guilds: 2, Keep: 1000}
+	s := open(t, c)
+	state := func(guild int64) chat.GuildState {
+		state, err := s.State(t.Context(), guild)
+		require.NoError(t, err)
+		return state
+	}
+	assert.Zero(t, state(1))
+	for range 9 {
+		add(t, s, 1, "x")
+	}
+	want := chat.GuildState{Seq: 5, Joins: 7, Peak: 3, Lost: 1}
+	require.NoError(t, s.SaveState(t.Context(), 1, want))
+	assert.Equal(t, want, state(1))
+	assert.EqualValues(t, 5, mark(t, s, 1).Delivered)
+	s.Delivered(1, 6)
+	want.Seq = 6
+	assert.Equal(t, want, state(1), "it is what has been delivered that counts")
+	s.Delivered(1, 4)
+	require.NoError(t, s.SaveState(t.Context(), 1, chat.GuildState{Seq: 2, Joins: 8}))
+	assert.Equal(t, chat.GuildState{Seq: 6, Joins: 8}, state(1), "nothing comes again")
+	assert.Zero(t, state(2))
+	require.NoError(t, s.Close(t.Context()))
+
+	s = open(t, c)
+	assert.Equal(t, chat.GuildState{Seq: 6, Joins: 8}, state(1))
+	_, err := s.State(t.Context(), 3)
+	require.ErrorIs(t, err, chat.ErrUnknownGuild)
+	require.ErrorIs(t, s.SaveState(t.Context(), 3, want), chat.ErrUnknownGuild)
+	require.NoError(t, s.Close(t.Context()))
+}
+
 func TestATemporaryStoreLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := open(t, store.Config{Guilds: 1, Keep: 10})
