@@ -13,6 +13,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 )
 
 // Config is what a run is asked to do.
@@ -29,6 +32,8 @@ type Config struct {
 	// -sample is not.
 	SampleEnv bool
 	Once      bool
+	Idle      time.Duration // after which a guild goes to sleep
+	Faults    bool
 	DB        string // file of the posts; empty for a temporary one
 	Keep      int64  // posts of each guild
 	Report    string
@@ -59,6 +64,8 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.IntVar(&c.Slow, "slow", 5, "make `N` of the sessions slow, 20 ms for each message")
 	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
 	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
+	flags.DurationVar(&c.Idle, "idle", time.Minute, "put a guild to sleep that has had nothing to do for this `DURATION`")
+	flags.BoolVar(&c.Faults, "faults", false, "let a post with the content "+guilds.Fault+" make its guild's process panic, once")
 	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1; without it,\n"+
 		"OTEL_TRACES_SAMPLER decides if it is set")
 	flags.StringVar(&c.Addr, "addr", "", "serve the API and the page on `HOST:PORT`, port 0 for any free one\n"+
@@ -71,8 +78,8 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.StringVar(&c.DB, "db", "", "keep the posts in `FILE`, an SQLite database, and go on with those that it has\n"+
 		"(default a temporary one)")
 	flags.Int64Var(&c.Keep, "keep", 10_000, "keep the latest `N` posts of each guild")
-	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing and /exports, on `HOST:PORT`, port\n"+
-		"0 for any free one. It asks nobody who they are, so choose an\n"+
+	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing, /exports and /guilds, on `HOST:PORT`,\n"+
+		"port 0 for any free one. It asks nobody who they are, so choose an\n"+
 		"address that no stranger reaches")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
@@ -144,6 +151,8 @@ func (c Config) check(rest []string) error {
 		return fmt.Errorf("-guilds must be from 1 to %d", maxGuilds)
 	case c.Sessions < 0 || c.Sessions > maxSessions:
 		return fmt.Errorf("-sessions must be from 0 to %d", maxSessions)
+	case c.Idle <= 0:
+		return errors.New("-idle must be positive")
 	case c.Slow < 0:
 		return errors.New("-slow must not be negative")
 	case c.Posts < 0:

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 )
 
@@ -67,7 +68,8 @@ func (p *program) kill(t *testing.T) {
 	_ = p.cmd.Wait() // It was killed.
 }
 
-// posters post for as long as the program answers, and keep what it said.
+// posters post for as long as the program answers, and keep what it said. One post of
+// each start makes the guild panic.
 type posters struct {
 	mu     sync.Mutex
 	stored map[int64]string // contents of the posts that are stored, by number
@@ -83,6 +85,9 @@ func (p *posters) start(t *testing.T, n int, addr, about string) {
 			defer client.CloseIdleConnections()
 			for j := 0; ; j++ {
 				content := fmt.Sprintf("%s, poster %d, post %d", about, i, j)
+				if i == 0 && j == 3 {
+					content = guilds.Fault
+				}
 				body := strings.NewReader(fmt.Sprintf(`{"content":%q}`, content))
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/guilds/1/messages", body)
 				assert.NoError(t, err)
@@ -115,7 +120,8 @@ func (p *posters) known() (last int64) {
 	return p.last
 }
 
-// However often the program is killed, and in the middle of what, every client gets
+// However often the program is killed, and in the middle of what, with a guild that
+// sleeps whenever it can, and panics now and then, every client gets
 // every post that was stored, once and in order, and every post whose poster was
 // told so is stored.
 func TestNothingStoredIsLostByKilling(t *testing.T) {
@@ -126,7 +132,7 @@ func TestNothingStoredIsLostByKilling(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	file, db := build(t), filepath.Join(t.TempDir(), "posts.db")
-	args := []string{"-db", db, "-sessions", "200", "-slow", "0"}
+	args := []string{"-db", db, "-sessions", "200", "-slow", "0", "-idle", "1ms", "-faults"}
 	p := launch(ctx, t, file, args...)
 	clients := newFollowers(t, p.addr)
 	for range 4 {

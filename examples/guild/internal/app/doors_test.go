@@ -19,6 +19,7 @@ func TestOperatorsHaveAListenerOfTheirOwn(t *testing.T) {
 	e := start(t, "-sessions", "1", "-posts", "0")
 	assert.Equal(t, http.StatusNotFound, e.visit(http.MethodGet, "/tracing", e.api, ""))
 	assert.NotEqual(t, http.StatusOK, e.visit(http.MethodPut, "/tracing", e.api, ""))
+	assert.Equal(t, http.StatusNotFound, e.visit(http.MethodGet, "/guilds", e.api, ""))
 	assert.Regexp(t, `^127\.0\.0\.1:`, e.ops, "only this machine reaches it, if nothing else is asked for")
 	public := e.api
 	e.api = e.ops
@@ -26,7 +27,8 @@ func TestOperatorsHaveAListenerOfTheirOwn(t *testing.T) {
 	assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodGet, "/tracing", "evil.example", ""))
 	assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPut, "/tracing", e.ops, "http://evil.example"))
 	assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPut, "/tracing", e.ops, "http://"+public), "a page of strangers' content")
-	for _, path := range []string{"/", "/guilds/1/messages", "/ws", "/api/traces"} {
+	assert.Equal(t, http.StatusOK, e.visit(http.MethodGet, "/guilds", e.ops, ""))
+	for _, path := range []string{"/", "/guilds/1/messages", "/ws", "/api/traces", "/api/guilds/1"} {
 		assert.Equal(t, http.StatusNotFound, e.visit(http.MethodGet, path, e.ops, ""), path)
 	}
 	e.api = public

@@ -149,6 +149,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 		{[]string{"-posts", "-1"}, "-posts"},
 		{[]string{"-slow", "-1"}, "-slow"},
 		{[]string{"-keep", "0"}, "-keep"},
+		{[]string{"-idle", "0s"}, "-idle"},
 		{[]string{"-db", t.TempDir()}, "unable to open"},
 		{[]string{"-addr", "nowhere"}, "HOST:PORT"},
 		{[]string{"-ops", "nowhere"}, "HOST:PORT"},
@@ -169,6 +170,7 @@ func TestHelp(t *testing.T) {
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
 	for _, flag := range []string{
 		"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-ops", "-once", "-report", "-db", "-keep",
+		"-idle", "-faults",
 	} {
 		assert.Contains(t, out.String(), flag)
 	}

@@ -156,6 +156,8 @@ func (r *run) show() {
 	fmt.Fprintln(r.out, totals.Fanouts)
 	n := r.services.sessions.Stats()
 	r.showLatency(totals, n.Slow)
+	g := r.services.guilds.Stats()
+	fmt.Fprintf(r.out, "guilds:   %d of %d in use, %d passivated, %d restarts\n", g.Processes, r.c.Guilds, g.Passivated, g.Restarts)
 	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
 		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
 	fmt.Fprintln(r.out, r.load.summary())

@@ -83,21 +83,18 @@ func (s *services) build(
 	if err != nil {
 		return err
 	}
-	s.ops = edge.NewServer(edge.Protect(operators(control, tel), hostOf(c.Ops)...), log)
 	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
 	if err != nil {
 		return err
 	}
-	last := func(guild int64) (int64, error) {
-		mark, err := s.store.Mark(ctx, guild)
-		return mark.Delivered, err
-	}
 	token := guilds.NewToken()
 	if s.guilds, err = guilds.New(guilds.Config{
-		Guilds: c.Guilds, Last: last, Provider: provider, Propagator: propagator, Control: control, Token: token,
+		Guilds: c.Guilds, Store: s.store, Provider: provider, Propagator: propagator, Control: control, Token: token,
+		Idle: c.Idle, Faults: c.Faults, Logger: log,
 	}); err != nil {
 		return err
 	}
+	s.ops = edge.NewServer(edge.Protect(operators(control, tel, s.guilds), hostOf(c.Ops)...), log)
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
 		return err
 	}
@@ -113,7 +110,7 @@ func (s *services) build(
 	}
 	s.api, err = api.New(ctx, api.Config{
 		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Token: token, Provider: provider, Propagator: propagator,
-		Page:     web.Handler(web.Config{Guilds: c.Guilds, Recorder: tel.Recorder}),
+		Page:     web.Handler(web.Config{Guilds: c.Guilds, View: s.guilds.View, Recorder: tel.Recorder}),
 		Sessions: s.sessions,
 		Names:    c.names(),
 		Logger:   log,
@@ -122,15 +119,23 @@ func (s *services) build(
 }
 
 // operators serves what strangers must not reach: what is traced, which whoever gets
-// there can change for everybody, and what became of the spans.
-func operators(control http.Handler, tel *telemetry.Telemetry) http.Handler {
+// there can change for everybody, what became of the spans, and how the guilds do.
+func operators(control http.Handler, tel *telemetry.Telemetry, g *guilds.Service) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/tracing", control)
-	mux.HandleFunc("GET /exports", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(tel.Exports()) // An operator who has gone does not matter.
+	mux.HandleFunc("GET /exports", func(w http.ResponseWriter, _ *http.Request) { answer(w, tel.Exports()) })
+	mux.HandleFunc("GET /guilds", func(w http.ResponseWriter, _ *http.Request) {
+		n := g.Stats()
+		answer(w, map[string]any{
+			"processes": n.Processes, "passivated": n.Passivated, "restarts": n.Restarts, "save_failures": n.SaveFailures,
+		})
 	})
 	return mux
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // An operator who has gone does not matter.
 }
 
 // newControl makes what the tracing of all services follows: sessions that are

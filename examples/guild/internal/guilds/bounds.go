@@ -26,6 +26,12 @@ const (
 	graceTime      = 3 * time.Second  // for calls that have begun, when we end
 )
 
+// Bounds of how long a guild waits that has failed. The API waits longer for an answer.
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 5 * time.Second
+)
+
 // bounds makes the server keep to them. gRPC's own defaults are any number of calls,
 // four megabytes for each, and connections that nobody ends. The callers' traces are
 // continued, since they are our own: the boundary to strangers is the API's.

@@ -44,10 +44,9 @@ func serve(t *testing.T) (s *guilds.Service, addr string) {
 	t.Helper()
 	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
-	none := func(int64) (int64, error) { return 0, nil }
 	s, err = guilds.New(guilds.Config{
-		Guilds: 1, Last: none, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
-		Control: control, Token: token,
+		Guilds: 1, Store: newStates(), Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
+		Control: control, Token: token, Idle: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,7 +5,6 @@ package guilds
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -14,83 +13,110 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// message is what a guild process takes.
-type message interface {
-	handle(ctx context.Context, g *guild)
+// saveAfter is how long a change of a guild's state may not be saved.
+const saveAfter = 5 * time.Second
+
+// Store is where guilds keep their state.
+type Store interface {
+	// State returns the state that was saved last. Its Seq is that of the latest message
+	// that the store was told of by Delivered, if that is higher.
+	State(ctx context.Context, guild int64) (chat.GuildState, error)
+	// SaveState saves a guild's state.
+	SaveState(ctx context.Context, guild int64, state chat.GuildState) error
+	// Delivered takes note that a guild's messages up to number seq have been fanned
+	// out, until its state is saved. It does not block.
+	Delivered(guild, seq int64)
 }
 
-// guild is the state of one guild process. Only its handler touches it.
+// guild is what there is of a guild for as long as its process lives. Its sessions stay
+// in their group while the process sleeps, and while it restarts after a failure.
+// Only its process touches it.
 type guild struct {
 	id       int64
-	seq      int64 // number of the latest message
 	sessions *mailbox.Group[chat.Event]
-	reminder *mailbox.Timer // runs while some session may not know that it missed a message
+	store    Store
+	tracer   trace.Tracer
+	faults   bool
+	failedOn int64 // number of the message that made it fail on purpose
+	unsure   bool  // some session may have missed a message and not know
 }
 
-// remindEvery is how long a session may not know that.
-const remindEvery = time.Second
+// instance is the state of a guild that is awake.
+type instance struct {
+	*guild
 
-func (g *guild) handleMessage(ctx context.Context, m message) error {
-	m.handle(ctx, g)
+	self     mailbox.Ref[message]
+	state    chat.GuildState
+	saved    chat.GuildState // as it is in the store
+	reminder *mailbox.Timer  // runs while the guild is unsure
+	saving   *mailbox.Timer  // runs while there is something to save
+}
+
+// message is what a guild process takes.
+type message interface {
+	handle(ctx context.Context, g *instance) error
+}
+
+// load is a mailbox.Factory: it makes an instance from the state that was saved last,
+// for a guild that begins, wakes up or has failed.
+func (g *guild) load(ctx context.Context, self mailbox.Ref[message]) (mailbox.Instance[message], error) {
+	loading, span := g.tracer.Start(ctx, "SELECT guild state") // Silent unless a traced message wakes the guild.
+	state, err := g.store.State(loading, g.id)
+	span.End()
+	if err != nil {
+		return mailbox.Instance[message]{}, err
+	}
+	i := &instance{guild: g, self: self, state: state, saved: state}
+	i.countSessions()
+	i.state.Joins = max(i.state.Joins, int64(g.sessions.Len())) // Some have joined since it was saved.
+	if g.unsure {
+		i.startReminder(ctx)
+	}
+	return mailbox.Instance[message]{Handle: i.handle, Save: i.save}, nil
+}
+
+func (g *instance) handle(ctx context.Context, m message) error { return m.handle(ctx, g) }
+
+// save saves the state, if it has changed.
+func (g *instance) save(ctx context.Context) error {
+	if g.state == g.saved {
+		return nil
+	}
+	if err := g.store.SaveState(ctx, g.id, g.state); err != nil {
+		return err
+	}
+	g.saved = g.state
 	return nil
 }
 
-// Publish fans a message out to the guild's sessions, once: to nobody if it comes
-// again. It fails with [ErrGap] if the one before has not come.
-type Publish struct {
-	Message *chat.MessageCreate
-	Reply   mailbox.Reply[mailbox.Delivery]
-}
-
-func (m Publish) handle(ctx context.Context, g *guild) {
-	event := m.Message
-	switch {
-	case event.Seq <= g.seq:
-		m.Reply.Answer(mailbox.Delivery{})
-		return
-	case event.Seq > g.seq+1:
-		m.Reply.Fail(fmt.Errorf("message %d of guild %d after %d: %w", event.Seq, g.id, g.seq, ErrGap))
-		return
-	}
-	g.seq = event.Seq
-	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
-		event.TraceID = sc.TraceID().String()
-	}
-	d := g.sessions.Broadcast(ctx, event)
-	if d.Full > 0 && g.reminder == nil {
-		// A session sees by the next message that it missed one; but there may be
-		// no next one for a while. That is no part of this message's trace.
-		self, _ := mailbox.Self[message](ctx)
-		g.reminder = self.SendEvery(context.Background(), remindEvery, remind{})
-	}
-	m.Reply.Answer(d)
-}
-
-// remind tells all sessions of the latest message, until all have been told.
-type remind struct{}
-
-func (remind) handle(ctx context.Context, g *guild) {
-	if d := g.sessions.Broadcast(ctx, &chat.Head{Seq: g.seq}); d.Full == 0 && g.reminder != nil {
-		g.reminder.Stop()
-		g.reminder = nil
+// saveSoon has the state saved after a while, with all that changes until then. A
+// guild that has such a timer does not go to sleep.
+func (g *instance) saveSoon(ctx context.Context) {
+	if g.saving == nil {
+		g.saving = g.self.SendAfter(ctx, saveAfter, saveState{})
 	}
 }
 
-// Subscribe adds a session, which first of all gets a [chat.Joined].
-type Subscribe struct {
-	Session chat.Session
-	Reply   mailbox.Reply[struct{}]
-}
+// saveState is what that timer sends.
+type saveState struct{}
 
-func (m Subscribe) handle(ctx context.Context, g *guild) {
-	// One sender's messages come in order: this goes before every broadcast.
-	err := m.Session.Send(ctx, &chat.Joined{Last: g.seq})
-	if err == nil {
-		err = g.sessions.Join(m.Session)
-	}
+func (saveState) handle(ctx context.Context, g *instance) error {
+	g.saving = nil
+	err := g.save(ctx)
 	if err != nil {
-		m.Reply.Fail(err)
-		return
+		g.saveSoon(ctx)
 	}
-	m.Reply.Answer(struct{}{})
+	return err
+}
+
+// sleep has the guild go to sleep as soon as it has nothing to do, which saves its
+// state.
+func (g *instance) sleep() {
+	for _, t := range []*mailbox.Timer{g.saving, g.reminder} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	g.saving, g.reminder = nil, nil
+	g.self.Passivate()
 }

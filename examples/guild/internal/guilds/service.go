@@ -9,8 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"net"
 	"strconv"
+	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/otel/propagation"
@@ -33,46 +36,67 @@ var ErrGap = errors.New("the message before has not come")
 type Service struct {
 	guildpb.UnimplementedGuildsServer
 
+	config Config
 	sys    *mailbox.System
-	guilds map[int64]mailbox.Ref[message]
+	kind   *mailbox.Kind[message]
+	tracer trace.Tracer
 	server *grpc.Server
 }
 
-// Config is what [New] needs to know. All fields are needed.
+// Config is what [New] needs to know. All fields are needed, but for Faults.
 type Config struct {
-	Guilds int // how many there are, numbered from 1
-	// Last gives the number of a guild's latest message that was published before.
-	Last       func(guild int64) (int64, error)
+	Guilds     int   // how many there are, numbered from 1
+	Store      Store // where their state is
 	Provider   trace.TracerProvider
 	Propagator propagation.TextMapPropagator
 	Control    *sampling.Control // that the tracing follows
 	Token      Token             // that callers by gRPC show
+	Idle       time.Duration     // after which a guild goes to sleep
+	Faults     bool              // whether a message with the content [Fault] makes its guild fail
+	Logger     *slog.Logger      // gets what goes wrong in guilds
 }
 
 // New makes the service.
 func New(c Config) (*Service, error) {
 	s := &Service{
-		sys:    mailbox.NewSystem(mailbox.WithTracerProvider(c.Provider), mailbox.WithControl(c.Control)),
-		guilds: make(map[int64]mailbox.Ref[message], c.Guilds),
+		config: c,
+		sys: mailbox.NewSystem(mailbox.WithTracerProvider(c.Provider), mailbox.WithControl(c.Control),
+			mailbox.WithLogger(c.Logger)),
+		tracer: c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/guilds"),
 		server: grpc.NewServer(append(bounds(), grpc.UnaryInterceptor(c.Token.ask),
 			grpc.StatsHandler(otelgrpc.NewServerHandler(
 				otelgrpc.WithTracerProvider(c.Provider), otelgrpc.WithPropagators(c.Propagator))))...),
 	}
-	kind, err := mailbox.NewKind[message](s.sys, "guild", mailbox.WithPanicPolicy(mailbox.Continue))
+	// A guild that fails is never given up, for its posts are to be delivered: whoever
+	// gets it anew would begin without a back-off.
+	var err error
+	s.kind, err = mailbox.NewKind[message](s.sys, "guild",
+		mailbox.WithPassivation(c.Idle),
+		mailbox.WithPanicPolicy(mailbox.Restart),
+		mailbox.WithRestartPolicy(mailbox.RestartPolicy{
+			MaxFailures: math.Inf(1), MinBackoff: minBackoff, MaxBackoff: maxBackoff,
+		}))
 	if err != nil {
 		return nil, err
 	}
-	for id := range int64(c.Guilds) {
-		g := &guild{id: id + 1, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions")}
-		if g.seq, err = c.Last(g.id); err != nil {
-			return nil, err
-		}
-		if s.guilds[g.id], err = kind.Spawn(strconv.FormatInt(g.id, 10), g.handleMessage); err != nil {
-			return nil, err
-		}
-	}
 	guildpb.RegisterGuildsServer(s.server, s)
 	return s, nil
+}
+
+// guild returns the process of a guild. The first who asks for it starts it.
+func (s *Service) guild(id int64) (mailbox.Ref[message], error) {
+	if id < 1 || id > int64(s.config.Guilds) {
+		return mailbox.Ref[message]{}, fmt.Errorf("guild %d: %w", id, chat.ErrUnknownGuild)
+	}
+	name := strconv.FormatInt(id, 10)
+	if process, ok := s.kind.Lookup(name); ok {
+		return process, nil
+	}
+	g := &guild{
+		id: id, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions"),
+		store: s.config.Store, tracer: s.tracer, faults: s.config.Faults,
+	}
+	return s.kind.GetOrSpawn(name, g.load)
 }
 
 // Serve answers gRPC on listener until Shutdown.
@@ -82,9 +106,9 @@ func (s *Service) Serve(listener net.Listener) error {
 
 // Publish implements the gRPC method.
 func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*guildpb.PublishResponse, error) {
-	g, ok := s.guilds[in.GetGuildId()]
-	if !ok {
-		return nil, status.Errorf(codes.NotFound, "guild %d: %v", in.GetGuildId(), chat.ErrUnknownGuild)
+	g, err := s.guild(in.GetGuildId())
+	if err != nil {
+		return nil, statusOf(err)
 	}
 	if err := chat.Validate(in.GetAuthor(), in.GetContent()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -99,33 +123,58 @@ func (s *Service) Publish(ctx context.Context, in *guildpb.PublishRequest) (*gui
 	d, err := mailbox.Call(ctx, g, func(r mailbox.Reply[mailbox.Delivery]) message {
 		return Publish{Message: event, Reply: r}
 	})
-	if errors.Is(err, ErrGap) {
-		return nil, status.Error(codes.FailedPrecondition, err.Error())
-	} else if err != nil {
-		return nil, status.FromContextError(err).Err()
+	if err != nil {
+		return nil, statusOf(err)
 	}
 	return &guildpb.PublishResponse{
 		Recipients: int64(d.Size), Delivered: int64(d.Delivered), Traced: int64(d.Sampled),
 	}, nil
 }
 
+// statusOf returns the gRPC status of a failure.
+func statusOf(err error) error {
+	panicked := (*mailbox.PanicError)(nil)
+	switch {
+	case errors.Is(err, chat.ErrUnknownGuild):
+		return status.Error(codes.NotFound, err.Error())
+	case errors.Is(err, ErrGap):
+		return status.Error(codes.FailedPrecondition, err.Error())
+	case errors.Is(err, mailbox.ErrStopped):
+		return status.Error(codes.Unavailable, err.Error())
+	case errors.As(err, &panicked):
+		return status.Error(codes.Internal, err.Error())
+	}
+	return status.FromContextError(err).Err()
+}
+
 // Subscribe adds a session to a guild until the session ends. The error wraps
 // [chat.ErrUnknownGuild] if there is no such guild.
 func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Session) error {
-	g, ok := s.guilds[guild]
-	if !ok {
-		return fmt.Errorf("guild %d: %w", guild, chat.ErrUnknownGuild)
+	g, err := s.guild(guild)
+	if err != nil {
+		return err
 	}
-	_, err := mailbox.Call(ctx, g, func(r mailbox.Reply[struct{}]) message {
+	_, err = mailbox.Call(ctx, g, func(r mailbox.Reply[struct{}]) message {
 		return Subscribe{Session: session, Reply: r}
 	})
 	return err
 }
 
+// View returns what there is to see of a guild, which wakes it up. The error wraps
+// [chat.ErrUnknownGuild] if there is no such guild.
+func (s *Service) View(ctx context.Context, guild int64) (View, error) {
+	g, err := s.guild(guild)
+	if err != nil {
+		return View{}, err
+	}
+	return mailbox.Call(ctx, g, func(r mailbox.Reply[View]) message { return getView{r} })
+}
+
 // Stats counts the messages to guild processes.
 func (s *Service) Stats() mailbox.Stats { return s.sys.Stats() }
 
-// Shutdown finishes the calls that end in time, then stops the guilds.
+// Shutdown finishes the calls that end in time, then stops the guilds, which saves
+// their state.
 func (s *Service) Shutdown(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() {

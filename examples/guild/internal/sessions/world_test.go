@@ -49,9 +49,9 @@ func newWorld(t *testing.T, keep int64) *world {
 	require.NoError(t, err)
 	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
-	none := func(int64) (int64, error) { return 0, nil }
 	w.guilds, err = guilds.New(guilds.Config{
-		Guilds: 1, Last: none, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(), Control: control,
+		Guilds: 1, Store: w.store, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(), Control: control,
+		Idle: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	w.Service, err = sessions.New(w.guilds, w.store, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))

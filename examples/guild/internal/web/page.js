@@ -46,8 +46,18 @@ function append(item) {
   item.scrollIntoView({ block: "end" });
 }
 
+// view says how many are in the guild, and what it remembers.
+async function view() {
+  const guild = $("guild").value;
+  const v = await json(`/api/guilds/${guild}`);
+  if (guild !== $("guild").value) return; // Another guild was entered.
+  $("view").textContent = `${v.here.toLocaleString()} here, at most ${v.peak.toLocaleString()} at a time`
+    + (v.lost ? `, ${v.lost.toLocaleString()} could not keep up` : "");
+}
+
 async function enter(guild) {
   if (socket) socket.close();
+  $("view").textContent = "";
   $("messages").replaceChildren();
   const feed = new Feed({ show, say: (text) => append(make("li", "hint", text)), anew: () => enter(guild) });
   const mine = socket = { close() {} }; // Until there is one.
@@ -59,7 +69,7 @@ async function enter(guild) {
 
 function connect(guild, feed) {
   const mine = socket = new WebSocket(`${config.ws}?guild=${guild}${feed.query}`);
-  mine.onopen = () => state("connected");
+  mine.onopen = () => { state("connected"); view().catch(() => {}); };
   mine.onmessage = (e) => {
     if (socket === mine && !feed.take(JSON.parse(e.data))) mine.close();
   };
@@ -189,6 +199,6 @@ async function begin() {
   await list();
   const first = document.querySelector("#traces tr");
   if (first) first.click();
-  setInterval(() => list().catch(() => {}), 3000);
+  setInterval(() => { list().catch(() => {}); view().catch(() => {}); }, 3000);
 }
 begin();

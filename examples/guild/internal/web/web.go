@@ -5,13 +5,19 @@
 package web
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
 )
@@ -22,9 +28,13 @@ var files embed.FS
 // listed is how many traces the page lists.
 const listed = 30
 
+// viewTime is how long a guild may take to say what there is to see.
+const viewTime = 2 * time.Second
+
 // Config is what the page needs to know.
 type Config struct {
 	Guilds   int
+	View     func(ctx context.Context, guild int64) (guilds.View, error)
 	Recorder *record.Recorder
 }
 
@@ -33,6 +43,7 @@ func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /api/config", c.config)
+	mux.HandleFunc("GET /api/guilds/{guild}", c.guild)
 	mux.HandleFunc("GET /api/traces", c.traces)
 	mux.HandleFunc("GET /api/traces/{id}", c.trace)
 	return mux
@@ -41,6 +52,27 @@ func Handler(c Config) http.Handler {
 // config tells the page what it cannot know.
 func (c Config) config(w http.ResponseWriter, _ *http.Request) {
 	answer(w, map[string]any{"guilds": c.Guilds})
+}
+
+// guild tells what there is to see of a guild.
+func (c Config) guild(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(r.PathValue("guild"), 10, 64)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), viewTime)
+	defer cancel()
+	switch v, err := c.View(ctx, id); {
+	case errors.Is(err, chat.ErrUnknownGuild):
+		http.NotFound(w, r)
+	case err != nil:
+		http.Error(w, "the guild does not answer", http.StatusServiceUnavailable)
+	default:
+		answer(w, map[string]int64{
+			"guild": id, "here": v.Here, "peak": v.Peak, "joins": v.Joins, "lost": v.Lost, "last": v.Seq,
+		})
+	}
 }
 
 // line is a trace in the list.

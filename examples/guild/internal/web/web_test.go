@@ -4,7 +4,10 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,6 +18,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/web"
 	"github.com/waybill-go/waybill/examples/internal/record"
 )
@@ -34,6 +39,32 @@ type line struct {
 	Start      int64  `json:"start_unix_nano"`
 	DurationNS int64  `json:"duration_ns"`
 	Spans      int    `json:"spans"`
+}
+
+// The page gets what there is to see of a guild, and no more of a failure than that
+// there was one.
+func TestTheViewOfAGuild(t *testing.T) {
+	get := func(path string, view guilds.View, err error) (status int, body string) {
+		c := web.Config{View: func(_ context.Context, guild int64) (guilds.View, error) {
+			assert.EqualValues(t, 7, guild)
+			return view, err
+		}}
+		w := httptest.NewRecorder()
+		web.Handler(c).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	status, body := get("/api/guilds/7", guilds.View{
+		Here: 1, GuildState: chat.GuildState{Seq: 2, Joins: 3, Peak: 4, Lost: 5},
+	}, nil)
+	assert.Equal(t, http.StatusOK, status)
+	assert.JSONEq(t, `{"guild":7,"here":1,"last":2,"joins":3,"peak":4,"lost":5}`, body)
+	status, _ = get("/api/guilds/7", guilds.View{}, fmt.Errorf("guild 7: %w", chat.ErrUnknownGuild))
+	assert.Equal(t, http.StatusNotFound, status)
+	status, body = get("/api/guilds/7", guilds.View{}, errors.New("secret"))
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.NotContains(t, body, "secret")
+	status, _ = get("/api/guilds/seven", guilds.View{}, nil)
+	assert.Equal(t, http.StatusNotFound, status)
 }
 
 // The list says of each trace what its spans say together, the newest first.
