@@ -126,7 +126,10 @@ func ourFanout(recipients int, tr tracing) (*contender, error) { return ourFanou
 func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*contender, error) {
 	l, otel := newLatch(recipients), newTelemetry(tr)
 	sys := mailbox.NewSystem(append(opts, mailbox.WithTracerProvider(otel.provider))...)
-	group := mailbox.NewGroup[*event](sys, "recipients")
+	group, err := mailbox.NewGroup[*event](sys, "recipients")
+	if err != nil {
+		return nil, err
+	}
 	kind, err := mailbox.NewKind[*event](sys, "recipient", mailbox.WithCapacity(recipientCapacity))
 	if err != nil {
 		return nil, err

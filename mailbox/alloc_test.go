@@ -99,7 +99,7 @@ func TestBroadcastAllocatesNothingForTheSkipped(t *testing.T) {
 			rec := record(t)
 			measure := func(members int) float64 {
 				sys := rec.system()
-				group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{MaxSpans: 1}))
+				group := newGroup[job](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{MaxSpans: 1}))
 				releases := make([]func(), members)
 				for i := range members {
 					// Always full, and the message dropped is one that was skipped, mostly.

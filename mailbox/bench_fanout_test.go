@@ -24,7 +24,7 @@ func BenchmarkFanout(b *testing.B) {
 				sys := s.system()
 				var all sync.WaitGroup
 				handled := make([]int, n)
-				group := mailbox.NewGroup[int](sys, "workers")
+				group := newGroup[int](b, sys, "workers")
 				kind, err := mailbox.NewKind[int](sys, "worker")
 				require.NoError(b, err)
 				for i := range n {

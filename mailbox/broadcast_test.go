@@ -21,7 +21,7 @@ import (
 func TestBroadcastNeverWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		full, releaseFull := fill(t, sys, 1)
 		dropping, releaseDropping := fill(t, sys, 2, mailbox.WithOverflow(mailbox.DropOldest))
 		stopping, releaseStopping := fill(t, sys, 3)
@@ -56,7 +56,7 @@ func TestBroadcastNeverWaits(t *testing.T) {
 func TestBroadcastFromAHandlerNeverWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		full, release := fill(t, sys, 1)
 		own := spawn(t, sys, "worker", do, mailbox.WithCapacity(1))
 		require.NoError(t, group.Join(full))
@@ -80,7 +80,7 @@ func TestBroadcastWakesInBatches(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // The system has one worker.
 		const batch, members = 32, 10*32 + 1
 		sys := newSystem(t)
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		for range members {
 			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 		}
@@ -98,7 +98,7 @@ func TestBroadcastWakesInBatches(t *testing.T) {
 func TestBroadcastToNobody(t *testing.T) {
 	rec := record(t)
 	ctx, root := rec.start()
-	assert.Zero(t, mailbox.NewGroup[job](rec.system(), "workers").Broadcast(ctx, nothing))
+	assert.Zero(t, newGroup[job](t, rec.system(), "workers").Broadcast(ctx, nothing))
 	root.End()
 	assert.Equal(t, []string{"root"}, rec.names())
 }
@@ -114,7 +114,7 @@ func TestBroadcastWhileMembersComeAndGo(t *testing.T) {
 	const broadcasters, churners, each, steps = 3, 3, 150, 300
 	rec := record(t)
 	sys := rec.system()
-	group := mailbox.NewGroup[shout](sys, "crowd")
+	group := newGroup[shout](t, sys, "crowd")
 	// Each process finds out whether it gets anything twice.
 	newMember := func() mailbox.Ref[shout] {
 		seen := make(map[*atomic.Int32]bool)

@@ -4,6 +4,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"time"
@@ -20,7 +21,9 @@ type chainLimit struct {
 	age  time.Duration
 }
 
-var defaultChainLimit = chainLimit{hops: 256, age: 30 * time.Minute}
+func (l chainLimit) withDefaults() chainLimit {
+	return chainLimit{cmp.Or(l.hops, 256), cmp.Or(l.age, 30*time.Minute)}
+}
 
 func (l chainLimit) exceeded(h *header.Header) bool {
 	return l.hops > 0 && h.Hops() > l.hops || l.age > 0 && h.Age() > l.age

@@ -75,9 +75,10 @@ func TestChainsOfManyHopsAreCut(t *testing.T) {
 		want []int
 	}{
 		// The root of the first trace is outside, those of the others are handlings.
-		{"cut", []mailbox.SystemOption{mailbox.WithChainLimit(4, 0)}, []int{4, 5, 1}},
-		{"the control: no limit", []mailbox.SystemOption{mailbox.WithChainLimit(0, 0)}, []int{10}},
+		{"cut", []mailbox.SystemOption{mailbox.WithChainLimit(4, -1)}, []int{4, 5, 1}},
+		{"the control: no limit", []mailbox.SystemOption{mailbox.WithChainLimit(-1, -1)}, []int{10}},
 		{"the default is generous", nil, []int{10}},
+		{"zero is the default", []mailbox.SystemOption{mailbox.WithChainLimit(0, 0)}, []int{10}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -98,7 +99,7 @@ func TestChainsOfManyHopsAreCut(t *testing.T) {
 func TestOldChainsAreCut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys := rec.system(mailbox.WithChainLimit(0, 10*time.Minute))
+		sys := rec.system(mailbox.WithChainLimit(-1, 10*time.Minute))
 		ref := spawn(t, sys, "worker", do)
 		ctx, root := rec.start()
 		root.End()

@@ -19,8 +19,8 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		opt  mailbox.KindOption
 		says string
 	}{
-		{"no capacity", mailbox.WithCapacity(0), "capacity 0"},
 		{"negative capacity", mailbox.WithCapacity(-3), "capacity -3"},
+		{"negative passivation", mailbox.WithPassivation(-1), "passivation after -1ns"},
 		{"overflow", mailbox.WithOverflow(3), "overflow 3"},
 		{"negative overflow", mailbox.WithOverflow(-1), "overflow -1"},
 		{"error policy", mailbox.WithErrorPolicy(3), "failure policy"},
@@ -59,7 +59,7 @@ func TestKindNeedsANameAndProcessesAHandler(t *testing.T) {
 
 func TestDefaultCapacity(t *testing.T) {
 	sys := newSystem(t)
-	ref := spawn(t, sys, "worker", do)
+	ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(0))
 	held, entered, release := hold()
 	require.NoError(t, ref.Send(t.Context(), held))
 	await(t, entered)

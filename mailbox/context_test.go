@@ -70,7 +70,7 @@ func TestUntracedMessagesShareTheProcessesContext(t *testing.T) {
 func TestSkippedRecipientsShareTheProcessesContext(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := mailbox.NewGroup[job](sys, "workers",
+	group := newGroup[job](t, sys, "workers",
 		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1}))
 	own := make(map[context.Context]int) // How often which process's own context was seen.
 	for range 5 {

@@ -9,7 +9,7 @@
 //	err = guild.Send(ctx, MessageCreate{...})
 //	stats, err := mailbox.Call(ctx, guild, func(r mailbox.Reply[Stats]) GuildMsg { return GetStats{r} })
 //
-//	sessions := mailbox.NewGroup[Event](sys, "sessions")
+//	sessions, err := mailbox.NewGroup[Event](sys, "sessions")
 //	delivery := sessions.Broadcast(ctx, event)
 //
 //	err = sys.Shutdown(ctx)

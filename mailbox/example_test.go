@@ -99,7 +99,7 @@ func ExampleNewKind() {
 			panic(err)
 		}
 	}
-	_, err = mailbox.NewKind[int](sys, "counter", mailbox.WithCapacity(0))
+	_, err = mailbox.NewKind[int](sys, "counter", mailbox.WithCapacity(-1))
 	fmt.Println(err)
 	// Output:
 	// red 0
@@ -108,7 +108,7 @@ func ExampleNewKind() {
 	// blue 0
 	// blue 1
 	// blue 3
-	// kind "counter": mailbox: invalid configuration: capacity 0 is below 1
+	// kind "counter": mailbox: invalid configuration: capacity -1
 }
 
 func ExampleCall() {
@@ -152,7 +152,10 @@ func ExampleNewGroup() {
 	if err != nil {
 		panic(err)
 	}
-	sessions := mailbox.NewGroup[string](sys, "sessions", mailbox.WithSampling(sampling.GroupConfig{}))
+	sessions, err := mailbox.NewGroup[string](sys, "sessions", mailbox.WithSampling(sampling.GroupConfig{}))
+	if err != nil {
+		panic(err)
+	}
 	for range 10_000 {
 		session, err := kind.Spawn("", func(context.Context, string) error { return nil })
 		if err != nil {

@@ -55,7 +55,7 @@ func whether(t *testing.T, s sdktrace.Sampler, test func(t *testing.T, rec *reco
 func TestLateSpanOfASkippedRecipientIsForced(t *testing.T) {
 	whether(t, noHandlings{}, func(t *testing.T, rec *recorder, forced bool) {
 		sys, _ := controlled(t, rec, sampling.Late{Failures: true})
-		group := mailbox.NewGroup[job](sys, "workers", rarely)
+		group := newGroup[job](t, sys, "workers", rarely)
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 		state, err := trace.ParseTraceState("ot=th:8;rv:6e6d1a75832a2f,vendor=1")
 		require.NoError(t, err)

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"go.opentelemetry.io/otel"
-
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -40,30 +38,25 @@ type kindShare struct {
 // NewGroup makes an empty group called name, whose broadcasts are traced by
 // sys. Its name is in the names of spans, so there should be few names.
 //
-// It panics without a system.
-func NewGroup[M any](sys *System, name string, opts ...GroupOption) *Group[M] {
+// An error wraps [ErrConfig] and says what makes no sense.
+func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], error) {
 	if sys == nil {
-		panic("mailbox: a group in no system")
+		return nil, fmt.Errorf("%w: group %q in no system", ErrConfig, name)
 	}
 	g := &Group[M]{sys: sys, spanName: "broadcast " + name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}
-	g.live = g.settings.live(sys, name)
-	return g
-}
-
-// live returns how the broadcasts of a group called name are sampled.
-func (s *groupSettings) live(sys *System, name string) *sampling.Live[sampling.GroupConfig] {
-	if s.sampling == nil {
-		return sys.control.Group(name)
+	if g.settings.sampling == nil {
+		g.live = sys.control.Group(name)
+		return g, nil
 	}
-	own, err := sampling.NewControl(sampling.Config{Groups: map[string]sampling.GroupConfig{name: *s.sampling}})
+	own, err := sampling.NewControl(sampling.Config{Groups: map[string]sampling.GroupConfig{name: *g.settings.sampling}})
 	if err != nil {
-		otel.Handle(fmt.Errorf("mailbox: WithSampling is left out: %w", err))
-		return sys.control.Group(name)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err) // That says which group.
 	}
-	return own.Group(name)
+	g.live = own.Group(name)
+	return g, nil
 }
 
 // Join adds a process to the group until it leaves or ends. Joining twice is

@@ -17,7 +17,7 @@ import (
 
 func TestJoinAndLeaveAreIdempotent(t *testing.T) {
 	sys := newSystem(t)
-	group := mailbox.NewGroup[job](sys, "workers")
+	group := newGroup[job](t, sys, "workers")
 	a, b := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
 	assert.False(t, group.Leave(a), "never joined")
 	for range 3 {
@@ -56,7 +56,7 @@ func TestEndedMembersLeave(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sys := newSystem(t)
-			one, two := mailbox.NewGroup[job](sys, "one"), mailbox.NewGroup[job](sys, "two")
+			one, two := newGroup[job](t, sys, "one"), newGroup[job](t, sys, "two")
 			stays, goes := spawn(t, sys, "worker", do), spawn(t, sys, "worker", do)
 			for _, ref := range []mailbox.Ref[job]{goes, stays} {
 				require.NoError(t, one.Join(ref))
@@ -76,7 +76,7 @@ func TestEndedMembersLeave(t *testing.T) {
 
 func TestMembersOfSeveralKindsAndSystems(t *testing.T) {
 	here, there := newSystem(t), newSystem(t)
-	group := mailbox.NewGroup[job](here, "workers")
+	group := newGroup[job](t, here, "workers")
 	require.NoError(t, group.Join(spawn(t, here, "a", do)))
 	require.NoError(t, group.Join(spawn(t, here, "b", do, mailbox.WithCapacity(1))))
 	require.NoError(t, group.Join(spawn(t, there, "c", do)))
@@ -94,7 +94,7 @@ func TestMembershipUnderConcurrentChange(t *testing.T) {
 	t.Logf("seed %d", seed)
 	const processes, actors, each = 8, 4, 400
 	sys := newSystem(t)
-	group := mailbox.NewGroup[job](sys, "workers")
+	group := newGroup[job](t, sys, "workers")
 	refs := make([]mailbox.Ref[job], processes)
 	for i := range refs {
 		refs[i] = spawn(t, sys, "worker", do)

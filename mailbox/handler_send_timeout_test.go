@@ -47,8 +47,8 @@ func TestHandlerWaitsForBoundedTime(t *testing.T) {
 	}{
 		{"default", nil, time.Second},
 		{"set", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(250 * time.Millisecond)}, 250 * time.Millisecond},
-		{"zero", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(0)}, 0},
-		{"negative", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(-time.Hour)}, 0},
+		{"zero", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(0)}, time.Second},
+		{"negative", []mailbox.SystemOption{mailbox.WithHandlerSendTimeout(-time.Hour)}, time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

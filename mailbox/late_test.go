@@ -40,7 +40,7 @@ func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.Syste
 // skip has a sampled broadcast skip ref, and returns when that is done with it.
 func skip(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job], j job) {
 	t.Helper()
-	group := mailbox.NewGroup[job](sys, "workers", rarely)
+	group := newGroup[job](t, sys, "workers", rarely)
 	require.NoError(t, group.Join(ref))
 	ctx, root := rec.start()
 	assert.Zero(t, group.Broadcast(ctx, j).Sampled)
@@ -247,7 +247,7 @@ func TestSwitches(t *testing.T) {
 		rec := record(t)
 		sys, control := controlled(t, rec, sampling.Late{})
 		ref := spawn(t, sys, "worker", do)
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
+		group := newGroup[job](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(ref))
 		spans := func() (handlings, users int) {
 			rec.spans.Reset()

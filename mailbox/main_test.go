@@ -53,6 +53,13 @@ func newSystem(t testing.TB, opts ...mailbox.SystemOption) *mailbox.System {
 	return sys
 }
 
+// newGroup makes a group.
+func newGroup[M any](t require.TestingT, sys *mailbox.System, name string, opts ...mailbox.GroupOption) *mailbox.Group[M] {
+	group, err := mailbox.NewGroup[M](sys, name, opts...)
+	require.NoError(t, err)
+	return group
+}
+
 // spawn starts a process, and ends its system with the test.
 func spawn[M any](
 	t testing.TB, sys *mailbox.System, kind string, handler mailbox.Handler[M], opts ...mailbox.KindOption,

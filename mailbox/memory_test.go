@@ -128,7 +128,7 @@ func TestMailboxKeepsNoMessage(t *testing.T) {
 			}},
 		{"broadcast", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
 			t.Helper()
-			group := mailbox.NewGroup[freight](newSystem(t), "fleet")
+			group := newGroup[freight](t, newSystem(t), "fleet")
 			require.NoError(t, group.Join(ref))
 			group.Broadcast(t.Context(), freight{cargo: c})
 			runtime.KeepAlive(group)
@@ -232,7 +232,7 @@ func TestDeadProcessIsCollectable(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sys := newSystem(t)
-			group := mailbox.NewGroup[freight](sys, "fleet")
+			group := newGroup[freight](t, sys, "fleet")
 			before := spawn(t, sys, "truck", carryOut)
 			require.NoError(t, group.Join(before))
 			state := func() weak.Pointer[cargo] {
@@ -292,7 +292,7 @@ func TestGroupThatWasLeftIsCollectable(t *testing.T) {
 		sys := newSystem(t)
 		ref := spawn(t, sys, "truck", carryOut)
 		kept := func() weak.Pointer[mailbox.Group[freight]] {
-			group := mailbox.NewGroup[freight](sys, "fleet")
+			group := newGroup[freight](t, sys, "fleet")
 			for range 3 {
 				require.NoError(t, group.Join(ref))
 			}

@@ -137,7 +137,7 @@ type modelCrowd struct {
 
 func newModelCrowd(t require.TestingT, program crowdProgram) *modelCrowd {
 	c := &modelCrowd{program: program, sys: mailbox.NewSystem(mailbox.WithHandlerSendTimeout(crowdShort))}
-	c.group = mailbox.NewGroup[crowdMessage](c.sys, "crowd")
+	c.group = newGroup[crowdMessage](t, c.sys, "crowd")
 	for i, s := range program.settings {
 		opts := append(s.options(), mailbox.WithRestartPolicy(mailbox.RestartPolicy{
 			MaxFailures: s.Limit, MinBackoff: crowdShort / 10, MaxBackoff: crowdShort,

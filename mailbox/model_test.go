@@ -81,7 +81,7 @@ func newModelRun(rt *rapid.T) *modelRun {
 	r := &modelRun{ref: &reference{registry: make(map[string]*refProcess)}, sys: mailbox.NewSystem()}
 	rt.Cleanup(r.cleanUp)
 	for i := range r.groups {
-		r.groups[i] = mailbox.NewGroup[memo](r.sys, "group")
+		r.groups[i] = newGroup[memo](rt, r.sys, "group")
 	}
 	r.settings = drawSettings(rt, true)
 	var err error

@@ -19,7 +19,8 @@ func TestNothingGivenIsRefusedWhenGiven(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	_, err = mailbox.Spawn[job](nil, "kind", do)
 	require.ErrorIs(t, err, mailbox.ErrConfig)
-	assert.PanicsWithValue(t, "mailbox: a group in no system", func() { mailbox.NewGroup[job](nil, "group") })
+	_, err = mailbox.NewGroup[job](nil, "group")
+	require.ErrorIs(t, err, mailbox.ErrConfig)
 
 	sys := newSystem(t, mailbox.WithTracerProvider(nil), mailbox.WithControl(nil))
 	_, err = mailbox.Spawn[job](sys, "kind", nil)

@@ -4,6 +4,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -79,9 +80,9 @@ func WithCarry(carry envelope.CarryPolicy) SystemOption {
 // WithHandlerSendTimeout bounds how long a handler that sends to another process waits
 // for room there, 1 s by default; then the message is refused with [ErrFull].
 // Without a bound, two processes that answer each other through full mailboxes
-// would wait for ever. Zero or less means not at all.
+// would wait for ever, so there is always one: zero or less means the default.
 func WithHandlerSendTimeout(d time.Duration) SystemOption {
-	return systemOption(func(s *System) { s.handlerWait = max(d, 0) })
+	return systemOption(func(s *System) { s.handlerWait = d })
 }
 
 // WithControl has the system's kinds and groups follow control, by their names,
@@ -94,8 +95,8 @@ func WithControl(control *sampling.Control) SystemOption {
 // WithChainLimit bounds the traces that processes make by sending on and on: a
 // message that is more than hops handings-over away from the one that brought the
 // trace into a mailbox, or was sent more than age after that, is handled in a new
-// trace, with a link to the old one. The defaults are 256 and 30 minutes; zero or
-// less means no limit. The new trace's ID keeps the last 8 bytes of the old one's:
+// trace, with a link to the old one. Zero means the default, 256 and 30 minutes; a
+// negative value means no limit. The new trace's ID keeps the last 8 bytes of the old one's:
 // samplers that decide by those decide the same, and that of package sampler goes
 // on in any case. One that samples no roots ends the chain.
 func WithChainLimit(hops int, age time.Duration) SystemOption {
@@ -122,13 +123,16 @@ type settings struct {
 }
 
 func newSettings(opts []KindOption) (settings, error) {
-	s := settings{capacity: 1024, onPanic: Terminate}
+	s := settings{onPanic: Terminate}
 	for _, o := range opts {
 		o.applyKind(&s)
 	}
+	s.capacity = cmp.Or(s.capacity, 1024)
 	switch {
-	case s.capacity < 1:
-		return s, fmt.Errorf("%w: capacity %d is below 1", ErrConfig, s.capacity)
+	case s.capacity < 0:
+		return s, fmt.Errorf("%w: capacity %d", ErrConfig, s.capacity)
+	case s.idle < 0:
+		return s, fmt.Errorf("%w: passivation after %v", ErrConfig, s.idle)
 	case s.overflow < Wait || s.overflow > DropOldest:
 		return s, fmt.Errorf("%w: unknown overflow %d", ErrConfig, s.overflow)
 	case s.onError < Continue || s.onError > Restart, s.onPanic < Continue || s.onPanic > Restart:
@@ -140,7 +144,7 @@ func newSettings(opts []KindOption) (settings, error) {
 }
 
 // WithCapacity sets how many messages a mailbox holds, beside the one being
-// handled: 1,024 by default, at least 1. Room is taken as it is needed.
+// handled. Zero means the default, 1,024. Memory for them is taken as it is needed.
 func WithCapacity(messages int) KindOption {
 	return kindOption(func(s *settings) { s.capacity = messages })
 }
@@ -171,7 +175,7 @@ func WithRestartPolicy(restarts RestartPolicy) KindOption {
 
 // WithPassivation has processes passivated, as [Ref.Passivate] does, when their last
 // message was sent longer ago than that and they are idle: at the latest half as
-// long again after that. It concerns those that were spawned with a [Factory].
+// long again after that. Zero means the default: never. It concerns those that were spawned with a [Factory].
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(s *settings) { s.idle = idle })
 }
@@ -214,10 +218,8 @@ type groupSettings struct {
 }
 
 // WithSampling sets how many recipients of a traced broadcast keep the trace,
-// whatever the system's control says. A config that a [sampling.Control] would
-// refuse, such as one with a negative number or with a cap below its rate, is not
-// used: the group follows the control, and OpenTelemetry's error handler is told an
-// error that wraps [sampling.ErrSettings].
+// whatever the system's control says. [NewGroup] refuses a config that a
+// [sampling.Control] would refuse, such as one with a cap below its rate.
 func WithSampling(config sampling.GroupConfig) GroupOption {
 	return groupOption(func(s *groupSettings) { s.sampling = &config })
 }

@@ -66,7 +66,7 @@ func orderHolds(t *testing.T, senders, each int, roomForAll bool, opts ...mailbo
 	sys := newSystem(t)
 	o := &orderly{last: make(map[int]int)}
 	ref := spawn(t, sys, "orderly", o.handle, opts...)
-	group := mailbox.NewGroup[numbered](sys, "orderly")
+	group := newGroup[numbered](t, sys, "orderly")
 	require.NoError(t, group.Join(ref))
 
 	var wg sync.WaitGroup

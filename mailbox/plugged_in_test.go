@@ -95,7 +95,7 @@ func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
 func TestBroadcastsSurviveWhatIsPluggedIn(t *testing.T) {
 	const members = 5
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
-		group := mailbox.NewGroup[job](sys, "group")
+		group := newGroup[job](t, sys, "group")
 		for range members {
 			require.NoError(t, group.Join(spawn(t, sys, "member", do)))
 		}

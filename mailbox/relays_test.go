@@ -31,9 +31,9 @@ func newTree(t *testing.T, sys *mailbox.System, relays int) *tree {
 	curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.1})
 	require.NoError(t, err)
 	config := mailbox.WithSampling(sampling.GroupConfig{Curve: curve})
-	tr := &tree{relays: mailbox.NewGroup[job](sys, "relays", config), sizes: make(map[mailbox.Ref[job]]int)}
+	tr := &tree{relays: newGroup[job](t, sys, "relays", config), sizes: make(map[mailbox.Ref[job]]int)}
 	for n := 1; n <= relays; n++ {
-		sessions := mailbox.NewGroup[job](sys, "sessions", config)
+		sessions := newGroup[job](t, sys, "sessions", config)
 		for range n {
 			require.NoError(t, sessions.Join(spawn(t, sys, "session", do)))
 		}
@@ -102,7 +102,7 @@ func TestRelaysWithoutABudgetMissIt(t *testing.T) {
 // linkedWorkers makes a group of n processes that begin traces of their own.
 func linkedWorkers(t *testing.T, sys *mailbox.System, n int, config sampling.GroupConfig) *mailbox.Group[job] {
 	t.Helper()
-	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithLinkedRoots(), mailbox.WithSampling(config))
+	group := newGroup[job](t, sys, "workers", mailbox.WithLinkedRoots(), mailbox.WithSampling(config))
 	for range n {
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 	}
@@ -154,7 +154,7 @@ func TestRateOfSpans(t *testing.T) {
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		const members = 100
 		for range members {
 			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
@@ -203,7 +203,7 @@ func TestRateOfAKind(t *testing.T) {
 		half, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.5})
 		require.NoError(t, err)
 		for i, kinds := range [][]string{{"worker"}, {"worker"}, {"worker", "clerk"}} {
-			groups[i] = mailbox.NewGroup[job](sys, fmt.Sprint("group", i), mailbox.WithSampling(sampling.GroupConfig{Curve: half}))
+			groups[i] = newGroup[job](t, sys, fmt.Sprint("group", i), mailbox.WithSampling(sampling.GroupConfig{Curve: half}))
 			for n := range members {
 				require.NoError(t, groups[i].Join(spawn(t, sys, kinds[n%len(kinds)], do)))
 			}
@@ -283,7 +283,7 @@ func TestLastResortOfAKind(t *testing.T) {
 			return shed
 		}
 		crowd := func(kind string) *mailbox.Group[job] {
-			group := mailbox.NewGroup[job](sys, "crowd")
+			group := newGroup[job](t, sys, "crowd")
 			for range 100 {
 				require.NoError(t, group.Join(spawn(t, sys, kind, do)))
 			}
@@ -318,7 +318,7 @@ func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		for range 100 {
 			require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 		}

@@ -4,6 +4,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,7 +14,8 @@ import (
 )
 
 // RestartPolicy says how a process is restarted that fails ([Restart]). The zero
-// value of a field means its default.
+// value of a field means its default. A negative MaxFailures means no limit; other
+// negative values are refused.
 //
 // Failures are counted with a decay, as the supervisors of thejerf/suture do:
 // each counts 1 when it happens and less as time goes by, 1/e after Decay. A
@@ -30,21 +32,16 @@ type RestartPolicy struct {
 }
 
 func (r RestartPolicy) withDefaults() (RestartPolicy, error) {
-	if r.MaxFailures < 0 || math.IsNaN(r.MaxFailures) || r.Decay < 0 || r.MinBackoff < 0 || r.MaxBackoff < 0 {
+	if math.IsNaN(r.MaxFailures) || r.Decay < 0 || r.MinBackoff < 0 || r.MaxBackoff < 0 {
 		return r, fmt.Errorf("%w: restarts with a negative value: %+v", ErrConfig, r)
 	}
-	if r.MaxFailures == 0 {
-		r.MaxFailures = 5
+	if r.MaxFailures < 0 {
+		r.MaxFailures = math.Inf(1)
 	}
-	if r.Decay == 0 {
-		r.Decay = 30 * time.Second
-	}
-	if r.MaxBackoff == 0 {
-		r.MaxBackoff = max(15*time.Second, r.MinBackoff)
-	}
-	if r.MinBackoff == 0 {
-		r.MinBackoff = min(100*time.Millisecond, r.MaxBackoff)
-	}
+	r.MaxFailures = cmp.Or(r.MaxFailures, 5)
+	r.Decay = cmp.Or(r.Decay, 30*time.Second)
+	r.MaxBackoff = cmp.Or(r.MaxBackoff, max(15*time.Second, r.MinBackoff))
+	r.MinBackoff = cmp.Or(r.MinBackoff, min(100*time.Millisecond, r.MaxBackoff))
 	if r.MinBackoff > r.MaxBackoff {
 		return r, fmt.Errorf("%w: restarts after at least %v and at most %v", ErrConfig, r.MinBackoff, r.MaxBackoff)
 	}

@@ -315,7 +315,7 @@ func TestTimersOfAFailedInstanceStop(t *testing.T) {
 func TestRestartsThatMakeNoSense(t *testing.T) {
 	sys := newSystem(t)
 	for _, r := range []mailbox.RestartPolicy{
-		{MaxFailures: -1}, {MaxFailures: math.NaN()}, {Decay: -1}, {MinBackoff: -1}, {MaxBackoff: -1},
+		{MaxFailures: math.NaN()}, {Decay: -1}, {MinBackoff: -1}, {MaxBackoff: -1},
 		{MinBackoff: 2, MaxBackoff: 1},
 	} {
 		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestartPolicy(r))
@@ -384,4 +384,22 @@ func TestRestartsKeepOrderAndAccounts(t *testing.T) {
 	assert.Equal(t, s.Failed, s.Restarts)
 	assert.Greater(t, s.Restarts, uint64(100))
 	requireAtRest(t, s)
+}
+
+// A negative MaxFailures is no limit.
+func TestRestartsWithoutALimit(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sys := newSystem(t)
+		ref := spawnFrom(t, sys, func(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
+			return mailbox.Instance[job]{Handle: do}, nil
+		}, mailbox.WithErrorPolicy(mailbox.Restart),
+			mailbox.WithRestartPolicy(mailbox.RestartPolicy{MaxFailures: -1, MaxBackoff: time.Millisecond}))
+		for range 1000 {
+			require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errSpilt }))
+		}
+		drain(t, sys)
+		require.NoError(t, ref.Err())
+		assert.EqualValues(t, 1000, sys.Stats().Failed)
+		assert.EqualValues(t, 1000, sys.Stats().Restarts)
+	})
 }

@@ -114,7 +114,7 @@ func TestNoRootsForWhatWasNotSampled(t *testing.T) {
 						ctx = withBaggage(t, ctx, "tenant", "blue")
 					}
 					entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRootSpans())
-					group := mailbox.NewGroup[ask](sys, "entries")
+					group := newGroup[ask](t, sys, "entries")
 					require.NoError(t, group.Join(entry))
 					silence := func(ctx context.Context, r mailbox.Reply[int]) error {
 						assert.False(t, trace.SpanContextFromContext(ctx).IsSampled())

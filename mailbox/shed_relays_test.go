@@ -29,7 +29,7 @@ func TestShedBroadcastsOfRelaysSayWhatIsMissing(t *testing.T) {
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
 		all := sampling.GroupConfig{Curve: sampling.Always()}
-		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
+		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, all)

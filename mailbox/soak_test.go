@@ -51,7 +51,7 @@ func newSoak(t *testing.T) *soak {
 		mailbox.WithRestartPolicy(mailbox.RestartPolicy{MinBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}),
 		mailbox.WithPassivation(20*time.Millisecond))
 	require.NoError(t, err)
-	s.group = mailbox.NewGroup[job](s.sys, "sessions")
+	s.group = newGroup[job](t, s.sys, "sessions")
 	return s
 }
 

@@ -27,7 +27,7 @@ func crowd(t *testing.T, sys *mailbox.System, name string, n int, config samplin
 	t.Helper()
 	kind, err := mailbox.NewKind[job](sys, name, opts...)
 	require.NoError(t, err)
-	group := mailbox.NewGroup[job](sys, name+"s", mailbox.WithSampling(config))
+	group := newGroup[job](t, sys, name+"s", mailbox.WithSampling(config))
 	for range n {
 		ref, err := kind.Spawn("", do)
 		require.NoError(t, err)
@@ -101,7 +101,7 @@ func requireShare(t *testing.T, r tracetest.SpanStub, size, traced int) {
 func TestBroadcastSpanCountsRefusals(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
+	group := newGroup[job](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 	var releases []func()
 	for range 2 {
 		full, release := fill(t, sys, 1)
@@ -146,7 +146,7 @@ func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
 	}
 	kind, err := mailbox.NewKind[job](sys, "relay")
 	require.NoError(t, err)
-	outer := mailbox.NewGroup[job](sys, "relays",
+	outer := newGroup[job](t, sys, "relays",
 		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: relaysTraced}))
 	for i := range relays {
 		relay, err := kind.Spawn("", func(ctx context.Context, j job) error {
@@ -238,7 +238,7 @@ func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // Nothing else starts spans meanwhile.
 		var spans []*strictSpan
 		sys := newSystem(t, mailbox.WithTracerProvider(strictProvider{spans: &spans}))
-		group := mailbox.NewGroup[job](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
+		group := newGroup[job](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
 		above := fanout.Fanout{Weight: 4, Probability: 0.25, Size: 8, Depth: 1}
 		sc := trace.NewSpanContext(trace.SpanContextConfig{
@@ -268,7 +268,7 @@ func TestNestedBroadcastHasEachAttributeOnce(t *testing.T) {
 func TestPanicOfWhoIsToldOfRefusals(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := mailbox.NewGroup[job](sys, "workers")
+	group := newGroup[job](t, sys, "workers")
 	workers := make([]mailbox.Ref[job], 3)
 	for i := range workers {
 		workers[i] = spawn(t, sys, "worker", do)
@@ -296,7 +296,7 @@ func TestBroadcastChoosesEveryoneInTurn(t *testing.T) {
 	sys := rec.system()
 	kind, err := mailbox.NewKind[job](sys, "session")
 	require.NoError(t, err)
-	group := mailbox.NewGroup[job](sys, "sessions",
+	group := newGroup[job](t, sys, "sessions",
 		mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1}))
 	for i := range members {
 		ref, err := kind.Spawn(string(rune('a'+i)), do)

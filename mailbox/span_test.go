@@ -204,7 +204,7 @@ func TestGlobalProviderIsTheDefault(t *testing.T) {
 func TestNoopProviderPassesTheTraceOn(t *testing.T) {
 	rec := record(t)
 	sys := newSystem(t, mailbox.WithTracerProvider(noop.NewTracerProvider()))
-	group := mailbox.NewGroup[job](sys, "workers")
+	group := newGroup[job](t, sys, "workers")
 	ref := spawn(t, sys, "worker", do)
 	require.NoError(t, group.Join(ref))
 	ctx, root := rec.start()

@@ -253,7 +253,7 @@ func TestRefAfterTheEnd(t *testing.T) {
 		} else {
 			require.NoError(t, r.Err())
 		}
-		group := mailbox.NewGroup[job](sys, "workers")
+		group := newGroup[job](t, sys, "workers")
 		require.ErrorIs(t, group.Join(r), mailbox.ErrStopped)
 		assert.False(t, group.Leave(r))
 		assert.Zero(t, group.Len())

@@ -64,7 +64,7 @@ func newStorm(t *testing.T, seed uint64, pause func(time.Duration)) *storm {
 	t.Helper()
 	s := &storm{seed: seed, pause: pause, calls: seed%2 == 0, log: make([]entry, 1<<17)}
 	s.sys = newSystem(t, mailbox.WithHandlerSendTimeout(100*time.Microsecond))
-	s.group = mailbox.NewGroup[flake](s.sys, "storm")
+	s.group = newGroup[flake](t, s.sys, "storm")
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range s.slots {
 		s.respawn(t, i, random)

@@ -40,7 +40,7 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 				}
 				members := system(test.members)
 				senders := system(test.senders, test.options...)
-				group := mailbox.NewGroup[job](senders, "workers", rarely)
+				group := newGroup[job](t, senders, "workers", rarely)
 				for range 100 {
 					require.NoError(t, group.Join(spawn(t, members, "worker", do, mailbox.WithDedicatedGoroutine())))
 				}
@@ -62,7 +62,7 @@ func TestStratumOfSomeMembers(t *testing.T) {
 		rec := record(t)
 		counting, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 		plain := rec.system()
-		group := mailbox.NewGroup[job](plain, "workers", rarely)
+		group := newGroup[job](t, plain, "workers", rarely)
 		for i := range 100 {
 			sys := plain
 			if i%2 == 0 {

@@ -24,7 +24,7 @@ func TestStratumOfSlowHandlings(t *testing.T) {
 		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
 		require.NoError(t, err)
-		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
+		group := newGroup[time.Duration](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
 		const recipients, slow = 400, 100
 		for i := range recipients {
 			ref := spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {
@@ -62,7 +62,7 @@ func TestStratumBelowAFanout(t *testing.T) {
 		rec := record(t)
 		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 		capped := func(k int) sampling.GroupConfig { return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k} }
-		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
+		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithDedicatedGoroutine())
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
@@ -98,7 +98,7 @@ func TestStratumBeyondItsRate(t *testing.T) {
 		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: 5})
 		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
 		require.NoError(t, err)
-		group := mailbox.NewGroup[time.Duration](sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
+		group := newGroup[time.Duration](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
 		const recipients, rounds = 50, 100
 		for range recipients { // Each of a Kind of its own, which have the name in common.
 			require.NoError(t, group.Join(spawn(t, sys, "worker", func(_ context.Context, d time.Duration) error {

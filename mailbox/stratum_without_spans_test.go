@@ -41,7 +41,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 					if linked {
 						opts = append(opts, mailbox.WithLinkedRoots())
 					}
-					group := mailbox.NewGroup[job](sys, "workers", opts...)
+					group := newGroup[job](t, sys, "workers", opts...)
 					for range size {
 						require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithDedicatedGoroutine())))
 					}
@@ -80,7 +80,7 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 		rec := record(t)
 		sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
 		half := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessions / 2}
-		outer := mailbox.NewGroup[job](sys, "relays", mailbox.WithSampling(
+		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
 			inner := crowd(t, sys, "session", sessions, half, mailbox.WithDedicatedGoroutine())

@@ -68,10 +68,14 @@ type memberLinks struct{ older, newer member }
 
 // NewSystem makes a system without processes.
 func NewSystem(opts ...SystemOption) *System {
-	s := &System{handlerWait: time.Second, chain: defaultChainLimit}
+	s := &System{}
 	for _, o := range opts {
 		o.applySystem(s)
 	}
+	if s.handlerWait <= 0 {
+		s.handlerWait = time.Second
+	}
+	s.chain = s.chain.withDefaults()
 	if s.controlled = s.control != nil; !s.controlled {
 		s.control = defaultControl()
 	}

@@ -32,7 +32,11 @@ type hub struct {
 // newHub spawns the relays and their sessions: 100 for the first relay, 200 for the
 // next, and so on.
 func newHub(sys *mailbox.System) (*hub, error) {
-	h := &hub{relays: mailbox.NewGroup[News](sys, "relays"), sizes: make(map[mailbox.Ref[News]]int)}
+	h := &hub{sizes: make(map[mailbox.Ref[News]]int)}
+	var err error
+	if h.relays, err = mailbox.NewGroup[News](sys, "relays"); err != nil {
+		return nil, err
+	}
 	sessionKind, err := mailbox.NewKind[News](sys, "session")
 	if err != nil {
 		return nil, err
@@ -42,7 +46,10 @@ func newHub(sys *mailbox.System) (*hub, error) {
 		return nil, err
 	}
 	for n := 1; n <= relays; n++ {
-		sessions := mailbox.NewGroup[News](sys, "sessions")
+		sessions, err := mailbox.NewGroup[News](sys, "sessions")
+		if err != nil {
+			return nil, err
+		}
 		for i := range 100 * n {
 			session, err := sessionKind.Spawn("", h.session(i))
 			if err != nil {

@@ -67,7 +67,10 @@ func process(ctx context.Context, handleGuild func(context.Context, GuildMsg) er
 
 func fanOut(ctx context.Context, sys *mailbox.System, session mailbox.Ref[Event], event Event) error {
 	// README: fan-out
-	sessions := mailbox.NewGroup[Event](sys, "sessions")
+	sessions, err := mailbox.NewGroup[Event](sys, "sessions")
+	if err != nil {
+		return err
+	}
 	if err := sessions.Join(session); err != nil {
 		return err
 	}

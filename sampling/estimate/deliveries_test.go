@@ -78,7 +78,7 @@ func TestRefusedAndDeadAreApart(t *testing.T) {
 func TestDeliveriesBehindRelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram(t, sampling.Late{})
-		relays := mailbox.NewGroup[event](p.sys, "relays",
+		relays := p.newGroup("relays",
 			mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 100}))
 		sizes := map[mailbox.Ref[event]]int{}
 		for _, n := range []int{1, 1, 2, 3, 5, 8, 20, 50, 100, 300, 500} {
@@ -205,7 +205,7 @@ func TestWhatShedIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 4, 100
 		p := newProgram(t, sampling.Late{SlowerThan: time.Millisecond, CountSlow: true, PerSecond: -1})
-		outer := mailbox.NewGroup[event](p.sys, "relays",
+		outer := p.newGroup("relays",
 			mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for i := range relays {
 			limited := sampling.GroupConfig{Curve: sampling.Always()}

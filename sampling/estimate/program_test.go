@@ -59,13 +59,21 @@ func (p *program) spawn(kind string, handle func(context.Context, event) error) 
 	return ref
 }
 
+// newGroup makes a group without members.
+func (p *program) newGroup(name string, opts ...mailbox.GroupOption) *mailbox.Group[event] {
+	p.t.Helper()
+	g, err := mailbox.NewGroup[event](p.sys, name, opts...)
+	require.NoError(p.t, err)
+	return g
+}
+
 // group starts so many processes of a kind, which handle events by that, and makes a
 // group of them.
 func (p *program) group(
 	kind string, n int, handle func(ctx context.Context, member int) error, opts ...mailbox.GroupOption,
 ) *mailbox.Group[event] {
 	p.t.Helper()
-	g := mailbox.NewGroup[event](p.sys, kind+"s", opts...)
+	g := p.newGroup(kind+"s", opts...)
 	for i := range n {
 		require.NoError(p.t, g.Join(p.spawn(kind, func(ctx context.Context, _ event) error { return handle(ctx, i) })))
 	}

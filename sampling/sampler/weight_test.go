@@ -33,7 +33,8 @@ func crowd(t *testing.T, sys *mailbox.System, name string, n int, config samplin
 	t.Helper()
 	kind, err := mailbox.NewKind[job](sys, name)
 	require.NoError(t, err)
-	group := mailbox.NewGroup[job](sys, name+"s", mailbox.WithSampling(config))
+	group, err := mailbox.NewGroup[job](sys, name+"s", mailbox.WithSampling(config))
+	require.NoError(t, err)
 	for range n {
 		ref, err := kind.Spawn("", func(ctx context.Context, j job) error { return j(ctx) })
 		require.NoError(t, err)

@@ -58,8 +58,12 @@ func TestLatencyIsWhatWasCounted(t *testing.T) {
 		other, err := mailbox.NewKind[time.Duration](sys, "other", mailbox.WithDedicatedGoroutine())
 		require.NoError(t, err)
 		var truth counted
-		small, large, others := mailbox.NewGroup[time.Duration](sys, "small"), mailbox.NewGroup[time.Duration](sys, "large"),
-			mailbox.NewGroup[time.Duration](sys, "others")
+		group := func(name string) *mailbox.Group[time.Duration] {
+			g, err := mailbox.NewGroup[time.Duration](sys, name)
+			require.NoError(t, err)
+			return g
+		}
+		small, large, others := group("small"), group("large"), group("others")
 		join := func(g *mailbox.Group[time.Duration], k *mailbox.Kind[time.Duration], i int, took func(time.Duration)) {
 			ref, err := k.Spawn("", func(_ context.Context, least time.Duration) error {
 				d := least + time.Duration(i%50)*time.Millisecond

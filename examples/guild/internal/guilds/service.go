@@ -92,8 +92,12 @@ func (s *Service) guild(id int64) (mailbox.Ref[message], error) {
 	if process, ok := s.kind.Lookup(name); ok {
 		return process, nil
 	}
+	sessions, err := mailbox.NewGroup[chat.Event](s.sys, "sessions")
+	if err != nil {
+		return mailbox.Ref[message]{}, err
+	}
 	g := &guild{
-		id: id, sessions: mailbox.NewGroup[chat.Event](s.sys, "sessions"),
+		id: id, sessions: sessions,
 		store: s.config.Store, tracer: s.tracer, faults: s.config.Faults,
 	}
 	return s.kind.GetOrSpawn(name, g.load)
