@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package envelopetest makes what the tests of envelopes, their headers and their
-// wire forms begin with: contexts of senders, and a provider whose spans are kept.
+// Package envelopetest has what the tests of envelopes, headers and wire forms need:
+// contexts of senders, and a provider whose spans are recorded.
 package envelopetest
 
 import (
@@ -19,7 +19,8 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// SpanContext returns one with those flags and always the same identifiers.
+// SpanContext returns a span context with those flags. Its identifiers are always the
+// same.
 func SpanContext(flags trace.TraceFlags) trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID:    trace.TraceID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
@@ -40,7 +41,8 @@ func UnsampledContext(t testing.TB) context.Context {
 	return trace.ContextWithSpanContext(t.Context(), SpanContext(0))
 }
 
-// WithBaggage returns ctx with baggage that gives customer that value.
+// WithBaggage returns ctx with baggage whose only member is called customer and has
+// that value.
 func WithBaggage(t testing.TB, ctx context.Context, value string) context.Context {
 	t.Helper()
 	member, err := baggage.NewMemberRaw("customer", value)
@@ -50,7 +52,7 @@ func WithBaggage(t testing.TB, ctx context.Context, value string) context.Contex
 	return baggage.ContextWithBaggage(ctx, bag)
 }
 
-// Senders yields contexts of senders, and what each has that may travel.
+// Senders yields contexts of senders, each with the name of what may travel from it.
 func Senders(t testing.TB) iter.Seq2[string, context.Context] {
 	t.Helper()
 	return func(yield func(string, context.Context) bool) {
@@ -61,8 +63,8 @@ func Senders(t testing.TB) iter.Seq2[string, context.Context] {
 	}
 }
 
-// WithTraceState returns ctx with a span context that has the flags and the
-// tracestate, of whose members some may be beside it.
+// WithTraceState returns ctx with a span context that has the flags and the tracestate.
+// Members that the span context cannot hold are beside it.
 func WithTraceState(t testing.TB, ctx context.Context, flags trace.TraceFlags, state string) context.Context {
 	t.Helper()
 	list, ok := tracestate.Read([]string{state})
@@ -79,8 +81,8 @@ func WholeTraceState(ctx context.Context) string {
 	return state
 }
 
-// NewProvider returns a provider that samples new roots and what is below sampled
-// parents, and the recorder of its spans.
+// NewProvider returns a provider that samples roots and the children of sampled spans,
+// and the recorder of its spans.
 func NewProvider(t testing.TB, opts ...sdktrace.TracerProviderOption) (*sdktrace.TracerProvider, *tracetest.SpanRecorder) {
 	t.Helper()
 	recorder := tracetest.NewSpanRecorder()

@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package failure writes failed handlings onto spans. The SDK's own recording
-// of a panic sets no status and cuts the stack at 2 KiB; this one does neither.
+// Package failure writes failed handlings onto spans. The SDK can record a panic too,
+// but it sets no status and cuts the stack at 2 KiB.
 package failure
 
 import (
@@ -14,10 +14,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Error sets span's status to Error and adds an exception event for err.
-// It does not end the span. The options are the event's.
+// Error sets the span's status to Error and adds an exception event for err with those
+// options. It does not end the span.
 func Error(span trace.Span, err error, opts ...trace.EventOption) {
-	message := fmt.Sprint(err) // Unlike err.Error, it survives a nil in err.
+	message := fmt.Sprint(err) // Unlike err.Error, it does not panic if err holds a nil pointer.
 	span.SetStatus(codes.Error, message)
 	span.AddEvent(semconv.ExceptionEventName, append(opts, trace.WithAttributes(
 		semconv.ExceptionType(fmt.Sprintf("%T", err)),
@@ -25,9 +25,8 @@ func Error(span trace.Span, err error, opts ...trace.EventOption) {
 	))...)
 }
 
-// Panic sets span's status to Error and adds an exception event for the
-// recovered value with its whole stack. It does not end the span. The options are
-// the event's.
+// Panic sets the span's status to Error and adds an exception event for the recovered
+// value with its whole stack and those options. It does not end the span.
 func Panic(span trace.Span, recovered any, stack []byte, opts ...trace.EventOption) {
 	message := fmt.Sprint(recovered)
 	span.SetStatus(codes.Error, "panic: "+message)

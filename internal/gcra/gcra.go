@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gcra is the generic cell rate algorithm of ATM (ITU-T I.371), in the form that
-// looks at what was admitted before and not at what is asked for now.
+// Package gcra implements the generic cell rate algorithm of ATM (ITU-T I.371). Whether
+// something is admitted depends on what was admitted before, and not on its own cost.
 package gcra
 
 import "sync/atomic"
@@ -10,14 +10,14 @@ import "sync/atomic"
 // Limiter admits things at a rate. The zero Limiter has admitted nothing. It may be used
 // by any number of goroutines, and has no lock.
 type Limiter struct {
-	// due is the time at which what was admitted is within the rate again, were it
-	// spread out evenly; 0 while nothing was.
+	// due is the time by which the rate allows all that was admitted; 0 if nothing was.
 	due atomic.Int64
 }
 
-// Admit reports whether one more thing is admitted at now, which takes cost of the
-// rate's time, where things may come burst earlier than evenly spread. All are in
-// nanoseconds; now may be below zero, as simulated clocks are.
+// Admit reports whether one more thing is admitted at the time now. The thing takes
+// cost of the rate's time, and it may come up to burst earlier than it would if things
+// were spread evenly. All three are in nanoseconds. now may be negative, as the times
+// of simulated clocks are.
 func (l *Limiter) Admit(now, cost, burst int64) bool {
 	for {
 		due := l.due.Load()
@@ -34,5 +34,5 @@ func (l *Limiter) Admit(now, cost, burst int64) bool {
 	}
 }
 
-// Refund takes back what was admitted and not done after all.
+// Refund gives back the cost of a thing that was admitted and then not done.
 func (l *Limiter) Refund(cost int64) { l.due.Add(-cost) }

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package guard calls what others plug in: samplers, span processors, exporters and
-// callbacks. A panic of theirs ends there. It costs a span or a callback, never a
-// message or the program, and OpenTelemetry's error handler is told.
+// callbacks. It recovers from their panics and tells OpenTelemetry's error handler. A
+// panic costs a span or a callback, and never a message or the program.
 package guard
 
 import (
@@ -17,8 +17,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// reportEvery is how much time there is between two reports at least: what panics
-// at every message is not to flood whoever is told.
+// reportEvery is the least time between two reports. Something may panic at every
+// message, and must not flood the error handler.
 const reportEvery = time.Second
 
 var (
@@ -27,10 +27,10 @@ var (
 	reported  atomic.Int64  // when that was, as of time.Time.UnixNano
 )
 
-// Recovered returns how many panics ended here.
+// Recovered returns from how many panics this package has recovered.
 func Recovered() uint64 { return recovered.Load() }
 
-// Error is a panic of what was plugged in, as the error handler is told.
+// Error is a panic of something that was plugged in. The error handler gets it.
 type Error struct {
 	Value any    // of the panic
 	Stack []byte // of the goroutine, where it panicked
@@ -38,7 +38,7 @@ type Error struct {
 	Unsaid uint64
 }
 
-// Error says what panicked, and where.
+// Error returns the value of the panic and its stack as text.
 func (e *Error) Error() string {
 	more := ""
 	if e.Unsaid > 0 {
@@ -53,8 +53,8 @@ func (e *Error) Unwrap() error {
 	return err
 }
 
-// Start starts a span. It returns ctx as it is and no span if what was plugged in
-// panics, or makes none.
+// Start starts a span. It returns ctx and a nil span if the tracer panics or makes no
+// span.
 func Start(
 	ctx context.Context, tracer trace.Tracer, name string, opts ...trace.SpanStartOption,
 ) (next context.Context, span trace.Span) {
@@ -78,8 +78,8 @@ func catch() {
 	}
 }
 
-// Report counts the value of a panic that the caller has recovered from, and tells
-// the error handler, unless there was another report just now.
+// Report counts a panic that the caller has recovered from, and tells the error handler
+// its value, unless there was a report within the last second.
 func Report(value any) {
 	recovered.Add(1)
 	now, last := time.Now().UnixNano(), reported.Load()

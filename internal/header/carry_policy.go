@@ -14,17 +14,18 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// CarryPolicy says what a message takes along from its sender's context, as
-// envelope.CarryPolicy does, which has the same fields.
+// CarryPolicy says what a message takes along from its sender's context.
+// envelope.CarryPolicy has the same fields.
 type CarryPolicy struct {
 	Unsampled            bool
 	DropUnsampledBaggage bool
 }
 
-// Header returns what p takes from ctx: nil, and no allocation, if that is nothing.
+// Header returns a header with what p takes from ctx. If that is nothing, it returns
+// nil and does not allocate.
 func (p CarryPolicy) Header(ctx context.Context) *Header {
 	if ctx == context.Background() {
-		return nil // As the rest would find out, at a tenth of the time.
+		return nil // The rest would find the same, in ten times the time.
 	}
 	var sc trace.SpanContext
 	if span := trace.SpanFromContext(ctx); !sentinel.IsCurrent(span) {
@@ -47,7 +48,8 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 	}
 }
 
-// newSampled returns the header of a message that is sent now from ctx.
+// newSampled returns the header of a message with a sampled trace that is sent now from
+// ctx.
 func newSampled(ctx context.Context, sc trace.SpanContext) *Header {
 	h := &Header{
 		spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()),

@@ -5,15 +5,15 @@ package header
 
 import "time"
 
-// Bounds on where a message can be in a chain. Hops and age stop there, so that
-// nothing overflows, however long a chain goes on and whatever a peer claims of it.
+// Bounds of the hops and the age of a chain. Neither grows beyond its bound, so that
+// nothing overflows, however long a chain is and whatever a peer claims.
 const (
 	MaxHops = 1 << 30
 	MaxAge  = 10 * 365 * 24 * time.Hour
 )
 
-// older returns the age of a chain that had that age so much earlier. Both may be
-// negative, if a message was said to be sent before its header was made.
+// older returns age plus later. Both may be negative, if a peer says that a message was
+// sent before its header was made.
 func older(age, later time.Duration) time.Duration {
 	const far = 1 << 62
 	return min(max(age, -far)+min(max(later, -far), far), MaxAge)

@@ -15,16 +15,15 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// Context returns parent with h's span context and baggage on top. It takes neither
-// away from parent: begin with [Untraced] where parent may hold those of another
-// trace, which puts the sentinel there as well. Cancellation and deadline are
-// parent's own.
+// Context returns parent with h's span context and baggage. Where h has none, those of
+// parent stay. If parent may hold those of another trace, call [Untraced] first, which
+// also adds the sentinel. Cancellation and deadline are those of parent.
 func (h *Header) Context(parent context.Context) context.Context {
 	if h == nil {
 		return parent
 	}
 	if h.skipped && !h.shown && h.baggage.Len() == 0 {
-		return parent // As the rest would find out, at several times the cost.
+		return parent // The rest would find the same, at several times the cost.
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !sentinel.Is(sc) {
 		if h.Sampled() {
@@ -41,9 +40,9 @@ func (h *Header) Context(parent context.Context) context.Context {
 	return parent
 }
 
-// Untraced returns ctx with a sentinel in place of its span and without its baggage,
-// and without a caller whom a boundary has put aside there. It returns ctx itself,
-// without allocating, if ctx is so already.
+// Untraced returns ctx with a sentinel in place of its span, without its baggage, and
+// without a caller from a boundary. If ctx is like that already, it returns ctx and
+// does not allocate.
 func Untraced(ctx context.Context) context.Context {
 	ctx = caller.With(ctx, nil)
 	if baggage.FromContext(ctx).Len() > 0 {
@@ -55,8 +54,8 @@ func Untraced(ctx context.Context) context.Context {
 	return ctx
 }
 
-// root returns parent for the first span of a new trace with a link to h's caller:
-// it has no sentinel, so that the sampler decides.
+// root returns a context for the first span of a new trace, with h's caller, to which
+// that span is linked. It has no sentinel, so that the sampler decides.
 func (h *Header) root(parent context.Context) context.Context {
 	if sentinel.Is(trace.SpanContextFromContext(parent)) {
 		parent = trace.ContextWithSpanContext(parent, trace.SpanContext{})
@@ -65,14 +64,14 @@ func (h *Header) root(parent context.Context) context.Context {
 }
 
 // chain returns parent with h's span context as the current span, and with h, so that
-// the headers of the next messages can count on.
+// the headers of the next messages can go on counting.
 func (h *Header) chain(parent context.Context) context.Context {
 	c := &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
 	return trace.ContextWithSpan(c, &c.span)
 }
 
-// chained is a context made from a sampled header. It is one allocation for all that
-// it holds.
+// chained is a context that is made from a sampled header. It holds everything in one
+// allocation.
 type chained struct {
 	context.Context //nolint:containedctx // It is a context itself.
 

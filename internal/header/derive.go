@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Skip returns the header for a recipient that a fan-out skips. It is not sampled; a
-// late span finds the trace by [Header.Skipped]. shown says whether the recipient gets
-// the unsampled context. A header that is not sampled is returned as it is.
+// Skip returns the header for a recipient that a fan-out skips. The header is not
+// sampled. A late span finds the trace by [Header.Skipped]. shown says whether the
+// recipient gets the unsampled context. If h is not sampled, Skip returns h.
 func (h *Header) Skip(shown bool) *Header {
 	if !h.Sampled() {
 		return h
@@ -23,8 +23,8 @@ func (h *Header) Skip(shown bool) *Header {
 }
 
 // Choose returns the header for a recipient that a fan-out samples. Its handling
-// continues the trace, or, if linked, begins a trace of its own with a link to this
-// one. A header that is not sampled is returned as it is.
+// continues the trace, or, if linked, starts a trace of its own with a link to this
+// one. If h is not sampled, Choose returns h.
 func (h *Header) Choose(linked bool) *Header {
 	if !h.Sampled() {
 		return h
@@ -34,9 +34,9 @@ func (h *Header) Choose(linked bool) *Header {
 	return &next
 }
 
-// WithSpanContext returns a copy of h that carries sc instead. If sc is sampled
-// and h has no time of sending, the copy's is the present. An sc that is not
-// valid leaves the baggage alone; the result is nil if there is none.
+// WithSpanContext returns a copy of h that carries sc instead. If sc is sampled and h
+// has no time of sending, the copy's time of sending is now. If sc is not valid, the
+// copy has the baggage and no trace, and it is nil if there is no baggage.
 func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 	if !sc.IsValid() {
 		if h.Baggage().Len() == 0 {
@@ -59,9 +59,9 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 	return &next
 }
 
-// WithSentAt returns a copy of h that was sent at t, for a message that is sent
-// later than its header was made. A header without a sampled trace has no time
-// of sending, and is returned as it is.
+// WithSentAt returns a copy of h with the time of sending t, for a message that is sent
+// after its header was made. A header without a sampled trace has no time of sending,
+// and WithSentAt returns it.
 func (h *Header) WithSentAt(t time.Time) *Header {
 	if !h.Sampled() {
 		return h

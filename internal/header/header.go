@@ -1,9 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package header is what travels beside a message. It has what packages envelope,
-// envelope/wire and mailbox need of each other; users see envelope.Header, which is
-// the same with fewer methods.
+// Package header has the header: what travels beside a message. Packages envelope,
+// envelope/wire and mailbox share it. Users see envelope.Header, which is the same with
+// fewer methods.
 package header
 
 import (
@@ -16,15 +16,15 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// Header never changes once made and may be shared by any number of messages and
-// goroutines. All methods work on a nil Header, which is the header of a message
-// that carries nothing.
+// Header is the header of a message. It never changes, and any number of messages and
+// goroutines may share it. A message that carries nothing has a nil Header, and all
+// methods work on it.
 type Header struct {
 	spanContext trace.SpanContext
 	beside      *tracestate.Beside // the rest of the tracestate of spanContext
 	baggage     baggage.Baggage
 	sentAt      time.Time
-	// Of a sampled message: where it is in the chain of messages of its trace.
+	// Where a sampled message is in the chain of messages of its trace.
 	age  time.Duration
 	hops int32
 	// A fan-out skipped the recipient, so the message does not continue the trace of
@@ -37,7 +37,7 @@ type Header struct {
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 }
 
-// Content is what a message that came in has in its header.
+// Content is the content of the header of a message that came in.
 type Content struct {
 	SpanContext trace.SpanContext
 	Beside      *tracestate.Beside // The rest of the tracestate of SpanContext.
@@ -45,12 +45,13 @@ type Content struct {
 	SentAt      time.Time
 	Hops        int // At most MaxHops.
 	Age         time.Duration
-	// A fan-out sampled the recipient; linked: for a trace of its own.
+	// Chosen is set if a fan-out sampled the recipient, and Linked if that starts a
+	// trace of its own.
 	Chosen, Linked bool
-	Caller         *caller.Caller // To whose span a boundary links.
+	Caller         *caller.Caller // A boundary links to the caller's span.
 }
 
-// Of returns the header with that content, nil if there is none.
+// Of returns the header with that content, nil if the content is empty.
 func Of(c Content) *Header {
 	h := &Header{
 		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
@@ -101,8 +102,8 @@ func (h *Header) Baggage() baggage.Baggage {
 	return h.baggage
 }
 
-// SentAt returns when the message was sent: for a sampled or skipped message the
-// exact time with its monotonic reading, for all others the zero time.
+// SentAt returns the exact time at which a sampled or skipped message was sent, with
+// its monotonic reading. For all others it returns the zero time.
 func (h *Header) SentAt() time.Time {
 	if h == nil {
 		return time.Time{}
@@ -110,10 +111,10 @@ func (h *Header) SentAt() time.Time {
 	return h.sentAt
 }
 
-// Hops returns how many messages, this one included, have handed the trace on one
-// after the other: 1 for the first. The chain begins where the trace came into an
-// operating system process by other means than the wire forms. It is 0 for a message
-// without a sampled trace, and stops at MaxHops.
+// Hops returns how many messages have handed the trace on, one after the other, with
+// this one: 1 for the first. The chain begins where the trace came into an operating
+// system process by other means than the wire forms. Hops is 0 for a message without a
+// sampled trace, and at most MaxHops.
 func (h *Header) Hops() int {
 	if h == nil || h.skipped {
 		return 0
@@ -121,8 +122,8 @@ func (h *Header) Hops() int {
 	return int(h.hops)
 }
 
-// Age returns how long ago, when this message was sent, the first of those that
-// Hops counts had been sent. It stops at MaxAge.
+// Age returns the time from the sending of the first message that Hops counts to the
+// sending of this one. It is at most MaxAge.
 func (h *Header) Age() time.Duration {
 	if h == nil || h.skipped {
 		return 0
@@ -133,8 +134,8 @@ func (h *Header) Age() time.Duration {
 // Chosen reports whether a fan-out sampled the recipient.
 func (h *Header) Chosen() bool { return h != nil && h.chosen }
 
-// Linked reports whether the handling of the message should begin a trace of its
-// own, linked to the header's span context.
+// Linked reports whether the handling of the message should start a trace of its own,
+// with a link to the header's span context.
 func (h *Header) Linked() bool { return h != nil && h.linked }
 
 // Skipped returns the sampled span context that the message does not continue,

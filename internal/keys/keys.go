@@ -1,8 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keys has the attribute keys of our spans, links and metrics. Users find
-// them in docs/attributes.md, which a test holds against this file.
+// Package keys has the attribute keys of our spans, links and metrics.
+// docs/attributes.md describes them for users, and a test compares that page with this
+// file.
 package keys
 
 import "go.opentelemetry.io/otel/attribute"

@@ -1,13 +1,13 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package nonrecording has the span of a message that came from elsewhere. It records
-// nothing; it is not OpenTelemetry's own, which would have the instrumentation that is
-// used in a handler record nothing either.
+// Package nonrecording has the span of a message that came from elsewhere. The span
+// records nothing. OpenTelemetry has such a span too, but below that one the
+// instrumentation that a handler uses would record nothing either.
 //
-// Every provider goes on from it but that of the deprecated
-// [trace.NewNoopTracerProvider], which goes on from OpenTelemetry's own type alone;
-// package noop's does.
+// Every provider makes children of this span, except the one of the deprecated
+// [trace.NewNoopTracerProvider], which knows OpenTelemetry's own type only. The
+// provider of package noop does.
 package nonrecording
 
 import (
@@ -19,24 +19,25 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Span is a span that records nothing and has a span context, to which it only refers:
-// whoever makes it has reasons of his own to hold that.
+// Span is a span that records nothing. It holds a pointer to its span context, because
+// whoever makes it holds the span context anyway.
 type Span struct {
 	embedded.Span
 
 	sc *trace.SpanContext
 }
 
-// NewSpan returns the span of sc, which must not change any more.
+// NewSpan returns a span with the span context sc, which must not be changed
+// afterwards.
 func NewSpan(sc *trace.SpanContext) Span { return Span{sc: sc} }
 
 // SpanContext implements trace.Span.
 func (s *Span) SpanContext() trace.SpanContext { return *s.sc }
 
-// TracerProvider implements trace.Span. Instrumentation such as otelhttp's starts
-// its spans with the provider of the current one: below a sampled span that is the
-// global one, where OpenTelemetry's would have nothing recorded; below any other,
-// one whose tracers leave the current span where it is.
+// TracerProvider implements trace.Span. Instrumentation such as otelhttp takes the
+// provider of the current span. If this span is sampled, that is the global provider;
+// OpenTelemetry's own span has a provider that records nothing. If it is not sampled,
+// it is a provider whose tracers leave the current span where it is.
 func (s *Span) TracerProvider() trace.TracerProvider {
 	if s.sc.IsSampled() {
 		return otel.GetTracerProvider()

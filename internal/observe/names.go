@@ -8,24 +8,23 @@ import (
 	"maps"
 )
 
-// Names are for kinds and groups, of which a program has a few. One that names
-// them after its users would have ever more: so there is a bound, and one name for
-// all others.
+// Names are for kinds and groups, of which a program has a few. A program that named
+// them after its users would make more and more of them. So there is a bound, and one
+// name for all names beyond it.
 const (
 	MaxNames = 1000
 	Others   = "others"
 )
 
-// Names holds a value for each of the first MaxNames names that are asked for, and
-// one for all others. The zero Names is empty. Its user locks it.
+// Names holds a value for each of the first MaxNames names, and one value for all other
+// names. The zero Names is empty. It has no lock of its own.
 type Names[T any] struct {
 	byName map[string]*T
 	others uint64
 }
 
-// Of returns the value for name, made by build if there is none yet. The value is
-// that of Others if there are too many names, unless name is a known one, as the
-// user says.
+// Of returns the value for name. If there is none yet, build makes it. If there are too
+// many names, and name is not known to the caller, Of returns the value of Others.
 func (n *Names[T]) Of(name string, known bool, build func(name string) *T) *T {
 	if value, ok := n.byName[name]; ok {
 		return value

@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observe shows figures that the library keeps anyway as OpenTelemetry
-// metrics: they are read when somebody collects, and cost nothing in between.
+// Package observe reports figures that the library counts anyway as OpenTelemetry
+// metrics. They are read when somebody collects them, and cost nothing in between.
 package observe
 
 import (
@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Counter describes one figure of a snapshot S that only ever grows.
+// Counter describes a figure of a snapshot S. The figure never falls.
 type Counter[S any] struct {
-	Name        string // As the metric is called: waybill.<package>.<what>.
+	Name        string // The name of the metric: waybill.<package>.<what>.
 	Unit        string // Of what is counted, in braces, such as {message}.
 	Description string
 	Value       func(S) uint64
@@ -24,11 +24,10 @@ type Counter[S any] struct {
 
 var errNoMeter = errors.New("no meter")
 
-// Counters makes an observable counter of each of the figures. Every collection
-// takes one snapshot for all of them by read, which any goroutine may call at
-// any time, and reports it with attrs, until the result is unregistered. After
-// an error nothing is registered: from the meter, without one, or if r has the same
-// already.
+// Counters makes an observable counter for each figure. Every collection calls read
+// once, from any goroutine, and reports the figures of that snapshot with attrs, until
+// the result is unregistered. It returns an error from the meter, or if there is no
+// meter, or if r has the same registration already. Then nothing is registered.
 func Counters[S any](
 	r *Registry, meter metric.Meter, read func() S, figures []Counter[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {

@@ -15,9 +15,10 @@ import (
 
 var errTwice = errors.New("registered already with this meter and these attributes")
 
-// Registry knows where one source of figures is registered. Two reports of one source
-// with the same attributes add up to twice its figures, so the second is refused. The
-// zero Registry is ready for use by any number of goroutines; it must not be copied.
+// Registry knows where one source of figures is registered. If a source were registered
+// twice with the same attributes, its figures would be doubled, so the second
+// registration is refused. The zero Registry is ready for use. Any number of goroutines
+// may use it, and it must not be copied.
 type Registry struct {
 	mu   sync.Mutex
 	held map[registryKey]struct{}
@@ -28,11 +29,11 @@ type registryKey struct {
 	attrs attribute.Distinct
 }
 
-// once registers with the meter unless that was done already and not undone.
+// once registers with the meter, unless the same registration exists.
 func (r *Registry) once(
 	meter metric.Meter, attrs attribute.Set, register func() (metric.Registration, error),
 ) (metric.Registration, error) {
-	if !reflect.ValueOf(meter).Comparable() { // Nobody can tell whether it is the same.
+	if !reflect.ValueOf(meter).Comparable() { // We cannot tell whether it is the same meter.
 		return register()
 	}
 	key := registryKey{meter, attrs.Equivalent()}
@@ -67,7 +68,7 @@ type held struct {
 	embedded.Registration
 
 	mu           sync.Mutex
-	registration metric.Registration // nil once it was undone
+	registration metric.Registration // nil after Unregister
 	release      func()
 }
 

@@ -12,19 +12,19 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Sum describes one figure of snapshots S. Several may have one name, and then
-// differ in their attributes.
+// Sum describes a figure of snapshots S. Several sums may have the same name with
+// different attributes.
 type Sum[S any] struct {
 	Counter[S]
 
-	Falls bool // It may fall, as a number of what there is now.
+	Falls bool // The figure may fall, as a number of things that exist now does.
 	Attrs []attribute.KeyValue
 }
 
-// Sums makes an observable sum of each name of the figures. Every collection calls
-// read once, from any goroutine, which hands over all snapshots with the
-// attributes that tell them apart; they are reported with those, with those of the
-// figure, and with attrs. Else it is as Counters.
+// Sums makes an observable sum for each name among the figures. Every collection calls
+// read once, from any goroutine. read calls each for every snapshot, with the
+// attributes that tell the snapshots apart. A figure is reported with those attributes,
+// with its own, and with attrs. Otherwise Sums is like Counters.
 func Sums[S any](
 	r *Registry, meter metric.Meter, read func(each func(snapshot S, attrs ...attribute.KeyValue)),
 	figures []Sum[S], attrs []attribute.KeyValue,

@@ -10,14 +10,15 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Field is a field of S, which is a struct of numbers that only ever grow, as a metric.
+// Field is the metric of a field of S. S is a struct of numbers that never fall.
 type Field[S any] struct {
 	name, unit, description string
 	of                      func(*S) *uint64
 }
 
-// NewField returns the field that of finds. Its metric has that name, of the form
-// waybill.<package>.<what>; the unit is what is counted, in braces, such as {message}.
+// NewField returns the metric of the field to which of returns a pointer. The name has
+// the form waybill.<package>.<what>. The unit is what is counted, in braces, such as
+// {message}.
 func NewField[S any](name, unit, description string, of func(*S) *uint64) Field[S] {
 	return Field[S]{name, unit, description, of}
 }
@@ -27,15 +28,14 @@ func NewField[S any](name, unit, description string, of func(*S) *uint64) Field[
 type Tally[S any] struct {
 	_ [0]atomic.Uint64 // So that the fields of Now are aligned on 32-bit machines too.
 
-	// Now is what has been counted. Add to its fields by the functions of package
-	// atomic.
+	// Now holds the counts. Use the functions of package atomic to add to its fields.
 	Now S
 
 	metrics Registry
 }
 
-// Load returns what has been counted, of the fields in table. Each figure is exact;
-// together they may be of slightly different moments.
+// Load returns the counts of the fields in table. Each count is exact, but they may
+// have been read at slightly different moments.
 func (t *Tally[S]) Load(table []Field[S]) (counts S) {
 	for _, f := range table {
 		*f.of(&counts) = atomic.LoadUint64(f.of(&t.Now))

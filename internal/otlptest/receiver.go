@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package otlptest receives spans over a real OTLP gRPC connection, for tests
-// that want to see what a collector would:
+// Package otlptest receives spans over a real OTLP gRPC connection. It is for tests
+// that look at what a collector would get:
 //
 //	receiver := otlptest.New(t)
 //	exporter, err := otlptracegrpc.New(ctx,
@@ -10,7 +10,7 @@
 //	...
 //	spans, err := receiver.WaitFor(ctx, 3)
 //
-// It serves the collector's TraceService as the OTLP specification has it,
+// It serves the collector's TraceService as the OTLP specification describes it,
 // without TLS. Any number of goroutines and exporters may use one receiver.
 package otlptest
 
@@ -39,8 +39,8 @@ type Receiver struct {
 	changed chan struct{} // closed and replaced with every export
 }
 
-// New starts a receiver on a free port of the loopback interface. It stops
-// with the test; an exporter that is still connected then is cut off.
+// New starts a receiver on a free port of the loopback interface. It stops with the
+// test, and cuts off an exporter that is still connected then.
 func New(t testing.TB) *Receiver {
 	t.Helper()
 	var config net.ListenConfig
@@ -74,9 +74,8 @@ func (r *Receiver) Spans() []Span {
 	return slices.Clone(r.spans)
 }
 
-// WaitFor blocks until at least n spans were received and returns all there
-// are, or what there is and an error if ctx ends before. It returns as soon as
-// they have come.
+// WaitFor blocks until at least n spans were received, and returns all spans received
+// so far. If ctx ends before, it returns them with an error.
 func (r *Receiver) WaitFor(ctx context.Context, n int) ([]Span, error) {
 	for {
 		r.mu.Lock()
@@ -93,8 +92,8 @@ func (r *Receiver) WaitFor(ctx context.Context, n int) ([]Span, error) {
 	}
 }
 
-// Export implements the collector's TraceService. A request with anything in
-// it that OTLP forbids is refused whole.
+// Export implements the collector's TraceService. It refuses a request that holds
+// anything that OTLP forbids.
 func (r *Receiver) Export(
 	_ context.Context, request *collector.ExportTraceServiceRequest,
 ) (*collector.ExportTraceServiceResponse, error) {

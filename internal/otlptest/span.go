@@ -31,20 +31,20 @@ type Span struct {
 	Links      []Link
 }
 
-// Status is how a span went.
+// Status is the status of a span.
 type Status struct {
 	Code    codes.Code
 	Message string
 }
 
-// Event is what happened during a span.
+// Event is an event of a span.
 type Event struct {
 	Name       string
 	Time       time.Time
 	Attributes map[string]any
 }
 
-// Link points from a span to another.
+// Link is a link from one span to another.
 type Link struct {
 	TraceID    trace.TraceID
 	SpanID     trace.SpanID
@@ -109,7 +109,8 @@ func decodeSpan(pb *tracepb.Span) (s Span, err error) {
 	return s, nil
 }
 
-// ids checks what the specification demands: 16 and 8 bytes, not all zero.
+// ids checks that the IDs have 16 and 8 bytes and are not all zero, as the
+// specification demands.
 func ids(traceID, spanID []byte) (t trace.TraceID, s trace.SpanID, err error) {
 	if len(traceID) != len(t) || len(spanID) != len(s) {
 		return t, s, fmt.Errorf("%w: %x-%x", errID, traceID, spanID)

@@ -1,8 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plugged has tracer providers that panic, one at each place where users
-// plug something into the SDK, for tests of those who must survive them.
+// Package plugged has tracer providers that panic, for tests of packages that must
+// survive it. There is one provider for each place where users plug something into the
+// SDK.
 package plugged
 
 import (

@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package scope names the instrumentation scopes of our packages: those are our import
-// paths, with our version.
+// Package scope names the instrumentation scopes of our packages. The name of a scope
+// is the import path of the package, and its version is the version of the library.
 package scope
 
 import (

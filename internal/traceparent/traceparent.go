@@ -1,9 +1,10 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package traceparent reads and writes the traceparent of W3C Trace Context level 2,
-// for the packages that carry it in a header and inside a message. None of its
-// functions allocates, but for what it appends to and for the text of a fault.
+// Package traceparent reads and writes the traceparent of W3C Trace Context level 2.
+// Packages propagate and envelope/wire carry it in a header and inside a message. Its
+// functions do not allocate, except to make room for what they append and for the text
+// of a fault.
 package traceparent
 
 import (
@@ -14,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Where the parts of a traceparent lie, by section 3.2.2:
-// 00-<32 digits of trace ID>-<16 digits of span ID>-<2 digits of flags>.
+// Positions of the parts of a traceparent, which has the form 00-<32 digits of trace
+// ID>-<16 digits of span ID>-<2 digits of flags> (section 3.2.2).
 const (
 	traceIDStart = 3
 	traceIDEnd   = 35
@@ -23,24 +24,25 @@ const (
 	spanIDEnd    = 52
 	flagsStart   = 53
 
-	// Size is that of version 00; a later one may go on with a dash.
+	// Size is the length of version 00. A later version may be longer, with a dash
+	// after these bytes.
 	Size = 55
 )
 
-// KnownFlags are the flags that level 2 defines. The others are reserved: a set one
-// is no error, and is cleared on the way through.
+// KnownFlags are the flags that level 2 defines. The others are reserved. A reserved
+// flag that is set is no error, and we clear it.
 const KnownFlags = trace.FlagsSampled | trace.FlagsRandom
 
-// Check reports whether s is a whole traceparent, and whether it has the sampled
-// flag: version 00 has 55 bytes exactly; a later one has the same 55 bytes, which a
-// dash and anything else may follow; version ff does not exist.
+// Check reports whether s is a whole traceparent, and whether it has the sampled flag.
+// Version 00 has exactly 55 bytes. A later version has the same 55 bytes, and may go on
+// with a dash and anything else. Version ff does not exist.
 func Check(s string) (sampled, ok bool) {
 	if len(s) < Size || !framed(s) {
 		return false, false
 	}
 	s = s[:Size]
-	// The version and the flags fill a word with their neighbours and a dash,
-	// which framed has seen and which counts as a zero here.
+	// The words of the version and of the flags include a dash. framed has checked the
+	// dash, and dash turns it into a zero here.
 	const dash = '-' ^ '0'
 	version, flags := word(s)^dash<<40, word(s[47:])^dash<<16
 	t0, t1, t2, t3 := word(s[3:]), word(s[11:]), word(s[19:]), word(s[27:])
@@ -55,16 +57,15 @@ func Check(s string) (sampled, ok bool) {
 	return octets(flags)&uint32(trace.FlagsSampled) != 0, true
 }
 
-// framed checks what can be told without looking at digits: the dashes, the
-// version, and the length that goes with it. The argument has Size bytes or
-// more.
+// framed checks everything but the digits: the dashes, the version, and the length for
+// that version. s must have Size bytes or more.
 func framed(s string) bool {
 	return s[traceIDStart-1] == '-' && s[spanIDStart-1] == '-' && s[flagsStart-1] == '-' &&
 		s[:2] != "ff" && (len(s) == Size || s[:2] != "00" && s[Size] == '-')
 }
 
-// Decode reads a traceparent that [Check] has found whole. The result is remote and
-// has that tracestate, and of the flags the known ones.
+// Decode reads a traceparent that [Check] has accepted. The result is remote, and has
+// the tracestate and the known flags.
 func Decode(s string, state trace.TraceState) trace.SpanContext {
 	s = s[:Size]
 	c := trace.SpanContextConfig{TraceState: state, Remote: true}
@@ -74,14 +75,14 @@ func Decode(s string, state trace.TraceState) trace.SpanContext {
 	for i := 0; i < len(c.SpanID); i += 4 {
 		binary.BigEndian.PutUint32(c.SpanID[i:], octets(word(s[spanIDStart+2*i:])))
 	}
-	// The flags are the last two digits of the last word, the rest of it is cut
-	// off.
+	// The flags are the last two digits of the last word. The conversion cuts off the
+	// rest.
 	c.TraceFlags = trace.TraceFlags(octets(word(s[Size-8:]))) & KnownFlags //nolint:gosec // As just said.
 	return trace.NewSpanContext(c)
 }
 
-// Append appends the traceparent of valid identifiers, with the known ones of the
-// flags.
+// Append appends the traceparent of the identifiers, which must be valid, with the
+// known flags.
 func Append(b []byte, traceID trace.TraceID, spanID trace.SpanID, flags trace.TraceFlags) []byte {
 	known := [1]byte{byte(flags & KnownFlags)}
 	b = append(b, "00-"...)
@@ -92,8 +93,8 @@ func Append(b []byte, traceID trace.TraceID, spanID trace.SpanID, flags trace.Tr
 	return hex.AppendEncode(b, known[:])
 }
 
-// Fault names the first thing wrong with what [Check] has found wrong. It quotes
-// nothing of it.
+// Fault names the first fault of a string that [Check] has refused. It does not quote
+// the string.
 func Fault(s string) string {
 	switch {
 	case len(s) < Size:

@@ -11,11 +11,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Key is the key of a [Beside] in a context.
+// Key is the key by which a context holds a [Beside].
 type Key struct{}
 
-// Beside is the members of a trace's tracestate that [trace.TraceState] cannot
-// hold, with their place among those that it can.
+// Beside holds the members of a trace's tracestate that [trace.TraceState] cannot hold,
+// and their places among the other members.
 type Beside struct {
 	traceID trace.TraceID
 	all     []Member // the whole list, as it arrived
@@ -29,14 +29,14 @@ func (b *Beside) Of(traceID trace.TraceID) *Beside {
 	return b
 }
 
-// FromContext returns what was put into ctx last, nil if there is nothing.
+// FromContext returns the Beside in ctx, nil if there is none.
 func FromContext(ctx context.Context) *Beside {
 	b, _ := ctx.Value(Key{}).(*Beside)
 	return b
 }
 
-// ContextWith returns ctx with b in place of what it has. If neither is
-// anything, that is ctx itself.
+// ContextWith returns ctx with b in place of the Beside that ctx has. If both are nil,
+// it returns ctx.
 func ContextWith(ctx context.Context, b *Beside) context.Context {
 	if b == nil && FromContext(ctx) == nil {
 		return ctx
@@ -50,7 +50,8 @@ const (
 	maxSystem = 14
 )
 
-// Holdable reports whether [trace.TraceState] takes a key that is valid.
+// Holdable reports whether [trace.TraceState] accepts the key, which must be valid by
+// level 2.
 func Holdable(key string) bool {
 	tenant, system, found := strings.Cut(key, "@")
 	if !found {
@@ -62,7 +63,7 @@ func Holdable(key string) bool {
 
 func letter(b byte) bool { return 'a' <= b && b <= 'z' }
 
-// State returns those of the members that [trace.TraceState] can hold.
+// State returns the members that [trace.TraceState] can hold.
 func State(members []Member) trace.TraceState {
 	var list strings.Builder
 	for i := range members {
@@ -70,28 +71,28 @@ func State(members []Member) trace.TraceState {
 			list.WriteString(m.Key)
 			list.WriteByte('=')
 			list.WriteString(m.Value)
-			list.WriteByte(',') // One too many means nothing.
+			list.WriteByte(',') // An extra comma does no harm.
 		}
 	}
-	state, _ := trace.ParseTraceState(list.String()) // That they are valid is known.
+	state, _ := trace.ParseTraceState(list.String()) // The members are valid.
 	return state
 }
 
-// Encode returns the value of a header with the members of state and those of
-// b, which must belong to the same trace. What is new or changed since b was
-// made stands in front, as it does in state; all else is in the order in which
-// it arrived. If there are more than [MaxMembers], the last ones give way; cut
-// is how many.
+// Encode returns the value of a header with the members of state and those of b, which
+// must belong to the same trace. Members that are new or changed since b was made come
+// first, in the order of state. The others come in the order in which they arrived. If
+// there are more than [MaxMembers], the last ones are left out, and cut is their
+// number.
 func Encode(state trace.TraceState, b *Beside) (value string, cut int) {
 	if b == nil {
 		return state.String(), 0
 	}
-	var buffer [512]byte // As much as the standard wants to be propagated.
+	var buffer [512]byte // The length that the standard asks everybody to propagate.
 	bytes, cut := Append(buffer[:0], state, b)
 	return string(bytes), cut
 }
 
-// Append is [Encode], but appends the value to into.
+// Append is like [Encode], but appends the value to into.
 func Append(into []byte, state trace.TraceState, b *Beside) (value []byte, cut int) {
 	var buffer [2 * MaxMembers]Member
 	members := b.merge(buffer[:0], state)
@@ -114,9 +115,9 @@ func Append(into []byte, state trace.TraceState, b *Beside) (value []byte, cut i
 	return into, max(cut, 0)
 }
 
-// merge appends both lists to into. Members that have not changed are still in
-// the order in which they arrived, behind those that have: so from the end of
-// state, as many as are in that order are old.
+// merge appends both lists to into. In state, the members that have not changed come
+// after the changed ones, in the order in which they arrived. So merge goes back from
+// the end of state, and takes members for old as long as they are in that order.
 func (b *Beside) merge(into []Member, state trace.TraceState) []Member {
 	state.Walk(func(key, value string) bool {
 		into = append(into, Member{key, value})
@@ -127,7 +128,7 @@ func (b *Beside) merge(into []Member, state trace.TraceState) []Member {
 	}
 	old := len(into)
 	var buffer [MaxMembers]int
-	places := buffer[:0] // of the old ones in b.all, the last one first
+	places := buffer[:0] // places of the old members in b.all, the last one first
 	for limit := len(b.all); old > 0; old-- {
 		place := find(b.all[:limit], into[old-1].Key)
 		if place < 0 || b.all[place].Value != into[old-1].Value {

@@ -11,20 +11,20 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// List is a tracestate that was read. The zero value is an empty one. It never
-// changes, and may be shared.
+// List is a tracestate that was read. The zero value is an empty tracestate. A List
+// never changes, and may be shared.
 type List struct {
-	// State is what of it OTel's type can hold.
+	// State holds the members that OpenTelemetry's type can hold.
 	State trace.TraceState
-	// Dropped is how many members are not in it, as one with the same key stood
-	// before them.
+	// Dropped is the number of members that are left out because another one with the
+	// same key came before them.
 	Dropped int
 
-	all []Member // if that is more than State
+	all []Member // all members, if there are more than State has
 }
 
-// Beside returns what of the list goes beside the TraceState of a trace; nil if
-// nothing does.
+// Beside returns the members that State does not have, for the trace with that ID; nil
+// if there are none.
 func (l List) Beside(traceID trace.TraceID) *Beside {
 	if l.all == nil {
 		return nil
@@ -32,10 +32,10 @@ func (l List) Beside(traceID trace.TraceID) *Beside {
 	return &Beside{traceID: traceID, all: l.all}
 }
 
-// Read returns the list whose header lines have these values, in order; ok is
-// false if it is not as the standard says. Of a single short line it remembers
-// what it found, as long as that line keeps coming: to make a TraceState takes
-// longer than all the rest of an extraction.
+// Read reads a list from the values of its header lines, in order. ok is false if the
+// list breaks the standard. To make a TraceState takes longer than all the rest of an
+// extraction, so Read remembers the result for a single short line as long as the same
+// line keeps coming.
 func Read(values []string) (list List, ok bool) {
 	switch {
 	case len(values) == 0:
@@ -63,13 +63,14 @@ func read(values []string) (list List, ok bool) {
 	return list, true
 }
 
-// readLine is read for one short line. What OTel's type accepts is right by
-// level 2 as well, and means the same.
+// readLine is read for one short line. A line that OpenTelemetry's type accepts is
+// valid by level 2 too, and means the same.
 func readLine(line string) (list List, ok bool) {
 	var state trace.TraceState
 	var err error
 	if strings.IndexByte(line, ',') < 0 {
-		// To insert a single member takes three quarters of the time for a list.
+		// Inserting a single member takes three quarters of the time for parsing a
+		// list.
 		key, value, _ := strings.Cut(line, "=")
 		state, err = state.Insert(key, value)
 	} else {
@@ -82,15 +83,16 @@ func readLine(line string) (list List, ok bool) {
 }
 
 const (
-	// The standard wants 512 characters to be propagated; few vendors need more.
+	// The standard asks everybody to propagate 512 characters, and few vendors need
+	// more.
 	maxRemembered = 512
 	slots         = 128
 )
 
-// memory remembers at most one line in each slot, found by its hash: at the
-// very worst, half a megabyte in all. It cannot mislead: what a line means
-// depends on nothing else, and a line that takes another one's place costs it
-// the time to be read again.
+// memory remembers one line in each slot, which is found by the line's hash. It takes
+// half a megabyte at most. What a line means depends on nothing else, so a remembered
+// result is never wrong. A line that takes the slot of another one costs that one the
+// time to be read again.
 var (
 	memory [slots]slot
 	seed   = maphash.MakeSeed()
@@ -98,8 +100,9 @@ var (
 
 type slot struct {
 	kept atomic.Pointer[remembered]
-	// missed is the hash of the last line that was not found here. A line has to
-	// come twice in a row to be kept: some vendors never write the same twice.
+	// missed is the hash of the last line that was not in memory. A line has to come
+	// twice in a row to be remembered, because some vendors never write the same line
+	// twice.
 	missed atomic.Uint64
 }
 
@@ -108,7 +111,7 @@ type remembered struct {
 	list List
 }
 
-// recall is readLine, but for lines that it remembers.
+// recall is like readLine, but remembers the results.
 func recall(line string) (list List, ok bool) {
 	if line == "" {
 		return List{}, true
@@ -120,7 +123,7 @@ func recall(line string) (list List, ok bool) {
 	}
 	again := s.missed.Swap(hash) == hash
 	if again {
-		line = strings.Clone(line) // It may be part of something larger.
+		line = strings.Clone(line) // line may be part of a larger string.
 	}
 	if list, ok = readLine(line); ok && again {
 		s.kept.Store(&remembered{line, list})

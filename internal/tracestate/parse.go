@@ -17,7 +17,7 @@ const (
 // Member is one vendor's entry.
 type Member struct{ Key, Value string }
 
-// What a byte may be, as bits.
+// Classes of bytes, one bit each.
 const (
 	keyStart = 1 << iota
 	keyChar
@@ -44,7 +44,7 @@ func classify() (c [256]uint8) {
 	return c
 }
 
-// only reports whether all bytes of s are of a class.
+// only reports whether all bytes of s are in the class.
 func only(class uint8, s string) bool {
 	all := class
 	for i := range len(s) {
@@ -53,24 +53,24 @@ func only(class uint8, s string) bool {
 	return all != 0
 }
 
-// ValidKey reports whether key is one of level 2: a letter or a digit, then at
-// most 255 letters, digits and _-*/@, where letters are of lower case.
+// ValidKey reports whether key is valid by level 2: a lower-case letter or a digit,
+// then at most 255 lower-case letters, digits and characters of _-*/@.
 func ValidKey(key string) bool {
 	return key != "" && len(key) <= maxKey && classes[key[0]]&keyStart != 0 && only(keyChar, key)
 }
 
-// ValidValue reports whether value is 1 to 256 printable characters of ASCII
-// other than comma and equals sign, of which the last is no space.
+// ValidValue reports whether value has 1 to 256 printable characters of ASCII, without
+// comma and equals sign, and does not end with a space.
 func ValidValue(value string) bool {
 	return value != "" && len(value) <= maxValue && value[len(value)-1] != ' ' && only(valueChar, value)
 }
 
-// Parse appends the members of a tracestate to into, which should be empty, and
-// returns them. The values are those of its header lines, in order, and count
-// as one list. White space around members and empty members mean nothing. Of
-// the members with one key, the first counts, since it is the latest; dropped
-// is the number of the others. If anything is not as the standard says, the
-// whole list is void, and ok is false.
+// Parse appends the members of a tracestate to into, which should be empty, and returns
+// them. The values are those of its header lines, in order, and count as one list.
+// White space around members and empty members are ignored. If several members have the
+// same key, the first one counts, because it is the latest, and dropped is the number
+// of the others. If anything breaks the standard, the whole list is invalid, and ok is
+// false.
 func Parse(into []Member, values []string) (members []Member, dropped int, ok bool) {
 	for _, list := range values {
 		for more := true; more; {
@@ -93,7 +93,7 @@ func Parse(into []Member, values []string) (members []Member, dropped int, ok bo
 	return into, dropped, true
 }
 
-// trim takes spaces and tabs away, at both ends.
+// trim removes spaces and tabs at both ends.
 func trim(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
@@ -104,7 +104,7 @@ func trim(s string) string {
 	return s
 }
 
-// find returns where the member with the key is, or -1.
+// find returns the index of the member with the key, or -1.
 func find(members []Member, key string) int {
 	for i := range members {
 		if members[i].Key == key {

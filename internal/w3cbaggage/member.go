@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 )
 
-// cutMember finds the key and the value of a member, which it reports to be
-// well-formed or not; of the properties it says nothing.
+// cutMember finds the key and the value of a member, and reports whether they are
+// well-formed. It does not look at the properties.
 func cutMember(text string) (key, value string, ok bool) {
 	pair, _, _ := strings.Cut(text, ";")
 	key, value, ok = strings.Cut(pair, "=")
@@ -19,8 +19,8 @@ func cutMember(text string) (key, value string, ok bool) {
 	return key, value, ok && isToken(key) && isEscaped(value)
 }
 
-// newMember makes a member of what [cutMember] has found. Package baggage keeps
-// the properties as they stand if it is the one that parses them.
+// newMember makes a member from what [cutMember] has found. Package baggage parses the
+// properties itself, because then it keeps them as they are.
 func newMember(text, key, value string) (baggage.Member, bool) {
 	if strings.Contains(text, ";") {
 		b, err := baggage.Parse(text)
@@ -30,7 +30,7 @@ func newMember(text, key, value string) (baggage.Member, bool) {
 	return m, err == nil
 }
 
-// trimOWS takes optional white space away, which is less than Unicode's.
+// trimOWS removes optional white space, which is only spaces and tabs.
 func trimOWS(s string) string { return strings.Trim(s, " \t") }
 
 // isToken reports whether s is a token of RFC 9110, section 5.6.2.
@@ -45,14 +45,14 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// isOctet reports whether c may stand in a value: visible ASCII but for what
-// separates or quotes.
+// isOctet reports whether c may stand in a value. That is visible ASCII without the
+// characters that separate or quote.
 func isOctet(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\'
 }
 
-// isEscaped reports whether s is a value in which every percent sign has its
-// two hexadecimal digits.
+// isEscaped reports whether s is a value, and whether two hexadecimal digits follow
+// each percent sign.
 func isEscaped(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !isOctet(s[i]) {
@@ -72,7 +72,7 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }
 
-// unescape decodes what [isEscaped] has found right.
+// unescape decodes a value that [isEscaped] has accepted.
 func unescape(s string) string {
 	at := strings.IndexByte(s, '%')
 	if at < 0 {
@@ -91,17 +91,17 @@ func unescape(s string) string {
 	if utf8.Valid(decoded) {
 		return string(decoded)
 	}
-	return string([]rune(string(decoded))) // U+FFFD for each byte that is wrong.
+	return string([]rune(string(decoded))) // Each byte that is not UTF-8 becomes U+FFFD.
 }
 
 // nibble returns what a hexadecimal digit stands for.
 func nibble(c byte) byte { return c&0xf + 9*(c>>6) }
 
-// needsEscape reports whether c may not stand in a value as it is.
+// needsEscape reports whether c must be percent-encoded in a value.
 func needsEscape(c byte) bool { return c == '%' || !isOctet(c) }
 
-// growth returns how many bytes more m takes than came, its value having been
-// escaped like that: only what is no UTF-8 takes more.
+// growth returns by how many bytes m is longer when it is written than when it was read
+// as escaped. Only a value that is not UTF-8 becomes longer.
 func growth(m baggage.Member, escaped string) int {
 	if !strings.Contains(escaped, "%") {
 		return 0
@@ -116,7 +116,7 @@ func growth(m baggage.Member, escaped string) int {
 	return max(size-len(escaped), 0)
 }
 
-// appendMember writes a member whose key is a token.
+// appendMember appends a member whose key is a token.
 func appendMember(header []byte, m baggage.Member) []byte {
 	if len(m.Properties()) > 0 {
 		// Properties whose key is no token are left out, perhaps all of them.

@@ -9,31 +9,31 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 )
 
-// List is what was found in a list of members.
+// List is the result of reading a list of members.
 type List struct {
-	// Members are those that may pass, no two of a key.
+	// Members are the members that may pass. No two have the same key.
 	Members []baggage.Member
-	// WellFormed and Malformed are how many members there were; of the well-formed
-	// ones, perhaps not all may pass.
+	// WellFormed and Malformed count the members. Not all well-formed members may pass.
 	WellFormed, Malformed int
-	// TooLong is set if there were more bytes than may be. Then nothing was read.
+	// TooLong is set if the list had too many bytes. Then nothing was read.
 	TooLong bool
 
 	limits Limits
-	room   int // What Members may grow by when they are written again.
+	room   int // by how many bytes Members may grow when they are written again
 }
 
-// Refused reports whether there was something and nothing of it can be used.
+// Refused reports whether the list was not empty and nothing of it can be used.
 func (l *List) Refused() bool { return l.TooLong || l.Malformed > 0 && l.WellFormed == 0 }
 
-// Dropped returns how many members may not pass, or were malformed.
+// Dropped returns how many members were malformed or may not pass.
 func (l *List) Dropped() int { return l.WellFormed + l.Malformed - len(l.Members) }
 
-// Read reads the values of a header, in their order, as one list. It knows its length
-// before it parses or allocates anything. Of the members with one key the last counts.
-// Values are percent-decoded, and what is then no UTF-8 becomes U+FFFD; a value that
-// could not be written again for this, being near the limit of bytes, may not pass. A
-// percent sign without two digits is malformed. Properties are kept as they came.
+// Read reads the values of a header, in their order, as one list. It checks the length
+// before it parses or allocates anything. If several members have the same key, the
+// last one counts. Values are percent-decoded, and a byte that is then not UTF-8
+// becomes U+FFFD. If that makes a value so long that it could not be written again
+// within the limit of bytes, the member may not pass. A percent sign without two digits
+// is malformed. Properties are kept as they came.
 func Read(values []string, limits Limits) List {
 	length := max(len(values)-1, 0) // The commas.
 	for _, value := range values {
@@ -52,7 +52,7 @@ func Read(values []string, limits Limits) List {
 	return list
 }
 
-// add takes what stands between two commas.
+// add adds the text between two commas.
 func (l *List) add(text string) {
 	text = trimOWS(text)
 	if text == "" {
@@ -79,7 +79,7 @@ func (l *List) add(text string) {
 	}
 }
 
-// keep puts m in the place of an earlier one of the same key, or at the end.
+// keep puts m in the place of an earlier member with the same key, or at the end.
 func (l *List) keep(m baggage.Member) {
 	key := m.Key()
 	for i := range l.Members {

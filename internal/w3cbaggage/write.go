@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 )
 
-// Encode returns the list of the members of bag, sorted by key, and how many are not
-// in it: those that may not pass, no longer fit, or whose key is no token, as the
-// standard wants it.
+// Encode returns the list of the members of bag, sorted by key, and how many members it
+// has left out. A member is left out if it may not pass, if it does not fit, or if its
+// key is not a token, which the standard requires.
 func Encode(bag baggage.Baggage, limits Limits) (list string, dropped int) {
 	members := bag.Members()
 	slices.SortFunc(members, func(x, y baggage.Member) int { return cmp.Compare(x.Key(), y.Key()) })

@@ -1,9 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command checkreport reads the report that the guild example writes and fails
-// unless it holds the expected number of whole traces: one root each, every
-// other span under a parent of the same trace, and spans of all services.
+// Command checkreport reads the report that the guild example writes, and fails unless
+// it holds the expected number of whole traces. A whole trace has one root, each other
+// span has its parent in the trace, and there are spans of all services.
 package main
 
 import (
@@ -71,7 +71,7 @@ func check(file string, traces, services int) error {
 	return nil
 }
 
-// whole returns nil if the trace is one tree that passes the services.
+// whole returns nil if the trace is one tree with spans of that many services.
 func (t tracedPost) whole(services int) error {
 	known := make(map[string]bool, len(t.Spans))
 	passed := make(map[string]bool)

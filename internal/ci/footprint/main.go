@@ -36,8 +36,8 @@ var allowed = map[string]string{
 	"github.com/cespare/xxhash/v2":    "needed by the API",
 }
 
-// core is what must be among the packages found, lest the check passes because
-// it looked at nothing.
+// core lists packages that must be among the packages found. Otherwise the check could
+// pass because it found nothing.
 var core = []string{
 	library + "/envelope",
 	library + "/envelope/wire",
@@ -79,9 +79,9 @@ func run(checkout string) error {
 	return m.check(packages)
 }
 
-// libraryPackages lists the packages of the checkout that applications import.
-// Package sampler is not among them: it wraps a sampler of the SDK, for
-// applications that have chosen the SDK anyway.
+// libraryPackages lists the packages of the checkout that applications import. Package
+// sampler is not among them, because it wraps a sampler of the SDK and so needs the
+// SDK.
 func libraryPackages(checkout string) ([]string, error) {
 	out, err := command(checkout, "list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "./...")
 	if err != nil {
