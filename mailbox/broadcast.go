@@ -8,15 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
-	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -70,7 +67,7 @@ func (g *Group[M]) broadcast(
 	d.Size = len(members)
 	switch {
 	case d.Size == 0:
-	case traced(ctx):
+	case spans.Traced(ctx):
 		g.broadcastTraced(ctx, message, members, size, &d)
 	default:
 		d.deliverAll(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
@@ -81,22 +78,10 @@ func (g *Group[M]) broadcast(
 func (g *Group[M]) broadcastTraced(
 	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *delivery[M],
 ) {
-	parent := fanoutOf(trace.SpanContextFromContext(ctx))
-	options := producing
-	if parent.Depth > 0 {
-		options = append(options[:1:1], trace.WithAttributes(aboveBroadcast(parent)...))
-	}
-	ctx, span := guard.Start(ctx, g.sys.tracer, g.spanName, options...)
-	if span == nil { // Below no broadcast, each recipient would keep the trace.
-		untraced := g.sys.carry.Header(ctx).WithSpanContext(trace.SpanContext{})
-		d.deliverAll(members, newParcel(ctx, g.sys, message, untraced))
-		return
-	}
-	defer guard.Do(func() { span.End() })
-
-	header := g.sys.carry.Header(ctx)
-	if !header.Sampled() { // The sampler refused the broadcast's own span.
-		d.deliverAll(members, newParcel(ctx, g.sys, message, header))
+	ctx, b := g.sys.spans.StartBroadcast(ctx, g.spanName, g.sys.carry, g.settings.linked)
+	defer b.End()
+	if !b.Header.Sampled() {
+		d.deliverAll(members, newParcel(ctx, g.sys, message, b.Header))
 		return
 	}
 	limits := g.limits()
@@ -105,33 +90,32 @@ func (g *Group[M]) broadcastTraced(
 		return slices.IndexFunc(limits, func(l sampling.Limit) bool { return l.Rate == rate })
 	}
 	planner := sampling.Planner{
-		Config: *g.live.Load(), Above: parent,
+		Config: *g.live.Load(), Above: b.Above,
 		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
 	}
-	skipped := g.skippedParcel(ctx, message, header)
-	var attrs []attribute.KeyValue
+	skipped := g.skippedParcel(ctx, message, b)
 	if size == nil {
 		plan := planner.Plan(len(members))
-		chosen := make(map[float64]parcel[M], 1) // by probability
+		shared := make(map[float64]parcel[M], 1) // by probability
 		d.spread(members, plan.Sampled, skipped, func(n int) parcel[M] {
 			f := plan.Recipient(n)
-			if known, ok := chosen[f.Probability]; ok {
-				return known
+			known, ok := shared[f.Probability]
+			if !ok {
+				known = newParcel(ctx, g.sys, message, b.SampledByAll(f))
+				shared[f.Probability] = known
 			}
-			shared := g.chosenHeader(header, f)
-			g.sys.fanouts.put(shared, f)
-			chosen[f.Probability] = newParcel(ctx, g.sys, message, shared)
-			return chosen[f.Probability]
+			return known
 		})
-		attrs = d.attributes("uniform", plan.Shed)
-	} else {
-		relays := planner.Relays(sizesOf(members, size))
-		d.spread(members, relays.Sampled, skipped, func(n int) parcel[M] {
-			return newParcel(ctx, g.sys, message, g.chosenHeader(header, relays.Recipient(n)))
-		})
-		attrs = append(d.attributes("systematic", relays.Shed), keys.FanoutBudget.Int(relays.Spans))
+		b.Describe(d.result("uniform", plan.Shed))
+		return
 	}
-	guard.Do(func() { span.SetAttributes(attrs...) })
+	relays := planner.Relays(sizesOf(members, size))
+	d.spread(members, relays.Sampled, skipped, func(n int) parcel[M] {
+		return newParcel(ctx, g.sys, message, b.Sampled(relays.Recipient(n)))
+	})
+	r := d.result("systematic", relays.Shed)
+	r.Relays, r.Budget = true, relays.Spans
+	b.Describe(r)
 }
 
 func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
@@ -142,28 +126,14 @@ func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
 	return sizes
 }
 
-// chosenHeader is what recipients share that keep the trace, or begin one that is
-// linked to it.
-func (g *Group[M]) chosenHeader(h *header.Header, f fanout.Fanout) *header.Header {
-	sc := h.SpanContext()
-	if g.settings.linked {
-		return h.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
-	}
-	return h.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).Choose(false)
-}
-
-// skippedParcel is what all recipients share that do not. It costs a little for
-// each of them to know the trace that they might report to, so only those of
+// skippedParcel is what all recipients share that are not sampled. It costs a little
+// for each of them to know the trace that they might report to, so only those of
 // systems with a control do: theirs, whoever broadcasts, for it is their settings
 // that say what is worth a report.
-func (g *Group[M]) skippedParcel(ctx context.Context, message M, h *header.Header) parcel[M] {
-	told := newParcel(ctx, g.sys, message, h.Skip(g.sys.carry.Unsampled))
-	var sc trace.SpanContext
-	if g.sys.carry.Unsampled {
-		sc = h.SpanContext()
-		sc = sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled)
-	}
-	untold := newParcel(ctx, g.sys, message, h.WithSpanContext(sc))
+func (g *Group[M]) skippedParcel(ctx context.Context, message M, b *spans.Broadcast) parcel[M] {
+	reporting, silent := b.Skipped(g.sys.carry.Unsampled)
+	told := newParcel(ctx, g.sys, message, reporting)
+	untold := newParcel(ctx, g.sys, message, silent)
 	untold.told = &told
 	return untold
 }
@@ -179,7 +149,7 @@ type parcel[M any] struct {
 func newParcel[M any](ctx context.Context, sys *System, message M, h *header.Header) parcel[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
 	decided, bare := s, s
-	decided.header = withDecision(ctx, h)
+	decided.header = spans.WithDecision(ctx, h)
 	bare.header = h.WithSpanContext(trace.SpanContext{})
 	return parcel[M]{plain: s, decided: decided, bare: bare}
 }
@@ -257,32 +227,10 @@ func (d *delivery[M]) reject(p *process[M], err error) {
 	}
 }
 
-var producing = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer)}
-
-// aboveBroadcast describes what a broadcast stands for on its span. Size is its own,
-// not that of the fan-out above. A span that has a weight at its start is left alone
-// by the sampler that would give it one.
-func aboveBroadcast(parent fanout.Fanout) []attribute.KeyValue {
-	return append(fanout.AppendWeight(make([]attribute.KeyValue, 0, 4), parent.Weight),
-		keys.FanoutProbability.Float64(parent.Probability),
-		keys.FanoutDepth.Int(parent.Depth),
-	)
-}
-
-// attributes describes the broadcast itself on its span.
-func (d *Delivery) attributes(method string, shed bool) []attribute.KeyValue {
-	if d.Sampled == d.Size {
-		method = "all"
+// result is what the span says of the broadcast.
+func (d *Delivery) result(method string, shed bool) spans.Result {
+	return spans.Result{
+		Size: d.Size, Sampled: d.Sampled, Delivered: d.Delivered, Refused: d.Refused,
+		Method: method, Shed: shed,
 	}
-	attrs := make([]attribute.KeyValue, 0, 7)
-	if shed {
-		attrs = append(attrs, keys.FanoutShed.Bool(true))
-	}
-	return append(attrs,
-		keys.FanoutSize.Int(d.Size),
-		keys.FanoutSampled.Int(d.Sampled),
-		keys.FanoutMethod.String(method),
-		keys.FanoutDelivered.Int(d.Delivered),
-		keys.FanoutRefused.Int(d.Refused),
-	)
 }

@@ -63,12 +63,14 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	}
 	c := newCall[R](ctx, p.kind.totals)
 	message := build(Reply[R]{c})
-	ctx, span := p.startCall(ctx, message)
 	s := slot[M]{message: message, call: &c.pending}
+	described := p.describe(&s)
+	ctx, span := described.StartCall(ctx)
 	p.address(ctx, &s)
 	if span != nil {
-		names, header := p.kind.namesOf(message), s.header
-		c.late = func() { p.lateReply(names, header) }
+		late := described
+		late.Header = s.header
+		c.late = &late
 	}
 	result, err := none, p.send(ctx, &s)
 	if err == nil {
@@ -81,7 +83,8 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	}
 	p.kind.sys.readies.Put(c.ready)
 	if span != nil {
-		finish(span, err, false)
+		failure := failureOf(err, false)
+		failure.End(span)
 	}
 	return result, err
 }
@@ -114,7 +117,7 @@ func (c *call[R]) answer(value R, err error) bool {
 	if c.abandoned() {
 		c.totals.lateReplies.Add(1)
 		if c.late != nil {
-			c.late()
+			c.late.LateReply()
 		}
 	}
 	return false

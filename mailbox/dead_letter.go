@@ -39,7 +39,7 @@ func (p *process[M]) bury(s slot[M], reason deadReason) {
 		s.call.fail(err)
 	}
 	p.happenedTo(&s, Event{Type: MessageDead, Reason: string(reason), Err: err})
-	p.neverHandled(s, string(reason))
+	p.neverHandled(&s, string(reason))
 }
 
 // refused leaves a trace of a message that was not taken in. The caller of a
@@ -54,6 +54,12 @@ func (p *process[M]) refused(s slot[M], err error) {
 	}
 	p.happenedTo(&s, Event{Type: MessageRefused, Reason: reason, Err: err})
 	if s.call == nil {
-		p.neverHandled(s, reason)
+		p.neverHandled(&s, reason)
 	}
+}
+
+// neverHandled leaves a span where the handling of s would have been.
+func (p *process[M]) neverHandled(s *slot[M], reason string) {
+	described := p.describe(s)
+	described.NeverHandled(reason, s.sent, p.kind.live.Load())
 }

@@ -162,7 +162,7 @@ func (p *process[M]) happenedTo(s *slot[M], e Event) {
 	if !p.kind.sys.hears(e.Type, e.Err) {
 		return
 	}
-	e.Message = p.kind.namesOf(s.message).message
+	e.Message = p.kind.spans.TypeName(typeOf(s.message))
 	if !e.SpanContext.IsValid() {
 		e.SpanContext = s.header.SpanContext()
 	}

@@ -46,7 +46,7 @@ func (l eventLog) write(e Event, kind *kindTotals) {
 	if !l.wants(e) {
 		return
 	}
-	if !allow(&kind.logged, e.Time.UnixNano(), logsPerSecond) {
+	if !kind.logged.Allow(e.Time.UnixNano(), logsPerSecond) {
 		if kind.unlogged.Add(1) == 1 {
 			time.AfterFunc(time.Second, func() { guard.Do(func() { l.summarise(kind) }) })
 		}

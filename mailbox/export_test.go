@@ -3,8 +3,6 @@
 
 package mailbox
 
-import "github.com/waybill-go/waybill/internal/gcra"
-
 // DistinctStats returns counts that are all different, and not zero.
 func DistinctStats() Stats {
 	return Stats{
@@ -33,15 +31,3 @@ func MetricsOf(s Stats) map[string]uint64 {
 
 // Waiting returns how many processes wait for a worker, and in how many chunks.
 func (s *System) Waiting() (processes, chunks int) { return s.sched.Waiting() }
-
-// LateAllowed returns how many of n late spans at one time a limit of that many
-// per second allows.
-func LateAllowed(n int, perSecond float64) (allowed int) {
-	var l gcra.Limiter
-	for range n {
-		if allow(&l, 1, perSecond) {
-			allowed++
-		}
-	}
-	return allowed
-}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -25,7 +26,7 @@ type Kind[M any] struct {
 	sys    *System
 	totals *kindTotals
 	name   string
-	names  nameCache
+	spans  *spans.Kind
 	rooms  ringPool
 	live   *sampling.Live[sampling.KindConfig]
 	rate   *sampling.Rate
@@ -52,8 +53,9 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	if err != nil {
 		return nil, fmt.Errorf("kind %q: %w", name, err)
 	}
+	totals := sys.totalsOf(name)
 	return &Kind[M]{
-		sys: sys, name: name, settings: s, totals: sys.totalsOf(name),
+		sys: sys, name: name, settings: s, totals: totals, spans: sys.spans.Kind(name, totals.late),
 		live: sys.control.Kind(name), rate: sys.control.KindRate(name),
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -100,7 +101,7 @@ func WithControl(control *sampling.Control) SystemOption {
 // samplers that decide by those decide the same, and that of package sampler goes
 // on in any case. One that samples no roots ends the chain.
 func WithChainLimit(hops int, age time.Duration) SystemOption {
-	return systemOption(func(s *System) { s.chain = chainLimit{hops, age} })
+	return systemOption(func(s *System) { s.chain = spans.ChainLimit{Hops: hops, Age: age} })
 }
 
 // KindOption configures [NewKind] and [Spawn].

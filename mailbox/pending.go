@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // pending is a call as the process sees it that handles it: everything but the
@@ -18,7 +19,7 @@ type pending struct {
 	keeper atomic.Pointer[keeper]
 	ready  chan struct{} // holds one; sent to when the answer is there
 	err    error
-	late   func() // tells the caller's trace of a late answer; nil without one
+	late   *spans.Message // tells the caller's trace of a late answer; nil without one
 	state  atomic.Uint32
 }
 

@@ -7,6 +7,8 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // Ref refers to a process that takes messages of type M. It is a value, to be
@@ -66,7 +68,7 @@ func (p *process[M]) address(ctx context.Context, s *slot[M]) {
 	}
 	s.sent = k.sys.stamp(s.header)
 	if k.roots {
-		s.header = withDecision(ctx, s.header)
+		s.header = spans.WithDecision(ctx, s.header)
 	}
 }
 

@@ -5,10 +5,9 @@ package mailbox
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/waybill-go/waybill/internal/gcra"
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // Stats counts messages. See the package documentation for how they add up.
@@ -79,10 +78,9 @@ func (s *Stats) add(o Stats) {
 // kindTotals is what the kinds of one name in a system share: the counts that no
 // process keeps, and the load of late spans.
 type kindTotals struct {
-	sys     *System
-	name    string
-	late    gcra.Limiter
-	stratum *sampling.Rate
+	sys  *System
+	name string
+	late *spans.Late
 
 	lateReplies   atomic.Uint64
 	refusedAfter  atomic.Uint64 // refused by processes that had ended
@@ -90,9 +88,7 @@ type kindTotals struct {
 	passivated    atomic.Uint64
 	saveFailures  atomic.Uint64
 	closeFailures atomic.Uint64
-	lateShed      atomic.Uint64
 	eventsLost    atomic.Uint64
-	slow          atomic.Uint64
 
 	logged   gcra.Limiter  // of records about events
 	unlogged atomic.Uint64 // since the last record that says how many
@@ -103,7 +99,7 @@ type kindTotals struct {
 }
 
 func newKindTotals(sys *System, name string) *kindTotals {
-	return &kindTotals{sys: sys, name: name, stratum: sampling.NewRate(time.Second)}
+	return &kindTotals{sys: sys, name: name, late: spans.NewLate()}
 }
 
 // statsLocked returns all but what the processes alive count.
@@ -115,9 +111,9 @@ func (t *kindTotals) statsLocked() Stats {
 	n.Passivated = t.passivated.Load()
 	n.SaveFailures = t.saveFailures.Load()
 	n.CloseFailures = t.closeFailures.Load()
-	n.LateShed = t.lateShed.Load()
+	n.LateShed = t.late.Shed()
 	n.EventsLost = t.eventsLost.Load()
-	n.Slow = t.slow.Load()
+	n.Slow = t.late.Slow()
 	return n
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -29,13 +30,12 @@ import (
 type System struct {
 	provider    trace.TracerProvider
 	meters      meters
-	tracer      trace.Tracer
+	spans       *spans.Tracer
 	carry       header.CarryPolicy
 	handlerWait time.Duration
-	chain       chainLimit
+	chain       spans.ChainLimit
 	control     *sampling.Control
 	controlled  bool // by the user
-	fanouts     fanoutCache
 	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 
@@ -75,7 +75,6 @@ func NewSystem(opts ...SystemOption) *System {
 	if s.handlerWait <= 0 {
 		s.handlerWait = time.Second
 	}
-	s.chain = s.chain.withDefaults()
 	if s.controlled = s.control != nil; !s.controlled {
 		s.control = defaultControl()
 	}
@@ -83,11 +82,20 @@ func NewSystem(opts ...SystemOption) *System {
 	if s.provider == nil {
 		s.provider = otel.GetTracerProvider()
 	}
-	s.tracer = scope.Tracer(s.provider, "mailbox")
 	s.base = contexts.Base()
+	s.spans = spans.New(s.base, scope.Tracer(s.provider, "mailbox"), s.chain)
 	s.events = notify.New(s.tell)
 	s.registerMetrics()
 	return s
+}
+
+// defaultControl is that of systems which were given none.
+func defaultControl() *sampling.Control {
+	c, err := sampling.NewControl(sampling.DefaultConfig())
+	if err != nil {
+		panic(err) // It cannot be: a test makes one.
+	}
+	return c
 }
 
 // stamp returns the time of sending of a message with that header, which is sent

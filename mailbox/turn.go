@@ -6,9 +6,11 @@ package mailbox
 import (
 	"context"
 	"runtime/debug"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -164,7 +166,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		remarkable := h.err != nil || h.span != nil || s.call != nil
 		if h.begun != 0 {
 			h.ended = p.kind.sys.sched.Now()
-			h.long = tooLong(late, h.ended-h.begun, h.begun-s.sent)
+			h.long = spans.TooLong(late, h.ended-h.begun, h.begun-s.sent)
 		}
 		if remarkable || h.long {
 			settled = p.conclude(s, &h, late)
@@ -191,13 +193,14 @@ func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
 	if s.call != nil {
 		ctx = s.call.bind(ctx)
 	}
-	root := p.kind.roots && undecided(s.header)
+	root := p.kind.roots && spans.Undecided(s.header)
 	if s.header == nil && !root {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
 	if (s.header.Sampled() || root) && p.kind.live.Load().Spans {
-		ctx, h.span = p.startHandling(ctx, s)
+		described := p.describe(s)
+		ctx, h.span = described.StartHandling(ctx, p.failedSpan())
 	}
 	return ctx
 }
@@ -227,11 +230,16 @@ func (p *process[M]) conclude(s *slot[M], h *handling, late *sampling.Late) (set
 		}
 		s.call.leave()
 	}
+	failure := failureOf(h.err, h.panicked)
 	if h.long || h.begun != 0 && h.err != nil {
-		p.handledLate(s, h, late)
+		described := p.describe(s)
+		described.EndedLate(&spans.Handled{
+			Failure: failure, Span: h.span,
+			Took: time.Duration(h.ended - h.begun), Waited: time.Duration(h.begun - s.sent),
+		}, late)
 	}
 	if h.span != nil {
-		finish(h.span, h.err, h.panicked)
+		failure.End(h.span)
 	}
 	exiting = false
 	return false

@@ -5,7 +5,11 @@
 // something is admitted depends on what was admitted before, and not on its own cost.
 package gcra
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
 
 // Limiter admits things at a rate. The zero Limiter has admitted nothing. It may be used
 // by any number of goroutines, and has no lock.
@@ -32,6 +36,17 @@ func (l *Limiter) Admit(now, cost, burst int64) bool {
 			return true
 		}
 	}
+}
+
+// Allow reports whether one more thing is admitted at now, in nanoseconds, at a rate of
+// so many per second, with a second's worth at once. The rate may be +Inf.
+func (l *Limiter) Allow(now int64, perSecond float64) bool {
+	if math.IsInf(perSecond, 1) {
+		return true
+	}
+	const longest = 1 << 60 // ns, some 36 years: more would overflow.
+	cost := int64(min(float64(time.Second)/perSecond, longest))
+	return l.Admit(now, cost, max(int64(time.Second)-cost, 0))
 }
 
 // Refund gives back the cost of a thing that was admitted and then not done.

@@ -4,6 +4,7 @@
 package gcra_test
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,4 +59,22 @@ func TestManyAdmitNoMoreThanOne(t *testing.T) {
 	}
 	all.Wait()
 	assert.EqualValues(t, 10, admitted.Load())
+}
+
+// However low a rate is, it is a bound: the first may come, and no other soon.
+func TestLowRatesBound(t *testing.T) {
+	allowed := func(perSecond float64) (n int) {
+		var l gcra.Limiter
+		for range 100 {
+			if l.Allow(1, perSecond) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, perSecond := range []float64{1, 1e-3, 1e-9, 1e-10, 1e-12, math.SmallestNonzeroFloat64} {
+		assert.Equal(t, 1, allowed(perSecond), "%v per second", perSecond)
+	}
+	assert.Equal(t, 10, allowed(10))
+	assert.Equal(t, 100, allowed(math.Inf(1)))
 }

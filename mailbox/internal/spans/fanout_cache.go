@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package spans
 
 import (
 	"sync/atomic"
@@ -18,7 +18,7 @@ import (
 type fanoutCache [16]atomic.Pointer[knownFanout]
 
 type knownFanout struct {
-	header *header.Header // That all of the chosen share.
+	header *header.Header // That all of the sampled share.
 	fanout fanout.Fanout
 }
 

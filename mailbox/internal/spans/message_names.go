@@ -1,12 +1,11 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package spans
 
 import (
 	"reflect"
 	"regexp"
-	"sync"
 )
 
 // messageNames are the names of spans about one type of message to one kind.
@@ -17,20 +16,16 @@ type messageNames struct {
 	replying string
 }
 
-// nameCache holds messageNames by the message's type.
-type nameCache struct{ byType sync.Map }
+// TypeName returns the name of a type of message without its package, as spans have it.
+func (k *Kind) TypeName(t reflect.Type) string { return k.namesOf(t).message }
 
-// of returns the names for message, by its dynamic type if M is an interface.
-func (k *Kind[M]) namesOf(message M) *messageNames {
-	t := reflect.TypeFor[M]()
-	if t.Kind() == reflect.Interface {
-		t = reflect.TypeOf(message) // nil for a nil message
-	}
-	if names, ok := k.names.byType.Load(t); ok {
+// namesOf returns the names for messages of type t. They are made once.
+func (k *Kind) namesOf(t reflect.Type) *messageNames {
+	if names, ok := k.byType.Load(t); ok {
 		return names.(*messageNames) //nolint:forcetypeassert // The map holds nothing else.
 	}
 	name := typeName(t)
-	names, _ := k.names.byType.LoadOrStore(t, &messageNames{
+	names, _ := k.byType.LoadOrStore(t, &messageNames{
 		message:  name,
 		handling: k.name + " " + name,
 		calling:  "call " + k.name + " " + name,

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package mailbox
+package spans
 
 import (
 	"cmp"
@@ -14,19 +14,20 @@ import (
 	"github.com/waybill-go/waybill/internal/header"
 )
 
-// chainLimit bounds the chains of messages that share a trace: without it, a
-// process that sends to itself would make one that never ends.
-type chainLimit struct {
-	hops int
-	age  time.Duration
+// ChainLimit bounds the chains of messages that share a trace: without it, a process
+// that sends to itself would make one that never ends. Zero means 256 hops and 30
+// minutes; less means no limit.
+type ChainLimit struct {
+	Hops int
+	Age  time.Duration
 }
 
-func (l chainLimit) withDefaults() chainLimit {
-	return chainLimit{cmp.Or(l.hops, 256), cmp.Or(l.age, 30*time.Minute)}
+func (l ChainLimit) withDefaults() ChainLimit {
+	return ChainLimit{cmp.Or(l.Hops, 256), cmp.Or(l.Age, 30*time.Minute)}
 }
 
-func (l chainLimit) exceeded(h *header.Header) bool {
-	return l.hops > 0 && h.Hops() > l.hops || l.age > 0 && h.Age() > l.age
+func (l ChainLimit) exceeded(h *header.Header) bool {
+	return l.Hops > 0 && h.Hops() > l.Hops || l.Age > 0 && h.Age() > l.Age
 }
 
 // nextTrace returns the parent of a root span in the trace that goes on from

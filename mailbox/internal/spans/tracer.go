@@ -1,0 +1,95 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package spans
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
+)
+
+// Tracer makes the spans of one system. Make one with [New]. It may be used by any
+// number of goroutines.
+type Tracer struct {
+	tracer  trace.Tracer
+	base    context.Context //nolint:containedctx // What late spans' contexts begin with.
+	limit   ChainLimit
+	fanouts fanoutCache
+}
+
+// New returns what makes spans with tracer and cuts traces at limit. base is the context
+// of an untraced message.
+func New(base context.Context, tracer trace.Tracer, limit ChainLimit) *Tracer {
+	return &Tracer{tracer: tracer, base: base, limit: limit.withDefaults()}
+}
+
+// Kind makes the spans of the processes of one kind.
+type Kind struct {
+	tracer *Tracer
+	name   string
+	late   *Late
+	byType sync.Map // *messageNames by reflect.Type
+}
+
+// Kind returns what makes the spans of processes of the kind called name. late is what
+// it shares with other kinds of that name.
+func (t *Tracer) Kind(name string, late *Late) *Kind { return &Kind{tracer: t, name: name, late: late} }
+
+// Message is a message to a process, as its spans describe it.
+type Message struct {
+	Kind    *Kind          // of the process
+	Process string         // the ID of the process; may be empty
+	Type    reflect.Type   // of the message; nil for a nil message of an interface type
+	Header  *header.Header // of the message
+	Awaited bool           // a caller waits for the handling
+}
+
+// attributes describes the message and what it stands for, with room for five more.
+func (m *Message) attributes(names *messageNames, f fanout.Fanout) []attribute.KeyValue {
+	room := 8
+	if f.Depth > 0 {
+		room = 13
+	}
+	return m.describe(make([]attribute.KeyValue, 0, room), names, f)
+}
+
+// describe appends what describes the message and what it stands for.
+func (m *Message) describe(
+	attrs []attribute.KeyValue, names *messageNames, f fanout.Fanout,
+) []attribute.KeyValue {
+	attrs = append(attrs, keys.ProcessKind.String(m.Kind.name), keys.MessageType.String(names.message))
+	if m.Process != "" {
+		attrs = append(attrs, keys.ProcessID.String(m.Process))
+	}
+	return f.Attributes(attrs)
+}
+
+// spanKind returns the kind of the message's span: the handling that a caller waits for
+// is INTERNAL; CONSUMER means that nobody waits.
+func (m *Message) spanKind() trace.SpanStartOption {
+	if m.Awaited {
+		return internalKind
+	}
+	return consumerKind
+}
+
+var (
+	internalKind = trace.WithSpanKind(trace.SpanKindInternal)
+	consumerKind = trace.WithSpanKind(trace.SpanKindConsumer)
+)
+
+// Traced reports whether ctx is in a sampled trace.
+func Traced(ctx context.Context) bool {
+	sc := trace.SpanContextFromContext(ctx)
+	return sc.IsSampled() && sc.IsValid()
+}
+
+func fanoutOf(sc trace.SpanContext) fanout.Fanout { return fanout.FromTraceState(sc.TraceState()) }

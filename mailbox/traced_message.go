@@ -1,0 +1,37 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"reflect"
+
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
+)
+
+// describe returns what the spans of a message to p say of it.
+func (p *process[M]) describe(s *slot[M]) spans.Message {
+	return spans.Message{
+		Kind: p.kind.spans, Process: p.id, Type: typeOf(s.message), Header: s.header, Awaited: s.call != nil,
+	}
+}
+
+// typeOf returns the message's type, its dynamic one if M is an interface: nil for a
+// nil message then.
+func typeOf[M any](message M) reflect.Type {
+	t := reflect.TypeFor[M]()
+	if t.Kind() == reflect.Interface {
+		t = reflect.TypeOf(message)
+	}
+	return t
+}
+
+// failureOf returns what spans say of err, which may be nil. Only a *PanicError of our
+// own, unwrapped, is of this handler.
+func failureOf(err error, panicked bool) spans.Failure {
+	f := spans.Failure{Err: err, Panicked: panicked}
+	if own, ok := err.(*PanicError); ok && panicked { //nolint:errorlint // As it says.
+		f.Value, f.Stack = own.Value, own.Stack
+	}
+	return f
+}
