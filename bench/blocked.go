@@ -12,10 +12,10 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// blockedRow measures how long a message to a free process waits if the messages
-// sent just before it are to handlers that block, as on a database. Its time is
-// that delay alone, from before the sending until the handler runs; allocations
-// are those of everything: making, blocking and ending all processes.
+// blockedRow measures how long a message to a free process waits behind messages to
+// handlers that block, as on a database. Its time is that delay alone, from before the
+// sending until the handler runs. Its allocations include those of making, blocking and
+// ending all processes.
 func blockedRow(handlers int, mostMS float64) row {
 	return row{
 		name:  fmt.Sprintf("blocked-%d", handlers),
@@ -37,17 +37,17 @@ func worstDelay(variant string, target float64) ratio {
 	}
 }
 
-// job is a message that says itself what its handler does.
+// job is a message that the handler calls.
 type job func()
 
-// place is where a number of processes do jobs.
+// place has a number of processes that do jobs.
 type place struct {
 	send func(to int, do job) error
 	// leave ends all processes.
 	leave func() error
 }
 
-// behind measures the delay of a job behind those that make handlers block.
+// behind measures the delay of a job behind jobs that block their handlers.
 func behind(handlers int, open func(processes int) (place, error)) *contender {
 	handled, waited := 0, time.Duration(0)
 	return &contender{
@@ -75,9 +75,9 @@ func behind(handlers int, open func(processes int) (place, error)) *contender {
 	}
 }
 
-// delay makes a number of processes block and sends a job to the one after them.
-// It returns when that has been done and, to be sure, all the others have been in
-// their handlers at the same time.
+// delay makes a number of processes block and then sends a job to one more process. It
+// returns when that job is done and all the others have been in their handlers at the
+// same time.
 func (p place) delay(handlers int) (delay time.Duration, err error) {
 	var ready, entered sync.WaitGroup
 	ready.Add(handlers + 1) // Every process has run once, and is idle.

@@ -12,28 +12,28 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// rawRequest is a message that wants a reply: its id.
+// rawRequest is a message that wants its id as the reply.
 type rawRequest struct {
 	message
 
 	reply chan int
 }
 
-// naiveRequest is one with a trace by hand.
+// naiveRequest is a request with a trace by hand.
 type naiveRequest struct {
 	parcel
 
 	reply chan int
 }
 
-// ourRequest is one to a process.
+// ourRequest is a request to a process.
 type ourRequest struct {
 	message
 
 	reply mailbox.Reply[int]
 }
 
-// callRow measures one caller's calls, each until its reply is there. With a
+// callRow measures the calls of one caller, each until its reply arrives. With a
 // deadline, all variants give up when the same context ends.
 func callRow(name, about string, deadline bool, ratios ...ratio) row {
 	return row{
@@ -46,7 +46,7 @@ func callRow(name, about string, deadline bool, ratios ...ratio) row {
 	}
 }
 
-// within gives ctx a deadline that the run will not reach, if there is to be one.
+// within returns ctx, with a deadline that the run will not reach if deadline is set.
 func within(ctx context.Context, deadline bool) (context.Context, context.CancelFunc) {
 	if !deadline {
 		return ctx, func() {}
@@ -54,7 +54,7 @@ func within(ctx context.Context, deadline bool) (context.Context, context.Cancel
 	return context.WithTimeout(ctx, time.Hour)
 }
 
-// calls makes calls and compares the replies.
+// calls makes a number of calls and compares the replies with what they should be.
 func calls(times int, call func(id int) (int, error)) error {
 	for id := range times {
 		if got, err := call(id); err != nil || got != id {
@@ -64,7 +64,7 @@ func calls(times int, call func(id int) (int, error)) error {
 	return nil
 }
 
-// exchange sends a request and waits for its reply, as long as ctx lasts.
+// exchange sends a request and waits for its reply until ctx ends.
 func exchange[R any](ctx context.Context, to chan<- R, request R, reply <-chan int) (int, error) {
 	select {
 	case to <- request:

@@ -21,9 +21,9 @@ func (c *crowd) take() {
 
 func (c *crowd) handled() int { return int(c.count.Load()) }
 
-// ballast parks goroutines until the returned function is called. The runtime
-// takes the mean use of all stacks for the size of new ones: with the harness
-// alone that gives each goroutine 4 KiB, among others of their kind 2.
+// ballast parks goroutines until the returned function is called. The runtime makes new
+// stacks as large as the mean of what all stacks use. With the harness alone, a new
+// goroutine gets 4 KiB. Among many small goroutines, it gets 2 KiB.
 func ballast() (release func()) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

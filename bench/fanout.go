@@ -14,7 +14,7 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// event is what is fanned out; all recipients share it.
+// event is the message that is fanned out. All recipients share it.
 type event struct{ text string }
 
 // notice is an event with a trace by hand.
@@ -23,11 +23,11 @@ type notice struct {
 	carrier carrier
 }
 
-// recipientCapacity is the room of each recipient's channel and mailbox alike.
+// recipientCapacity is the capacity of each recipient's channel or mailbox.
 const recipientCapacity = 16
 
-// fanoutRow measures broadcasts, for each recipient. All have handled one
-// before the next begins.
+// fanoutRow measures broadcasts, for each recipient. The next broadcast begins when all
+// recipients have handled the one before.
 func fanoutRow(recipients int, ratios ...ratio) row {
 	return row{
 		name:  fmt.Sprintf("fanout-%d", recipients),

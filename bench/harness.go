@@ -17,10 +17,10 @@ type plan struct {
 	least     int           // counted rounds even if there is no time
 	allowance time.Duration // for a row's rounds; none if zero
 	batch     time.Duration // what a batch should take
-	stall     time.Duration // when a batch has failed
+	stall     time.Duration // the time after which a batch has failed
 }
 
-// sample is what one batch of a variant cost for each operation.
+// sample is the cost of each operation in one batch of a variant.
 type sample struct {
 	ns, allocs, bytes float64
 }
@@ -34,7 +34,7 @@ type result struct {
 	rounds []round
 }
 
-// entrant is a contender and what the harness knows of it.
+// entrant is a contender with the harness's counts.
 type entrant struct {
 	*contender
 
@@ -46,7 +46,7 @@ type entrant struct {
 
 var errEffect = errors.New("effect not as expected")
 
-// measure sets up a row's variants, measures them in turns, and tears them down.
+// measure sets up the variants of a row, measures them in turns, and tears them down.
 func (p plan) measure(r row) (res result, err error) {
 	entrants, err := p.enter(r)
 	defer func() {
@@ -59,7 +59,7 @@ func (p plan) measure(r row) (res result, err error) {
 	}
 	res = result{row: r, rounds: make([]round, 0, p.rounds)}
 	start := time.Now()
-	for i := range 1 + p.rounds { // The first is to warm up.
+	for i := range 1 + p.rounds { // The first round is a warm-up.
 		this, err := p.round(r, entrants)
 		if err != nil {
 			return res, err
@@ -74,7 +74,7 @@ func (p plan) measure(r row) (res result, err error) {
 	return res, nil
 }
 
-// enter sets up the variants of r and finds how often each fits into a batch.
+// enter sets up the variants of r, and finds how many times each fits into a batch.
 func (p plan) enter(r row) ([]*entrant, error) {
 	entrants := make([]*entrant, 0, len(r.variants))
 	for _, v := range r.variants {
@@ -114,7 +114,7 @@ func scaled(times int, took, want time.Duration) int {
 	return max(1, int(float64(times)*float64(want)/float64(max(took, 1))))
 }
 
-// round runs all once, in random order.
+// round runs a batch of each variant, in random order.
 func (p plan) round(r row, entrants []*entrant) (round, error) {
 	this := make(round, len(entrants))
 	for _, i := range rand.Perm(len(entrants)) {
@@ -135,8 +135,8 @@ func (p plan) round(r row, entrants []*entrant) (round, error) {
 // allocated measures a batch: its time, and all that was allocated meanwhile.
 func (p plan) allocated(e *entrant) (sample, error) {
 	runtime.GC()
-	// A collection shrinks stacks and lets caches go cold. One go before the
-	// clock runs brings back what a process in use would have.
+	// A garbage collection shrinks stacks and cools caches. One go before the clock
+	// runs brings them back to the state of a process in use.
 	if _, err := p.batchOf(e, 1); err != nil {
 		return sample{}, err
 	}
@@ -151,8 +151,8 @@ func (p plan) allocated(e *entrant) (sample, error) {
 		after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc), err
 }
 
-// inUse measures one go: its time, and the heap and stacks that are in use after
-// it and were not before.
+// inUse measures one go: its time, and by how much the heap and stacks in use have
+// grown.
 func (p plan) inUse(e *entrant, kind memory) (sample, error) {
 	var before, after, clean runtime.MemStats
 	runtime.GC()
@@ -171,7 +171,7 @@ func (p plan) inUse(e *entrant, kind memory) (sample, error) {
 	return perOperation(e.size, took, after.Mallocs-before.Mallocs, bytes), p.check(e)
 }
 
-// growth is by how much more after is, if it is.
+// growth returns after minus before, or 0 if after is less.
 func growth(before, after uint64) uint64 { return max(before, after) - before }
 
 func perOperation(operations int, took time.Duration, allocs, bytes uint64) sample {
@@ -179,7 +179,7 @@ func perOperation(operations int, took time.Duration, allocs, bytes uint64) samp
 	return sample{ns: float64(took.Nanoseconds()) / n, allocs: float64(allocs) / n, bytes: float64(bytes) / n}
 }
 
-// batchOf runs e a number of times and checks the effect.
+// batchOf runs e a number of times and checks its effect.
 func (p plan) batchOf(e *entrant, times int) (time.Duration, error) {
 	took, err := p.goes(e, times)
 	if err == nil {
@@ -219,8 +219,8 @@ func (p plan) check(e *entrant) error {
 	return nil
 }
 
-// leave tears e down and asserts that it made the spans that it should have. If
-// something failed before, it is left alone: it may never come to an end.
+// leave tears e down and asserts that it has made the expected spans. If something
+// failed before, leave does not touch e, because it may never end.
 func (p plan) leave(e *entrant, failed bool) error {
 	if failed {
 		return nil
@@ -238,8 +238,8 @@ func (p plan) leave(e *entrant, failed bool) error {
 	return nil
 }
 
-// guard returns the error of f, or one of its own if f takes far too long, as
-// when it waits for a message that was lost.
+// guard returns the error of f. If f takes far too long, perhaps because it waits for a
+// message that was lost, guard returns an error of its own.
 func (p plan) guard(f func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()

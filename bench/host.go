@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// host says where and of what the figures are.
+// host describes the machine and the version that the figures belong to.
 type host struct {
 	goVersion, cpu, commit string
 	procs                  int
@@ -22,7 +22,7 @@ func thisHost() host {
 	return host{goVersion: runtime.Version(), cpu: cpuModel(), commit: commit(), procs: runtime.GOMAXPROCS(0)}
 }
 
-// cpuModel returns the processor's name, as far as the system tells it.
+// cpuModel returns the processor's name, if the system tells it.
 func cpuModel() string {
 	if runtime.GOOS == "darwin" {
 		if name := output("sysctl", "-n", "machdep.cpu.brand_string"); name != "" {

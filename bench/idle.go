@@ -11,9 +11,9 @@ import (
 // oursUsed is a process that is idle again after its first message.
 const oursUsed = "ours-used"
 
-// idleRow measures the memory of processes that have nothing to do. The runtime
-// keeps the descriptors of dead goroutines for new ones: from its second round
-// on, raw looks some 0.4 KB better than it is.
+// idleRow measures the memory of processes that have nothing to do. The runtime reuses
+// the descriptors of dead goroutines, so from the second round on raw seems about 0.4
+// KB smaller than it is.
 func idleRow(name string, how spawning, processes int, ratios ...ratio) row {
 	return row{
 		name: name,
@@ -28,8 +28,8 @@ func idleRow(name string, how spawning, processes int, ratios ...ratio) row {
 	}
 }
 
-// millionRow measures what a million processes take in all, where idleRow says
-// what each of them comes to.
+// millionRow measures the memory and the time of a million processes together. idleRow
+// measures the memory of each.
 func millionRow(mostMB, mostSeconds float64) row {
 	const processes = 1_000_000
 	return row{
@@ -48,21 +48,21 @@ func millionRow(mostMB, mostSeconds float64) row {
 	}
 }
 
-// bytesOf is what each operation of a variant leaves in use.
+// bytesOf is how many bytes each operation of a variant leaves in use.
 func bytesOf(variant string, target float64) ratio {
 	return ratio{name: variant + " bytes", target: target, of: func(r round) float64 {
 		return r[variant].bytes
 	}}
 }
 
-// allMB is the memory of all operations of a go together.
+// allMB is the memory of all operations of a go together, in megabytes.
 func allMB(variant string, operations int, target float64) ratio {
 	return ratio{name: variant + " MB", target: target, of: func(r round) float64 {
 		return r[variant].bytes * float64(operations) / 1e6
 	}}
 }
 
-// allSeconds is the time of all operations of a go together.
+// allSeconds is the time of all operations of a go together, in seconds.
 func allSeconds(variant string, operations int, target float64) ratio {
 	return ratio{name: variant + " s", target: target, of: func(r round) float64 {
 		return r[variant].ns * float64(operations) / float64(time.Second)

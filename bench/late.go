@@ -11,14 +11,14 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Variants of ours with late spans switched on, for whatever is slow, waited or
-// failed. None does.
+// Variants of ours with late spans switched on for messages that are slow, wait long or
+// fail. No message does.
 const (
 	oursLate        = "ours-late"
 	oursSampledLate = "ours-sampled-late"
 )
 
-// lateSendRow measures what it costs to look whether a message is worth a late span.
+// lateSendRow measures what it costs to check whether a message is worth a late span.
 func lateSendRow(ratios ...ratio) row {
 	return row{
 		name: "late-send", about: "one sender to one process, late spans off and on, none of which is made",
@@ -31,8 +31,8 @@ func lateSendRow(ratios ...ratio) row {
 	}
 }
 
-// lateFanoutRow is the same for broadcasts; where the sender's trace is sampled, the
-// recipients that were skipped know of it.
+// lateFanoutRow measures the same for broadcasts. If the sender's trace is sampled, the
+// skipped recipients know the trace.
 func lateFanoutRow(recipients int, ratios ...ratio) row {
 	return row{
 		name:  fmt.Sprintf("late-fanout-%d", recipients),

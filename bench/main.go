@@ -1,17 +1,16 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures waybill beside what else one could do: plain
-// goroutines with channels, and OpenTelemetry by hand in every message.
+// Command bench measures waybill beside the alternatives: plain goroutines with
+// channels, and OpenTelemetry by hand in every message.
 //
 //	go run ./bench -quick
 //
-// All variants of a row are set up side by side and run interleaved, round
-// after round in random order, each for a batch of some 30 ms, so that a change
-// of the machine's pace falls on all of them. Figures are medians over the
-// rounds, unless they are called the worst; a ratio is the median of the ratios
-// within each round. Every message must be handled and every expected span made:
-// otherwise the run fails.
+// All variants of a row are set up side by side. In each round they run one after the
+// other in random order, each for a batch of about 30 ms. So if the machine becomes
+// slower or faster, all of them do. A figure is the median over the rounds, unless it
+// is called the worst. A ratio is the median of the ratios within each round. The run
+// fails unless every message is handled and every expected span is made.
 package main
 
 import (
@@ -33,7 +32,7 @@ const (
 	exitUsage  = 2
 )
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	quick  bool
 	json   string
@@ -130,8 +129,8 @@ func usage() string {
 	return text.String()
 }
 
-// newPlan says how long to measure. With -quick, the allowance keeps the run
-// within its half minute on a slow machine.
+// newPlan returns how long to measure. With -quick, the allowance keeps the run within
+// half a minute even on a slow machine.
 func (o options) newPlan() plan {
 	p := plan{rounds: defaultRounds, least: minRounds, batch: 30 * time.Millisecond, stall: time.Minute}
 	switch {
@@ -145,11 +144,11 @@ func (o options) newPlan() plan {
 	return p
 }
 
-// measure measures the rows, printing each as it is done.
+// measure measures the rows, and prints each one when it is done.
 func (o options) measure(stdout io.Writer) error {
 	h := thisHost()
 	var file *os.File
-	if o.json != "" { // Now, and not when all the work is done and cannot be kept.
+	if o.json != "" { // Create it before the work, so that a wrong name is found at once.
 		var err error
 		if file, err = os.Create(o.json); err != nil {
 			return err

@@ -15,9 +15,9 @@ import (
 	"github.com/waybill-go/waybill/propagate"
 )
 
-// Names of the variants of rows about propagators; raw is OTel's, for Trace
-// Context and Baggage together. Those whose names end in -map read and write a
-// map of strings, and the others an http.Header.
+// Names of the variants of rows about propagators. raw is OpenTelemetry's propagators
+// for Trace Context and Baggage together. Variants whose names end in -map read and
+// write a map of strings, and the others an http.Header.
 const (
 	rawMap       = "raw-map"
 	oursMap      = "ours-map"
@@ -37,20 +37,20 @@ const (
 	propagatedBag   = "user=alice,plan=free,region=eu-west-1;ttl=60,session=8f14e45fceea167a"
 )
 
-// request is what a row's requests have in their headers, and its context
+// request is what a request has in its headers, and what the context of its sender
 // holds.
 type request struct {
 	sampled    bool
 	state, bag string
-	// varied is whether no two requests have the same tracestate.
+	// varied is set if no two requests have the same tracestate.
 	varied bool
 }
 
-// propagationRows measure what it costs to read and to write the headers of a
-// request: of an unsampled trace (off) or a sampled one (on), with nothing
-// more, with a tracestate, or with that and baggage (full). There is no aim for
-// OTel's reading of an unsampled request's map that has nothing more: it makes
-// a context and little else, and so does ours.
+// propagationRows measure what it costs to read and to write the headers of a request.
+// The trace is unsampled (off) or sampled (on). The headers have nothing else, a
+// tracestate (state), or a tracestate and baggage (full). There is no target for
+// reading an unsampled request from a map without a tracestate, because both
+// propagators make a context there and do little else.
 func propagationRows() []row {
 	off, on := request{}, request{sampled: true}
 	offState, onState := request{state: propagatedState}, request{sampled: true, state: propagatedState}
@@ -98,7 +98,7 @@ func (r request) fill(i int, c propagation.TextMapCarrier) {
 	}
 }
 
-// context returns what a request sets out from.
+// context returns the context of a request's sender.
 func (r request) context() (context.Context, error) {
 	state, err := trace.ParseTraceState(r.state)
 	if err != nil {
@@ -115,11 +115,11 @@ func (r request) context() (context.Context, error) {
 	return baggage.ContextWithBaggage(trace.ContextWithSpanContext(context.Background(), sc.WithTraceState(state)), bag), nil
 }
 
-// arrived makes sure that ctx has what it must have of the request.
+// arrived returns an error unless ctx has what it must have of the request.
 func (r request) arrived(ctx context.Context) error {
 	sc := trace.SpanContextFromContext(ctx)
 	ok := sc.IsValid() && sc.IsSampled() == r.sampled
-	if r.sampled { // Of others, only the identifiers matter.
+	if r.sampled { // Of an unsampled trace, only the identifiers matter.
 		ok = ok && (sc.TraceState().Len() > 0) == (r.state != "") && (baggage.FromContext(ctx).Len() > 0) == (r.bag != "")
 	}
 	if !ok {
@@ -128,9 +128,9 @@ func (r request) arrived(ctx context.Context) error {
 	return nil
 }
 
-// inTurn is a contender that does work a number of times, of which the first is
-// the one after those done before. Whether the last one had its effect is seen
-// by effect.
+// inTurn returns a contender that calls work. work does a number of operations, and
+// first is how many were done before. effect checks whether the last operation had its
+// effect.
 func inTurn(work func(first, times int), effect func() error) *contender {
 	done := 0
 	return &contender{
@@ -144,7 +144,7 @@ func inTurn(work func(first, times int), effect func() error) *contender {
 	}
 }
 
-// everyWay are the variants of a row: each propagator on each kind of carrier.
+// everyWay returns the variants of a row: each propagator with each kind of carrier.
 func everyWay(
 	set func(p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) (*contender, error),
 ) []variant {
@@ -160,14 +160,14 @@ func everyWay(
 	}
 }
 
-// commonHeader is what a request has besides.
+// commonHeader returns the other header fields of a request.
 func commonHeader() http.Header {
 	return http.Header{
 		"Accept": {"*/*"}, "Accept-Encoding": {"gzip"}, "Content-Type": {"application/json"}, "User-Agent": {"bench"},
 	}
 }
 
-// manyRequests is how many requests take turns where no two are the same.
+// manyRequests is how many different requests take turns.
 const manyRequests = 4096
 
 // extractRow measures the reading of requests.
@@ -218,8 +218,8 @@ func injectRow(name, about string, r request, ratios ...ratio) row {
 	return row{name: name, about: about, size: 1, ratios: ratios, variants: everyWay(set)}
 }
 
-// flagRow measures how to find out whether a request is sampled, and nothing
-// more. Raw does it with OTel's propagator, which is all that OTel has for it.
+// flagRow measures how long it takes to find out whether a request is sampled. Raw uses
+// OpenTelemetry's propagator, because OpenTelemetry has nothing else for it.
 func flagRow(ratios ...ratio) row {
 	header, metadata := commonHeader(), map[string][]string{":authority": {"bench"}, "content-type": {"application/grpc"}}
 	parent := request{}.traceparent()
@@ -259,7 +259,7 @@ func flagRow(ratios ...ratio) row {
 	}
 }
 
-// nanosecondsOf is the time that an operation of a variant takes.
+// nanosecondsOf is the time of an operation of a variant, in nanoseconds.
 func nanosecondsOf(variant string, target float64) ratio {
 	return ratio{name: variant + " ns", target: target, of: func(r round) float64 { return r[variant].ns }}
 }

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// report is the figures for programs.
+// report holds the figures in the form that programs read.
 type report struct {
 	Go      string         `json:"go"`
 	CPU     string         `json:"cpu"`

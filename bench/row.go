@@ -5,23 +5,23 @@ package main
 
 import "time"
 
-// row is one kind of work, done by several variants.
+// row is one kind of work that several variants do.
 type row struct {
 	name  string
 	about string
-	// main rows are measured with -quick too.
+	// main is set if -quick measures the row too.
 	main bool
 	// size is the number of operations in one go: the recipients of a fan-out,
 	// one for a send.
 	size int
-	// once makes a batch a single go, for what is to be seen one by one.
+	// once makes a batch a single go, so that each go has a sample of its own.
 	once     bool
 	memory   memory
 	variants []variant
 	ratios   []ratio
 }
 
-// memory is what a row says of it.
+// memory is which memory a row measures.
 type memory int
 
 const (
@@ -63,33 +63,33 @@ func fiveWays(
 	}
 }
 
-// contender is a variant, set up. The harness calls its functions from one
-// goroutine at a time; those that may be nil are nil where there is nothing to do.
+// contender is a variant that was set up. The harness calls its functions from one
+// goroutine at a time. Some of them may be nil, if there is nothing to do.
 type contender struct {
-	// run does the work a number of times and returns when its effect is
-	// complete. It is all that is timed.
+	// run does the work a number of times, and returns when its effect is complete.
+	// Only run is timed.
 	run func(times int) error
-	// timed is how much time all runs so far have spent on what the row is about,
-	// where that is only a part of what they do. May be nil.
+	// timed returns how much time all runs so far have spent on the work of the row, if
+	// that is only a part of what they do. May be nil.
 	timed func() time.Duration
-	// verify makes sure of an effect that run cannot wait for. May be nil.
+	// verify checks an effect that run cannot wait for. May be nil.
 	verify func() error
-	// handled is the number of messages handled so far: one for each operation.
+	// handled returns the number of messages handled so far: one for each operation.
 	handled func() int
-	// tear gives everything back and returns when all goroutines have ended.
+	// tear releases everything, and returns when all goroutines have ended.
 	tear func() error
 	// traces counts the spans ended so far. May be nil.
 	traces *telemetry
-	// spans is how many spans each go must make, least and most.
+	// spans is how many spans each go must make, at least and at most.
 	spans [2]int
 }
 
-// ratio is a figure with a target: ours must not be above it.
+// ratio is a figure with a target. The figure must not be above its target.
 type ratio struct {
 	name   string
 	target float64
 	of     func(round) float64
-	// worst makes the worst of the rounds count and not their median.
+	// worst takes the worst of the rounds instead of their median.
 	worst bool
 }
 

@@ -9,8 +9,7 @@ package main
 // measured here.
 const bestPeer = 203.0 / 147
 
-// allRows lists what is measured, in the order of the table. The targets are
-// the project's own.
+// allRows returns all rows in the order of the table.
 func allRows() []row {
 	rows := []row{
 		sendRow("send", "one sender to one process, until all is handled", 1,
@@ -52,6 +51,6 @@ func allRows() []row {
 		spawnRow("spawn-registry", registered, quotient(ours, raw, 0.4)),
 		idleRow("idle", bare, 100_000, bytesOf(ours, 192)),
 		idleRow("idle-registry", registered, 100_000, bytesOf(ours, 288)),
-		millionRow(300, 2), // Last: the runtime keeps the descriptors of so many goroutines.
+		millionRow(300, 2), // Last, because the runtime keeps the descriptors of that many goroutines.
 	)
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// order is a message of this row. Its handler waits for the gate, if it has one.
+// order is a message of this row. If it has a gate, its handler waits for that.
 type order struct {
 	message
 
 	gate <-chan struct{}
 }
 
-// The process that handles orders, as its spans describe it.
+// What the spans of the process that handles orders say of it.
 const (
 	orderKind = "receiver"
 	orderID   = "41"
@@ -29,16 +29,15 @@ const (
 
 // sampledRow measures the handling of a message whose trace is sampled.
 //
-// Both sides are the same process with the same handler. On ours its messages
-// are sent from a sampled span and the library makes the span; on the raw side
-// they are sent without a trace, and the handler makes an equal span by hand,
-// with nothing but the SDK's start and end, below a parent context that was made
-// once for all. So the mailbox is on both sides, and all that ours does around
-// the span is on ours alone: reading the header, a context of the message's own,
-// names, attributes. The sending is not timed: a held-up process gets a load of
-// messages, and the clock runs from its release until all are handled.
-// Allocations are those of the sending too, which makes one header on ours.
-// Without a trace, ours is the mailbox's share of both.
+// Both sides have the same process with the same handler. On our side, the messages are
+// sent from a sampled span, and the library makes their spans. On the raw side, the
+// messages are sent without a trace, and the handler makes an equal span by hand: it
+// calls the SDK's start and end below a parent context that was made once. So the
+// mailbox is on both sides, and only our side reads the header, makes a context for
+// each message, and finds names and attributes. The sending is not timed. A process is
+// held up and gets a load of messages, and the clock runs from its release until all
+// are handled. The allocations include those of the sending, which makes one header on
+// our side. ours-untraced is the mailbox's share of both sides.
 func sampledRow(ratios ...ratio) row {
 	with := func(t tracing) func(int) (*contender, error) {
 		return func(int) (*contender, error) {
@@ -61,7 +60,7 @@ func sampledRow(ratios ...ratio) row {
 	}
 }
 
-// byHand is the raw side: the handler makes the span.
+// byHand is the raw side, where the handler makes the span.
 func byHand(int) (*contender, error) {
 	otel, sent := newTelemetry(sampled), time.Now()
 	parent := trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(otel.ctx))
@@ -79,8 +78,8 @@ func byHand(int) (*contender, error) {
 	})
 }
 
-// handling is a process that calls do for each message sent with ctx. There
-// should be the given number of spans for each.
+// handling returns a process that calls do for each message that is sent with ctx. Each
+// message should have the given number of spans.
 func handling(ctx context.Context, otel *telemetry, spans int, do func()) (*contender, error) {
 	t := newTally()
 	sys := mailbox.NewSystem(mailbox.WithTracerProvider(otel.provider))
@@ -109,7 +108,7 @@ func handling(ctx context.Context, otel *telemetry, spans int, do func()) (*cont
 		}
 		if err != nil {
 			close(gate)
-			return err // Waiting would be in vain.
+			return err // The messages that were not sent would never be handled.
 		}
 		t.expect(messages)
 		start := time.Now()

@@ -20,8 +20,8 @@ const (
 	oursWeighted = "ours-weighted"
 )
 
-// samplerRow measures spans that users start, below a sampled parent, with the
-// sampler that wraps the SDK's and without it.
+// samplerRow measures spans that users start below a sampled parent, with the SDK's
+// sampler and with our wrapper around it.
 func samplerRow(ratios ...ratio) row {
 	next := sdktrace.ParentBased(sdktrace.AlwaysSample())
 	recipient := fanout.Fanout{Weight: 1000, Probability: 0.001, Size: 10_000, Depth: 1}
@@ -38,7 +38,8 @@ func samplerRow(ratios ...ratio) row {
 	}
 }
 
-// spansOf starts and ends spans below a parent that stands for f.
+// spansOf returns a contender that starts and ends spans below a parent that stands for
+// f.
 func spansOf(s sdktrace.Sampler, f fanout.Fanout, opts ...trace.SpanStartOption) func(int) (*contender, error) {
 	return func(int) (*contender, error) {
 		otel := newTelemetryWith(s)

@@ -10,7 +10,7 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// message is what is sent to one process.
+// message is a message to one process.
 type message struct {
 	id   int
 	text string
@@ -23,7 +23,7 @@ type parcel struct {
 	carrier carrier
 }
 
-// sendCapacity is the room of a channel and of a mailbox alike.
+// sendCapacity is the capacity of the channel or mailbox.
 const sendCapacity = 1024
 
 // sendRow measures sends to one process until all are handled.
@@ -34,7 +34,7 @@ func sendRow(name, about string, senders int, ratios ...ratio) row {
 	}
 }
 
-// spread has senders send a number of times each, at the same time.
+// spread lets several senders send at the same time, a number of times each.
 func spread(senders, times int, send func(times int) error) error {
 	if senders == 1 {
 		return send(times)
@@ -140,7 +140,7 @@ func ourSendIn(senders int, tr tracing, opts ...mailbox.SystemOption) (*contende
 		run: func(times int) error {
 			t.expect(senders * times)
 			if err := spread(senders, times, send); err != nil {
-				return err // Waiting would be in vain.
+				return err // The messages that were not sent would never be handled.
 			}
 			t.wait()
 			return nil

@@ -12,9 +12,8 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// spawnRow measures the making of a process: bare, or with all that sets it
-// apart. That each works, by sending it a message, is verified after the clock
-// has stopped.
+// spawnRow measures how long it takes to make a process. When the clock has stopped,
+// each process is sent a message, to verify that it works.
 func spawnRow(name string, how spawning, ratios ...ratio) row {
 	return row{
 		name: name, about: "a new process, " + how.String(),
@@ -34,7 +33,7 @@ const (
 	registered                 // each with a closure of its own, and found by its ID
 )
 
-// String says it in words.
+// String describes how, in words.
 func (s spawning) String() string {
 	if s == registered {
 		return "registered by its ID, with a closure of its own"
@@ -42,8 +41,8 @@ func (s spawning) String() string {
 	return "without an ID, its handler shared"
 }
 
-// rawSpawn is done when the channels are there to be sent to: it need not wait
-// until the goroutines have come to run.
+// rawSpawn is done when one can send to the channels. It does not wait until the
+// goroutines run.
 func rawSpawn(size int) *contender {
 	release := ballast()
 	var c crowd
@@ -85,8 +84,8 @@ func rawSpawn(size int) *contender {
 	}
 }
 
-// ourSpawn sends the message that proves a process to work at once if used is
-// set, and after everything is measured otherwise.
+// ourSpawn sends each process a message, to verify that it works. If used is set, it
+// does so at once, and otherwise when everything has been measured.
 func ourSpawn(size int, how spawning, used bool) (*contender, error) {
 	c, otel := &crowd{}, newTelemetry(untraced)
 	var sys *mailbox.System

@@ -5,15 +5,15 @@ package main
 
 import "slices"
 
-// summary is what a table says of a variant.
+// summary holds the figures of a variant for the table.
 type summary struct {
 	name                           string
 	median, min, max, allocs, size float64
 	runs                           int
 }
 
-// median returns the middle of values, which it leaves in their order, and
-// zero if there are none.
+// median returns the median of values, zero if there are none. It does not change
+// values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -35,7 +35,7 @@ func (r result) over(figure func(round) float64) []float64 {
 	return values
 }
 
-// summary sums up one variant.
+// summary returns the figures of one variant.
 func (r result) summary(variant string) summary {
 	times := r.over(func(this round) float64 { return this[variant].ns })
 	return summary{
@@ -49,7 +49,8 @@ func (r result) summary(variant string) summary {
 	}
 }
 
-// toRaw compares a variant with raw: in bytes where the row is about them.
+// toRaw compares a variant with raw, in bytes if the row is about memory, and in time
+// if not.
 func (r result) toRaw(variant string) float64 {
 	return median(r.over(func(this round) float64 {
 		if r.row.memory != allotted {
@@ -59,15 +60,15 @@ func (r result) toRaw(variant string) float64 {
 	}))
 }
 
-// finding is a ratio, measured.
+// finding is a ratio that was measured.
 type finding struct {
 	name          string
 	value, target float64
 	ok            bool
 }
 
-// findings are the medians of the row's ratios, or the worst. Each is computed
-// within the rounds: what slows the machine for some of them slows both sides.
+// findings returns the medians of the row's ratios, or the worst ones. A ratio is
+// computed within each round, because a machine that slows down slows both sides.
 func (r result) findings() []finding {
 	found := make([]finding, 0, len(r.row.ratios))
 	for _, q := range r.row.ratios {

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// table prints the figures for people, row by row as they come. The first
-// error stays in err.
+// table prints the figures for people, row by row. It keeps the first error in err.
 type table struct {
 	w   io.Writer
 	err error
@@ -56,7 +55,7 @@ func (t *table) ratios(results []result) {
 	}
 }
 
-// nanoseconds prints a time, in milliseconds from one on.
+// nanoseconds prints a time in nanoseconds, or in milliseconds if it is at least one.
 func nanoseconds(v float64) string {
 	if v < float64(time.Millisecond) {
 		return number(v)
@@ -64,7 +63,7 @@ func nanoseconds(v float64) string {
 	return number(v/float64(time.Millisecond)) + " ms"
 }
 
-// number prints three figures or all before the point, whichever is more.
+// number prints three digits, or all digits before the point if these are more.
 func number(v float64) string {
 	switch magnitude := max(v, -v); {
 	case magnitude >= 99.95:

@@ -5,18 +5,19 @@ package main
 
 import "sync/atomic"
 
-// tally counts the messages that one handler handles, one at a time, and tells
-// when a batch is complete. It needs no atomics: a message orders what its
-// sender did before what its handler does, and done the way back.
+// tally counts the messages that one handler handles, one at a time, and tells when a
+// batch is complete. It needs no atomics: what the sender did happens before the
+// handling of its message, and what the handler did happens before the receive from
+// done.
 type tally struct {
 	n, target int
 	done      chan struct{}
-	_         [40]byte // A cache line of its own: nothing that a sender reads beside n.
+	_         [40]byte // So that n has a cache line of its own, without anything that a sender reads.
 }
 
 func newTally() *tally { return &tally{done: make(chan struct{}, 1)} }
 
-// expect sets how many more will come. It must not be called during a batch.
+// expect sets how many more messages will come. It must not be called during a batch.
 func (t *tally) expect(more int) { t.target = t.n + more }
 
 // take counts a message.
@@ -30,12 +31,12 @@ func (t *tally) take() {
 // wait waits for the last expected message.
 func (t *tally) wait() { <-t.done }
 
-// handled is the number of messages handled. It must not be called during a batch.
+// handled returns the number of messages handled. It must not be called during a batch.
 func (t *tally) handled() int { return t.n }
 
-// latch counts the messages that many handlers handle at the same time, one
-// each, and tells when all have. Handlers count in shards, because one counter
-// that all processors write would cost more than what is to be measured.
+// latch counts the messages of many handlers that work at the same time, one message
+// each, and tells when all have handled theirs. Handlers count in shards, because a
+// single counter that all processors write would cost more than what is measured.
 type latch struct {
 	shards []shard
 	left   atomic.Int64 // shards that are not complete
@@ -47,7 +48,7 @@ type shard struct {
 	size   int64
 	rounds atomic.Int64
 	latch  *latch
-	_      [32]byte // A cache line each.
+	_      [32]byte // So that each shard has a cache line of its own.
 }
 
 // shardSize is how many neighbours share a counter.
@@ -65,10 +66,10 @@ func newLatch(handlers int) *latch {
 	return l
 }
 
-// of returns where the handler with this position counts.
+// of returns the shard in which the handler at this position counts.
 func (l *latch) of(position int) *shard { return &l.shards[position/shardSize] }
 
-// take counts a message. The last one of a shard sets it for the next time.
+// take counts a message. The last message of a shard resets the shard.
 func (s *shard) take() {
 	if s.left.Add(-1) != 0 {
 		return
@@ -84,7 +85,7 @@ func (s *shard) take() {
 // wait waits until every handler has handled a message.
 func (l *latch) wait() { <-l.done }
 
-// handled is the number of messages handled.
+// handled returns the number of messages handled.
 func (l *latch) handled() int {
 	var n int64
 	for i := range l.shards {

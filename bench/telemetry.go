@@ -22,17 +22,16 @@ const (
 	sampled                  // a sampled span of the same provider
 )
 
-// telemetry is a real SDK that samples all it is asked to and discards the
-// spans when they have ended, and the context of a sender. Both rivals that
-// trace use the same kind.
+// telemetry is a real SDK and the context of a sender. The SDK samples all spans and
+// discards them when they have ended. Ours and naive use the same SDK.
 type telemetry struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
-	ctx      context.Context //nolint:containedctx // It is what all senders of a variant begin with.
+	ctx      context.Context //nolint:containedctx // All senders of a variant begin with it.
 	spans    discard
 }
 
-// newTelemetryWith is one whose sampler is s, and whose sender has no trace.
+// newTelemetryWith returns a telemetry with the sampler s, whose sender has no trace.
 func newTelemetryWith(s sdktrace.Sampler) *telemetry {
 	t := &telemetry{ctx: context.Background()}
 	t.provider = sdktrace.NewTracerProvider(
@@ -53,16 +52,16 @@ func newTelemetry(t tracing) *telemetry {
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, Remote: true,
 		}))
 	case sampled:
-		s.ctx, _ = s.tracer.Start(s.ctx, "sender") //nolint:spancheck // Never ended, hence never counted.
+		s.ctx, _ = s.tracer.Start(s.ctx, "sender") //nolint:spancheck // It never ends, so it is never counted.
 	}
 	return s
 }
 
-// ended is the number of spans ended so far.
+// ended returns the number of spans that have ended so far.
 func (s *telemetry) ended() int { return int(s.spans.ended.Load()) }
 
-// carrier is how the naive variants carry the trace: what the documentation
-// of OpenTelemetry shows for a message without headers.
+// carrier carries the trace in the naive variants, as OpenTelemetry's documentation
+// shows it for a message without headers.
 type carrier = propagation.MapCarrier
 
 // inject puts the sender's trace into a new carrier.
@@ -72,7 +71,7 @@ func (s *telemetry) inject() carrier {
 	return c
 }
 
-// receive starts the span of a handling below what the carrier holds; the
+// receive starts the span of a handling below the span that the carrier holds. The
 // caller ends it.
 func (s *telemetry) receive(c carrier) trace.Span {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), c)
@@ -81,7 +80,7 @@ func (s *telemetry) receive(c carrier) trace.Span {
 	return span //nolint:spancheck // As said above.
 }
 
-// discard is a span processor that keeps only the count.
+// discard is a span processor that counts spans and keeps none.
 type discard struct{ ended atomic.Int64 }
 
 var _ sdktrace.SpanProcessor = (*discard)(nil)
