@@ -32,7 +32,7 @@ func main() {
 const (
 	orders   = 3
 	workers  = 2
-	shipping = time.Millisecond // how long it takes
+	shipping = time.Millisecond // how long the shipping of an order takes
 )
 
 func run(ctx context.Context, out io.Writer) error {
@@ -41,7 +41,7 @@ func run(ctx context.Context, out io.Writer) error {
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("shop"))),
 		sdktrace.WithSpanProcessor(recorder),
 	)
-	otel.SetTracerProvider(provider) // Where envelope.Receive makes its spans.
+	otel.SetTracerProvider(provider) // envelope.Receive makes its spans there.
 
 	p := pipeline.Start(ctx, workers, func(context.Context, pipeline.Order) { time.Sleep(shipping) })
 	tracer := provider.Tracer("github.com/waybill-go/waybill/examples/channels")

@@ -18,8 +18,7 @@ func SendAny(ctx context.Context, inbox chan<- any, order Order) {
 	// channels: end
 }
 
-// HandleOrders handles the orders among what arrives, and passes the rest to
-// other.
+// HandleOrders handles the orders that arrive, and passes other values to other.
 func HandleOrders(
 	ctx context.Context, inbox <-chan any, shipOrder func(context.Context, Order) error, other func(any),
 ) error {
@@ -29,7 +28,7 @@ func HandleOrders(
 	for v := range inbox {
 		e, err := envelope.From[Order](v) // bare or wrapped
 		if err != nil {
-			other(v) // No order: still ours to log, count or pass on.
+			other(v) // It is no order: log it, count it or pass it on.
 			continue
 		}
 		failed = errors.Join(failed, ship(e))
@@ -56,7 +55,7 @@ func HandleAny(
 		}
 	})
 	for v := range inbox {
-		e, _ := envelope.From[any](v) // Every value is an any: it cannot fail.
+		e, _ := envelope.From[any](v) // It cannot fail, because every value is an any.
 		failed = errors.Join(failed, handle(e))
 	}
 	// channels: end

@@ -11,8 +11,8 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// Store collects orders and inserts many at a time: when there are size of
-// them, at each tick, and when the channel is closed, which ends it.
+// Store collects orders and inserts many at a time: when it has size of them, at each
+// tick, and when the channel is closed. Then it returns.
 func Store(
 	ctx context.Context, orders <-chan envelope.Envelope[Order], size int, ticks <-chan time.Time,
 	insert func(context.Context, []envelope.Envelope[Order]) error,
@@ -31,11 +31,11 @@ func Store(
 			if open && len(batch) < size {
 				continue
 			}
-		case <-ticks: // Of a time.Ticker, so that a few do not wait for long.
+		case <-ticks: // A time.Ticker, so that a few orders do not wait for long.
 		}
 		if len(batch) > 0 {
 			failed = errors.Join(failed, store(batch))
-			clear(batch) // What was in it may be freed.
+			clear(batch) // So that the orders can be freed.
 			batch = batch[:0]
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// Work has several workers share a channel, until it is closed and empty.
+// Work lets several workers share a channel until it is closed and empty.
 func Work(ctx context.Context, workers int, orders <-chan envelope.Envelope[Order], ship func(context.Context, Order)) {
 	// channels: pool
 	var pool sync.WaitGroup
@@ -42,7 +42,8 @@ func Price(
 	return ctx.Err()
 }
 
-// Merge returns a channel of the orders of all sources, closed when they are.
+// Merge returns a channel with the orders of all sources. It is closed when all sources
+// are closed.
 func Merge(sources ...<-chan envelope.Envelope[Order]) <-chan envelope.Envelope[Order] {
 	// channels: fan-in
 	merged := make(chan envelope.Envelope[Order])
@@ -50,7 +51,7 @@ func Merge(sources ...<-chan envelope.Envelope[Order]) <-chan envelope.Envelope[
 	for _, source := range sources {
 		forwarders.Go(func() {
 			for e := range source {
-				merged <- e // As it came: trace, baggage and time of sending.
+				merged <- e // With its trace, baggage and time of sending.
 			}
 		})
 	}
@@ -62,7 +63,7 @@ func Merge(sources ...<-chan envelope.Envelope[Order]) <-chan envelope.Envelope[
 	return merged
 }
 
-// Restamp has a message wait from now on.
+// Restamp makes the wait of a message begin now.
 func Restamp(e envelope.Envelope[Order]) envelope.Envelope[Order] {
 	// channels: restamp
 	e = envelope.New(e.Message(), e.Header().WithSentAt(time.Now()))

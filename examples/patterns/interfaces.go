@@ -18,7 +18,7 @@ type Event interface {
 
 // channels: interface
 
-// traced is an event, and what travels beside it.
+// traced is an event with its header.
 type traced struct {
 	Event
 

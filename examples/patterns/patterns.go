@@ -1,15 +1,15 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package patterns is the code of docs/channels.md: what a service with
-// channels writes so that traces go through them.
+// Package patterns has the code of docs/channels.md, which shows how a service lets
+// traces travel through its channels.
 package patterns
 
-// Order is what most of the channels carry.
+// Order is the message of most channels.
 type Order struct {
 	Item  string
 	Price int // in cents
 }
 
-// Refund is what some of them carry too.
+// Refund is another message of some channels.
 type Refund struct{ Item string }

@@ -15,13 +15,13 @@ import (
 // Question asks for the price of an item.
 type Question struct {
 	Item   string
-	Until  time.Time // when the asker stops waiting
+	Until  time.Time // when whoever asks stops waiting
 	Answer chan<- int
 }
 
 // channels: end
 
-// Ask waits for an answer, for patience at most.
+// Ask sends a question and waits for the answer, for patience at most.
 func Ask(
 	ctx context.Context, questions chan<- envelope.Envelope[Question], item string, patience time.Duration,
 ) (int, error) {
@@ -29,7 +29,7 @@ func Ask(
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	until, _ := ctx.Deadline()
-	answer := make(chan int, 1) // With room, so that a late answer blocks nobody.
+	answer := make(chan int, 1) // It has room, so that a late answer blocks nobody.
 	if err := envelope.Send(ctx, questions, Question{item, until, answer}); err != nil {
 		return 0, err
 	}

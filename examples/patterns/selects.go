@@ -9,7 +9,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 )
 
-// Serve handles what comes from two channels until ctx ends or both are closed.
+// Serve handles the messages of two channels until ctx ends or both are closed.
 func Serve(
 	ctx context.Context,
 	orders <-chan envelope.Envelope[Order], refunds <-chan envelope.Envelope[Refund],
@@ -23,7 +23,7 @@ func Serve(
 		select {
 		case e, ok := <-orders:
 			if !ok {
-				orders = nil // Closed: not to be selected again.
+				orders = nil // It is closed, so do not select it again.
 				continue
 			}
 			err = ship(e)
@@ -37,7 +37,7 @@ func Serve(
 			return ctx.Err()
 		}
 		if err != nil {
-			return err // It is on the message's span already.
+			return err // The message's span has recorded it.
 		}
 	}
 	// channels: end

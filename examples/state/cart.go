@@ -30,12 +30,12 @@ type cart struct {
 	items []string
 }
 
-// carts makes carts whose state is kept in files, one in dir for each. A file is named
-// after a user, so it must not lead elsewhere: os.Root sees to that.
+// carts makes carts and keeps their state in files in dir, one file for each cart. A
+// file is named after a user, and os.Root makes sure that no name leads out of dir.
 type carts struct{ dir *os.Root }
 
-// load is a mailbox.Factory: it makes the state that a cart begins with, from its file
-// if there is one.
+// load is a mailbox.Factory. It makes the state of a cart, from its file if there is
+// one.
 func (c carts) load(_ context.Context, self mailbox.Ref[CartMsg]) (mailbox.Instance[CartMsg], error) {
 	state := &cart{file: self.ID() + ".json"}
 	data, err := c.dir.ReadFile(state.file)
@@ -54,7 +54,8 @@ func (c carts) load(_ context.Context, self mailbox.Ref[CartMsg]) (mailbox.Insta
 	}, nil
 }
 
-// save replaces the file at once: whoever reads it finds the old cart or the new one.
+// save replaces the file in one step, so whoever reads it finds the old cart or the new
+// one.
 func (c carts) save(state *cart) error {
 	data, err := json.Marshal(state.items)
 	if err != nil {
@@ -70,11 +71,11 @@ func (s *cart) handle(_ context.Context, message CartMsg) error {
 	switch m := message.(type) {
 	case Add:
 		if m.Item == "" {
-			panic("an item without a name") // A fault of ours: the process starts afresh.
+			panic("an item without a name") // This is a bug of the sender. The process restarts.
 		}
 		s.items = append(s.items, m.Item)
 	case List:
-		m.Reply.Answer(append([]string(nil), s.items...)) // A copy: the state stays ours.
+		m.Reply.Answer(append([]string(nil), s.items...)) // A copy, because the state must stay in the process.
 	default:
 		return fmt.Errorf("a cart does not know %T", message)
 	}

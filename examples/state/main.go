@@ -1,9 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Program state shows processes that have a state to lose: shopping carts that are
-// found by their users' IDs, begin afresh after a panic, are saved and put to sleep
-// while idle, and are saved before they stop.
+// Command state shows processes with state: shopping carts that are found by their
+// users' IDs. A cart restarts after a panic, is saved and put to sleep while it is
+// idle, and is saved before it stops.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// shared lets the logger, which has a goroutine of its own, and us write to one place.
+// shared lets several goroutines write to one place: the logger has one of its own.
 type shared struct {
 	mu sync.Mutex
 	to io.Writer
@@ -44,7 +44,7 @@ func run(ctx context.Context, to io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(name) //nolint:errcheck // It is a temporary one.
+	defer os.RemoveAll(name) //nolint:errcheck // It is a temporary directory.
 	dir, err := os.OpenRoot(name)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func run(ctx context.Context, to io.Writer) (err error) {
 	return nil
 }
 
-// brief leaves out of a record what differs from run to run.
+// brief removes the attributes of a record that differ from run to run.
 func brief(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey || a.Key == "stack" {
 		return slog.Attr{}
@@ -126,8 +126,8 @@ func (s *shop) adds(user string, items ...string) func(context.Context) error {
 	}
 }
 
-// sleeps has the user's cart saved and put to sleep now, which would happen by itself
-// after ten minutes.
+// sleeps saves the user's cart and puts it to sleep now. After ten minutes that would
+// happen by itself.
 func (s *shop) sleeps(user string) func(context.Context) error {
 	return func(context.Context) error {
 		cart, ok := s.carts.Lookup(user)

@@ -38,11 +38,11 @@ func run(ctx context.Context, out io.Writer) error {
 		sent <- errors.Join(err, sender.Close())
 	}()
 	err := receive(ctx, receiver, out)
-	_ = receiver.Close() // So that the sender ends, whatever happened here.
+	_ = receiver.Close() // So that the sender ends, even after an error here.
 	return errors.Join(err, <-sent)
 }
 
-// send writes one message bare, and one wrapped once the switch has been turned.
+// send writes one bare message. Then it turns the switch and writes a wrapped one.
 func send(ctx context.Context, w io.Writer, tracer trace.Tracer) error {
 	var wraps atomic.Bool
 	requests := NewProtoConfig[guildpb.PublishRequest]()
@@ -64,11 +64,11 @@ func send(ctx context.Context, w io.Writer, tracer trace.Tracer) error {
 	return nil
 }
 
-// mostBytes is more than any message here has.
+// mostBytes is more than the size of any message here.
 const mostBytes = 1 << 16
 
-// receive reads messages, bare or wrapped, until there are no more. Both ends are
-// ours, so what is read is believed; where strangers may write, that needs a
+// receive reads messages, bare or wrapped, until there are no more. It believes the
+// traces, because both ends are ours. If strangers can write, the configuration needs a
 // Boundary.
 func receive(ctx context.Context, r io.Reader, out io.Writer) error {
 	requests := NewProtoConfig[guildpb.PublishRequest]()

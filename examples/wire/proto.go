@@ -9,9 +9,9 @@ import (
 	"github.com/waybill-go/waybill/envelope/wire"
 )
 
-// ProtoCodec is an [wire.Codec] for messages of Protocol Buffers: T is the
-// generated struct, and the messages are pointers to it. The library itself
-// imports no Protocol Buffers; this is all that it takes to plug them in.
+// ProtoCodec is a [wire.Codec] for messages of Protocol Buffers. T is the generated
+// struct, and the messages are pointers to it. The library does not import Protocol
+// Buffers, and needs no more than this to use them.
 type ProtoCodec[T any, M interface {
 	*T
 	proto.Message
@@ -31,8 +31,8 @@ func (ProtoCodec[T, M]) Decode(data []byte) (M, error) {
 	return message, nil
 }
 
-// NewProtoConfig returns a configuration for the generated struct T. M follows from T, so
-// that callers name the one alone.
+// NewProtoConfig returns a configuration for the generated struct T. M follows from T,
+// so callers name T only.
 func NewProtoConfig[T any, M interface {
 	*T
 	proto.Message

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Order is what goes through the pipeline.
+// Order goes through the pipeline.
 type Order struct {
 	ID    int
 	Price int // in cents, once it is known
@@ -23,7 +23,7 @@ type Pipeline struct {
 	shipping sync.WaitGroup
 }
 
-// Start starts the workers, who price orders and hand them to ship.
+// Start starts the workers, which price orders and pass them to ship.
 func Start(ctx context.Context, workers int, ship func(context.Context, Order)) *Pipeline {
 	p := &Pipeline{
 		received: make(chan Order, 16),
@@ -45,7 +45,7 @@ func Start(ctx context.Context, workers int, ship func(context.Context, Order)) 
 	return p
 }
 
-// Submit puts an order in.
+// Submit puts an order into the pipeline.
 func (p *Pipeline) Submit(ctx context.Context, order Order) {
 	p.received <- order
 }

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record keeps the spans of the examples in memory, to be shown.
+// Package record keeps the spans of the examples in memory, so that they can be shown.
 package record
 
 import (
@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Limits bound what a [Recorder] keeps. A field that is zero means the default.
+// Limits bounds what a [Recorder] keeps. A field that is zero means the default.
 type Limits struct {
 	Traces int // the latest; by default as many as fit
 	Spans  int // of one trace, the first to end; 5,000 by default
@@ -39,9 +39,9 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// Recorder keeps the spans of the latest traces in memory. It forgets the oldest
-// traces to make room, and cuts a trace that is too long: whoever sends the messages
-// decides how many spans there are and how long their traces get.
+// Recorder keeps the spans of the latest traces in memory. It forgets the oldest traces
+// to make room, and cuts a trace that is too long, because users of the program decide
+// how many spans there are and how long the traces become.
 type Recorder struct {
 	limits Limits
 	open   atomic.Int64
@@ -53,13 +53,13 @@ type Recorder struct {
 	counts Counts
 }
 
-// kept is what a Recorder has of one trace.
+// kept holds the spans of one trace.
 type kept struct {
 	spans []sdktrace.ReadOnlySpan
 	bytes int
 }
 
-// Counts is what has come to a [Recorder].
+// Counts says how many spans a [Recorder] has got.
 type Counts struct {
 	Spans   int // that have ended
 	LeftOut int // of those, the ones that are not kept, or no longer
@@ -67,7 +67,7 @@ type Counts struct {
 
 var _ sdktrace.SpanProcessor = (*Recorder)(nil)
 
-// New makes one that keeps the latest traces within limits.
+// New makes a Recorder that keeps the latest traces within limits.
 func New(limits Limits) *Recorder {
 	return &Recorder{limits: limits.orDefault(), traces: make(map[trace.TraceID]*kept)}
 }
@@ -136,7 +136,7 @@ func (r *Recorder) Traces() []trace.TraceID {
 	return slices.Clone(r.order)
 }
 
-// Counts returns what has come so far.
+// Counts returns the counts so far.
 func (r *Recorder) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()

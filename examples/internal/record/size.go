@@ -10,8 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// What the SDK and this package allocate for each, strings apart. The first two were
-// measured.
+// What the SDK and this package allocate for each of these, without strings. The first
+// two were measured.
 const (
 	spanBytes      = 480
 	traceBytes     = 320 // its place here, and its ID

@@ -9,7 +9,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Fanouts sums up what sampling did in some traces.
+// Fanouts adds up what sampling did in some traces.
 type Fanouts struct {
 	Broadcasts int
 	Recipients int64 // of all broadcasts
@@ -17,7 +17,7 @@ type Fanouts struct {
 	Spans      int64 // recorded in all
 }
 
-// Add takes in one more span. The broadcasts' own know exactly.
+// Add adds a span. The span of a broadcast has the exact numbers.
 func (f *Fanouts) Add(span sdktrace.ReadOnlySpan) {
 	f.Spans++
 	size, traced, found := int64(0), int64(0), false
@@ -40,7 +40,7 @@ func (f *Fanouts) Add(span sdktrace.ReadOnlySpan) {
 // recipient.
 func (f Fanouts) Naive() int64 { return f.Spans - f.Traced + f.Recipients }
 
-// String says it in two lines.
+// String returns the sums as two lines of text.
 func (f Fanouts) String() string {
 	if f.Broadcasts == 0 {
 		return "sampling: no traced broadcast, no spans for recipients"

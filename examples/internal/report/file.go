@@ -16,13 +16,14 @@ import (
 	"path/filepath"
 )
 
-// filePerm is for others to read, as far as the user lets them.
+// filePerm lets others read the file, as far as the user's umask allows.
 const filePerm = 0o644
 
-// Write writes a report to a file as JSON, one trace after another. Whoever reads the
-// file finds what it held before or the whole report, also if the program is killed
-// in between, for the report is written beside it and takes its place when it is
-// complete. Only what is no regular file, such as a pipe, is written to directly.
+// Write writes a report to a file as JSON, one trace after another. It writes the
+// report to a file beside it, and renames that when it is complete. So whoever reads
+// the file finds either its old content or the whole report, even if the program is
+// killed. If the file is not a regular one, a pipe for instance, Write writes to it
+// directly.
 func Write(file string, summary Summary, traces iter.Seq[Trace]) error {
 	err := replace(file, func(w io.Writer) error { return encode(w, summary, traces) })
 	if err != nil {
@@ -46,12 +47,12 @@ func encode(w io.Writer, summary Summary, traces iter.Seq[Trace]) error {
 		fmt.Fprintf(w, "%s\n  %s", separator, out)
 		separator = ","
 	}
-	_, err = fmt.Fprintf(w, "\n ]\n}\n") // A buffer returns an earlier error as well.
+	_, err = fmt.Fprintf(w, "\n ]\n}\n") // The buffer returns an earlier error too.
 	return err
 }
 
-// Try finds out whether a report can be written to a file, and leaves it as it
-// is.
+// Try returns an error if a report cannot be written to the file. It does not change
+// the file.
 func Try(file string) error {
 	file, old, err := target(file)
 	if err != nil {
@@ -93,7 +94,7 @@ func replace(file string, write func(io.Writer) error) error {
 	if old != nil {
 		err = errors.Join(err, f.Chmod(old.Mode().Perm()))
 	}
-	err = errors.Join(err, f.Sync(), f.Close()) // Else a crash could leave an empty file.
+	err = errors.Join(err, f.Sync(), f.Close()) // Without Sync, a crash could leave an empty file.
 	if err == nil {
 		err = os.Rename(f.Name(), file)
 	}
@@ -108,7 +109,8 @@ func buffered(f *os.File, write func(io.Writer) error) error {
 	return errors.Join(write(w), w.Flush())
 }
 
-// target follows links, and returns what there is already, nil if nothing.
+// target follows symbolic links. It returns the file that exists already, nil if there
+// is none.
 func target(file string) (string, fs.FileInfo, error) {
 	old, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +122,7 @@ func target(file string) (string, fs.FileInfo, error) {
 	return file, old, err
 }
 
-// beside creates a file in the same folder, from where it can be renamed.
+// beside creates a file in the same folder, so that it can be renamed to file.
 func beside(file string) (*os.File, error) {
 	name := fmt.Sprintf("%s.%08x.tmp", file, rand.Uint32())
 	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, filePerm)

@@ -14,28 +14,28 @@ import (
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
-// Latency is what the spans of one kind of processes say of all its messages,
-// those that were not traced included.
+// Latency is an estimate of the latency of all messages to one kind of processes, from
+// the spans of the traced ones.
 type Latency struct {
 	// All estimates the seconds from the sending of a message to the end of its
 	// handling.
 	All *estimate.Sample
-	// Slow estimates those whose handling was slow. They are a stratum of their own:
-	// every one left a span, and there is nothing to guess, unless there were more
-	// than there may be late spans.
+	// Slow estimates the same for messages whose handling was slow. They are a stratum
+	// of their own: every one has left a span, unless there were more of them than
+	// there may be late spans.
 	Slow *estimate.Sample
-	// Spans is how many it is made from.
+	// Spans is the number of spans that the estimate rests on.
 	Spans int
 }
 
-// latencies collects what [Latency] is made from.
+// latencies collects the spans for [Latency].
 type latencies struct {
 	kind  string
 	spans estimate.Spans
 	kept  int
 }
 
-// add takes note of span if it is a broadcast or the handling of a message.
+// add adds span if it is of a broadcast or of the handling of a message.
 func (l *latencies) add(span sdktrace.ReadOnlySpan) {
 	o := observe(span)
 	if o == nil {
@@ -64,7 +64,7 @@ func (l *latencies) latency() Latency {
 	return Latency{All: all, Slow: slow, Spans: all.Tally().Counted}
 }
 
-// observed is what an estimate needs of a span, without all that the span holds.
+// observed holds what an estimate needs of a span, and nothing else of it.
 type observed struct {
 	name         string
 	self, parent trace.SpanContext
@@ -95,7 +95,7 @@ func (o *observed) EndTime() time.Time { return o.end }
 // Attributes implements estimate.Span.
 func (o *observed) Attributes() []attribute.KeyValue { return o.attrs }
 
-// Links returns the links of a root, by which it belongs to another trace.
+// Links returns the links of a root, which lead to the trace that it belongs to.
 func (o *observed) Links() []trace.Link { return o.links }
 
 // aboutEstimates are the attributes that an estimate depends on.

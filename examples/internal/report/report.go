@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report turns recorded spans into what people and programs read: the
-// JSON report, the waterfall, and what sampling did.
+// Package report turns recorded spans into a JSON report, a waterfall, and a summary of
+// what sampling did.
 package report
 
 import (
@@ -13,13 +13,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Report is all that a run has to say.
+// Report is the report of a run.
 type Report struct {
 	Summary Summary `json:"summary"`
 	Traces  []Trace `json:"traces"`
 }
 
-// Summary counts what happened, whatever had been asked for.
+// Summary counts what happened in a run.
 type Summary struct {
 	Posts     int64 `json:"posts"`     // that were stored
 	Sessions  int64 `json:"sessions"`  // that have been in a guild
@@ -28,12 +28,12 @@ type Summary struct {
 	Gone      int64 `json:"gone"`      // messages that sessions were told are no longer stored
 	Behind    int64 `json:"behind"`    // sessions that ended because their client could not keep up
 	Spans     int   `json:"spans"`     // that ended
-	// SpansLeftOut is how many of them are not below, since there is a limit to the
-	// memory that they may take.
+	// SpansLeftOut is how many spans are not in the report, because the memory for
+	// spans is limited.
 	SpansLeftOut int `json:"spans_left_out"`
 }
 
-// Trace is one trace, its spans in the order of their start.
+// Trace is a trace with its spans in the order in which they started.
 type Trace struct {
 	TraceID string `json:"trace_id"`
 	Spans   []Span `json:"spans"`

@@ -10,11 +10,10 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// maxObserved bounds how many spans an estimate is made from, which takes some 700
-// bytes for each.
+// maxObserved bounds how many spans an estimate rests on. Each takes about 700 bytes.
 const maxObserved = 60_000
 
-// Sums sums up spans as they end, so that none needs to be kept for it.
+// Sums adds up spans as they end, so that they need not be kept.
 type Sums struct {
 	mu        sync.Mutex
 	finished  bool
@@ -22,20 +21,20 @@ type Sums struct {
 	latencies latencies
 }
 
-// Totals is what [Sums] has summed up.
+// Totals holds what [Sums] has added up.
 type Totals struct {
 	Fanouts Fanouts
 	Latency Latency
-	// Unobserved counts the spans that are not in Latency because there were too
-	// many. An estimate from the others would be of a part of the time.
+	// Unobserved counts the spans that are not in Latency because there were too many.
+	// If there are any, Latency is about a part of the time only.
 	Unobserved int
 }
 
 var _ sdktrace.SpanProcessor = (*Sums)(nil)
 
-// NewSums begins to sum up. Latency is about messages to processes of that kind, in
-// traces that a sampler keeps with the probability head: of all, and of the traces that
-// were kept if it is 0 because nobody knows.
+// NewSums returns an empty Sums. Its Latency is about messages to processes of that
+// kind. head is the probability with which a sampler keeps a trace. If it is 0, nobody
+// knows it, and Latency is about the kept traces only.
 func NewSums(kind string, head float64) *Sums {
 	s := &Sums{latencies: latencies{kind: kind}}
 	s.latencies.spans.AssumeHead(head)
@@ -60,7 +59,8 @@ func (s *Sums) OnEnd(span sdktrace.ReadOnlySpan) {
 	s.latencies.add(span)
 }
 
-// Finish returns what there is, and lets go of it: what ends later is not summed up.
+// Finish returns the totals, and frees what Sums holds. Spans that end later are not
+// added.
 func (s *Sums) Finish() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()

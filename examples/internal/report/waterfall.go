@@ -19,8 +19,8 @@ const (
 	alikeShown = 3  // siblings of one name that are shown
 )
 
-// Waterfall writes the trace as a tree, each span with its service, when it
-// ran, how long its message waited, and how many recipients it stands for.
+// Waterfall writes the trace as a tree. For each span it says in which service and when
+// it ran, how long its message waited, and how many recipients it stands for.
 func (t Trace) Waterfall(w io.Writer) error {
 	if len(t.Spans) == 0 {
 		return nil
@@ -45,7 +45,7 @@ func (t Trace) Waterfall(w io.Writer) error {
 	return out.Flush()
 }
 
-// view is a trace on its way to the terminal.
+// view is a trace in the form that is written.
 type view struct {
 	children   map[string][]Span // by the parent's span ID
 	start, end int64             // Unix nanoseconds
@@ -66,9 +66,9 @@ func (v view) write(w io.Writer, parent string, depth int) {
 	}
 }
 
-// groups returns the children of a span by name, in the order in which the
-// first of each name started. Where not all of a name will be shown, those that
-// have most to show come first.
+// groups returns the children of a span, grouped by name, in the order in which the
+// first span of each group started. If a group has more spans than are shown, the spans
+// with the most children come first.
 func (v view) groups(parent string) [][]Span {
 	var groups [][]Span
 	index := make(map[string]int)
