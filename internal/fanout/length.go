@@ -5,14 +5,15 @@ package fanout
 
 import "go.opentelemetry.io/otel/trace"
 
-// Lengths in characters, from W3C Trace Context level 2, section 3.3.1.5: what
-// everybody should pass on, and what is to be removed first where it is too much.
+// Lengths in characters, from W3C Trace Context level 2, section 3.3.1.5. Everybody
+// should propagate lists of maxListLength. If a list is too long, members longer than
+// maxMemberLength should be removed first.
 const (
 	maxListLength   = 512
 	maxMemberLength = 128
 )
 
-// listLength is the length of ts as a header, which is that of ts.String().
+// listLength returns the length of ts as a header, which is the length of ts.String().
 func listLength(ts trace.TraceState) int {
 	n := max(ts.Len()-1, 0) // commas
 	ts.Walk(func(key, value string) bool {
@@ -24,8 +25,8 @@ func listLength(ts trace.TraceState) int {
 
 func memberLength(key, value string) int { return len(key) + len("=") + len(value) }
 
-// shorten removes members from ts until it is no longer than limit: the last of
-// those that are very long, and if there is none, the last. The first stays.
+// shorten removes members from ts until ts is no longer than limit. It removes the last
+// very long member, or, if there is none, the last member. The first member stays.
 func shorten(ts trace.TraceState, limit int) trace.TraceState {
 	for ts.Len() > 1 && listLength(ts) > limit {
 		var last, long string

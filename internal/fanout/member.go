@@ -11,31 +11,29 @@ import (
 	"github.com/waybill-go/waybill/internal/threshold"
 )
 
-// TraceStateKey names our member of the tracestate. Its value is a list of fields,
-// in the form that the member of OpenTelemetry has:
+// TraceStateKey names our member of the tracestate. Its value is a list of fields, in
+// the form of OpenTelemetry's own member:
 //
 //	waybill=w:1000;p:0.001;n:10000;d:1;b:7;e:6.4
 //
-// the weight, probability, size and depth of a [Fanout], and its budget and the
-// mean of that, which come together or not at all. It has at most 128
-// characters, so that it is not among those that the W3C would have removed
-// first.
+// These are the weight, probability, size and depth of a [Fanout], its budget and its
+// mean budget. The last two come together or not at all. The value has at most 128
+// characters, because the standard says that longer members are removed first.
 const TraceStateKey = "waybill"
 
-// AddTo returns ts with f as its first member, as it is to be on a recipient that
-// was sampled.
+// AddTo returns ts with f as its first member. A sampled recipient has that tracestate.
 //
-// If not all were, the sampling threshold in the member of OpenTelemetry no
-// longer states the recipient's probability: then it is taken out, as
-// [threshold.Clear] does, and what is left of that member comes second. All
-// others keep their values and their order.
+// If not all recipients were sampled, the sampling threshold in OpenTelemetry's member
+// no longer states the recipient's probability. Then AddTo removes it as
+// [threshold.Clear] does, and the rest of that member comes second. The other members
+// keep their values and their order.
 //
-// What does not fit gives way as the W3C has it: of 32 members the last, and if
-// there are more than 512 characters, first members of more than 128, then
-// others, from the end. A list that had more than 512 before is not made longer,
-// nor cut further.
+// Members that do not fit are left out as the standard says. Of more than 32 members,
+// the last one is left out. Of more than 512 characters, members with more than 128 are
+// left out first, and then others, from the end. If ts had more than 512 characters,
+// the result is not longer than ts, and no more is left out.
 //
-// A zero f, or one that [FromTraceState] would not read, leaves ts as it is.
+// If f is zero, or is one that [FromTraceState] would not read, AddTo returns ts.
 func (f Fanout) AddTo(ts trace.TraceState) trace.TraceState {
 	if !f.valid() {
 		return ts
@@ -45,7 +43,7 @@ func (f Fanout) AddTo(ts trace.TraceState) trace.TraceState {
 		next = threshold.Clear(next)
 	}
 	next, err := next.Insert(TraceStateKey, f.member())
-	if err != nil { // The key is ours and the value is digits: it cannot be.
+	if err != nil { // It cannot happen, because the key and the value are valid.
 		return ts
 	}
 	if listLength(next) <= maxListLength {

@@ -14,17 +14,16 @@ import (
 
 var ignored atomic.Uint64
 
-// Ignored returns how many times [FromTraceState] came upon a member that it took as
-// absent; once for each reading, not for each message.
+// Ignored returns how many times [FromTraceState] has taken a member as absent. A
+// message counts each time that it is read.
 func Ignored() uint64 { return ignored.Load() }
 
-// FromTraceState reads what a trace has been through from its tracestate. A member
-// that is absent gives the zero value. So does one that [Fanout.AddTo] would not have
-// written, and that is counted ([Ignored]): one with a number in another form, such
-// as 1e1 for 10, without one of the fields or with one twice, out of the bounds of
-// [Fanout], or with a weight that the probability and the depth cannot have made.
-// The order of the fields does not matter, and a field whose name is not known is
-// passed over, because a later version may have added it.
+// FromTraceState reads our member of ts. If there is none, it returns the zero value.
+// It also does so, and counts it ([Ignored]), if [Fanout.AddTo] would not have written
+// the member: a number has another form, such as 1e1 for 10, a field is missing or is
+// there twice, a value is out of the bounds of [Fanout], or the probability and the
+// depth cannot give the weight. The order of the fields does not matter. A field with
+// an unknown name is ignored, because a later version may have added it.
 func FromTraceState(ts trace.TraceState) Fanout {
 	if member := ts.Get(TraceStateKey); member != "" {
 		return parse(member)
@@ -55,20 +54,20 @@ func parseFields(member string) (f Fanout, ok bool) {
 	return f, true
 }
 
-// Bounds on a member. With the first one it is, key included, no longer than those
-// that the W3C would have removed first.
+// Bounds of a member. With the first one, the member and its key are not so long that
+// the standard would remove them first.
 const (
 	maxMember = 128 - len(TraceStateKey+"=")
 	maxFields = 16
 )
 
-// names are those of the fields that were seen in a member.
+// names holds the names of the fields that were read.
 type names struct {
 	list [maxFields]string
 	used int
 }
 
-// add reports whether name can be one, and is new.
+// add adds a name. It reports false if the name is not valid or not new.
 func (s *names) add(name string) bool {
 	if name == "" || s.used == len(s.list) || slices.Contains(s.list[:s.used], name) {
 		return false
@@ -78,8 +77,8 @@ func (s *names) add(name string) bool {
 	return true
 }
 
-// set parses one field and reports whether it could; a name that a later version
-// added it passes over.
+// set parses one field, and reports false if the value is malformed. It ignores an
+// unknown name.
 func (f *Fanout) set(name, value string) (ok bool) {
 	switch name {
 	case "w":
@@ -100,14 +99,14 @@ func (f *Fanout) set(name, value string) (ok bool) {
 	return ok
 }
 
-// float parses a number, and reports whether our writer would have written it so.
+// float parses a number, and reports whether we would write the number in that form.
 func float(text string) (value float64, ok bool) {
 	value, err := strconv.ParseFloat(text, 64)
 	var form [32]byte
 	return value, err == nil && string(strconv.AppendFloat(form[:0], value, 'g', -1, 64)) == text
 }
 
-// whole is float for numbers that are whole.
+// whole is like float, for whole numbers.
 func whole(text string) (value int, ok bool) {
 	value, err := strconv.Atoi(text)
 	var form [32]byte

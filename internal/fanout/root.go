@@ -9,20 +9,20 @@ import (
 	"github.com/waybill-go/waybill/internal/threshold"
 )
 
-// Root returns the tracestate of a recipient that stands for f, sampled by a
-// fan-out whose span is parent, if it begins a new trace that is linked to
-// parent's instead of going on in that.
+// Root returns the tracestate of a sampled recipient that stands for f and starts a new
+// trace. parent is the span of the fan-out. The new trace is linked to parent and does
+// not continue its trace.
 //
-// It holds f, and what lets OpenTelemetry's samplers and collectors count the new
-// trace rightly ([threshold.Narrow]), if parent states with what probability it was
-// sampled.
+// The tracestate holds f. If parent states with what probability it was sampled, it
+// also holds what samplers and collectors need to count the new trace correctly
+// ([threshold.Narrow]).
 //
-// Members of others describe parent's trace, not this one, and are left out: the
-// W3C would have a restarted trace clean them up.
+// Other members describe the trace of parent and are left out, as the standard asks of
+// a trace that is restarted.
 func (f Fanout) Root(parent trace.SpanContext) trace.TraceState {
 	var state trace.TraceState
 	if member := threshold.Narrow(parent, f.Probability); member != "" {
-		state, _ = state.Insert(threshold.TraceStateKey, member) // The key is right and the value is digits: no error.
+		state, _ = state.Insert(threshold.TraceStateKey, member) // There is no error, because the key and the value are valid.
 	}
 	if f.valid() {
 		state, _ = state.Insert(TraceStateKey, f.member())

@@ -12,16 +12,16 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
-// AppendWeight appends to dst how many a span stands for: weight, and weight made
-// whole for backends that count in whole numbers. It is for each span rounded at
-// random ([RoundsUp]).
+// AppendWeight appends to dst how many recipients a span stands for: the weight, and
+// the rounded weight for backends that count in whole numbers. The latter is rounded at
+// random for each span ([RoundsUp]).
 func AppendWeight(dst []attribute.KeyValue, weight float64) []attribute.KeyValue {
 	return appendWeight(dst, weight, RoundsUp(weight))
 }
 
-// RoundsUp draws whether a span's weight is rounded up to a whole number: with the
-// probability of its fraction, so that the mean is the weight. Always to round 1.67
-// to 2 would count a fifth too many.
+// RoundsUp draws whether a span's weight is rounded up to a whole number. The
+// probability is the fraction of the weight, so the mean of the rounded weight is the
+// weight. If 1.67 were always rounded to 2, the sums would be a fifth too large.
 func RoundsUp(weight float64) bool {
 	_, fraction := math.Modf(weight)
 	return fraction > 0 && rand.Float64() < fraction

@@ -1,8 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stattest judges many outcomes of a random choice. Its checks return an
-// error rather than fail, so that a negative control can pass through them.
+// Package stattest judges many outcomes of a random choice. Its checks return an error
+// and do not fail the test, so that a negative control can expect the error.
 package stattest
 
 import (
@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// Tolerance of the checks, in standard deviations: a right choice fails a two-sided
-// test of 4.5 in one seed of 150,000. Tests that use them have fixed seeds.
+// Tolerance is that of the checks, in standard deviations. With 4.5, a correct choice
+// fails a two-sided test for one seed in 150,000. Tests that use the checks have fixed
+// seeds.
 const Tolerance = 4.5
 
 // Fixed returns a generator whose numbers are the same in every run.
@@ -29,7 +30,7 @@ func Seeded(t *testing.T) *rand.Rand {
 	return Fixed(seed)
 }
 
-// CheckMean judges the mean of whole numbers that are mean rounded down or up.
+// CheckMean judges whether outcomes are mean rounded down or up, and have that mean.
 func CheckMean(mean float64, trials int, outcome func() int) error {
 	low, high := int(math.Floor(mean)), int(math.Ceil(mean))
 	sum := 0
@@ -42,18 +43,17 @@ func CheckMean(mean float64, trials int, outcome func() int) error {
 	}
 	fraction := mean - math.Floor(mean)
 	deviation := float64(sum) - float64(trials)*mean
-	// Half a unit, because a sum is whole and its mean is not.
+	// The half is there because a sum is a whole number and its mean is not.
 	if limit := Tolerance*math.Sqrt(float64(trials)*fraction*(1-fraction)) + 0.5; math.Abs(deviation) > limit {
 		return fmt.Errorf("the sum of %d is off by %v, more than %v", trials, deviation, limit)
 	}
 	return nil
 }
 
-// CheckUniform judges whether each of n positions is chosen equally often, by
-// a chi-squared statistic over equal buckets of positions. The variance is
-// that of a choice without replacement, and the numbers chosen are taken as
-// given, so that only the positions are judged. It looks at both tails: a
-// choice can be too even.
+// CheckUniform judges whether each of n positions is chosen equally often, by a
+// chi-squared statistic over equal buckets of positions. The variance is that of a
+// choice without replacement. CheckUniform does not judge how many positions are
+// chosen. It looks at both tails, because a choice can also be too even.
 func CheckUniform(n, buckets, trials int, choose func() []int) error {
 	counts := make([]int, buckets)
 	size := n / buckets
@@ -92,15 +92,15 @@ func CheckUniform(n, buckets, trials int, choose func() []int) error {
 	return nil
 }
 
-// chiSquaredDeviation is how many standard deviations of a normal variable x
-// is worth (Wilson and Hilferty, 1931).
+// chiSquaredDeviation converts the chi-squared value x to standard deviations of a
+// normal variable (Wilson and Hilferty, 1931).
 func chiSquaredDeviation(x, freedom float64) float64 {
 	v := 2 / (9 * freedom)
 	return (math.Cbrt(x/freedom) - (1 - v)) / math.Sqrt(v)
 }
 
-// CheckPairs judges whether each pair of n positions is chosen together
-// equally often: what equal shares of single positions do not show.
+// CheckPairs judges whether each pair of n positions is chosen together equally often.
+// Equal shares of single positions do not show that.
 func CheckPairs(n, trials int, choose func() []int) error {
 	together := make([]int, n*n)
 	var mean, variance float64
@@ -118,7 +118,7 @@ func CheckPairs(n, trials int, choose func() []int) error {
 	}
 	for x := range n {
 		for y := x + 1; y < n; y++ {
-			// One more than elsewhere, because there are a thousand pairs.
+			// The tolerance is larger by 1, because there are a thousand pairs.
 			z := (float64(together[x*n+y]) - mean) / math.Sqrt(variance)
 			if math.Abs(z) > Tolerance+1 {
 				return fmt.Errorf("%d and %d came together %d times, expected %.1f: %.1f deviations off",
@@ -129,7 +129,7 @@ func CheckPairs(n, trials int, choose func() []int) error {
 	return nil
 }
 
-// CheckTotal judges whether the mean of many estimates is the truth.
+// CheckTotal judges whether the mean of many estimates is the true value.
 func CheckTotal(truth float64, trials int, estimate func() float64) error {
 	var sum, squares float64
 	for range trials {
@@ -146,8 +146,9 @@ func CheckTotal(truth float64, trials int, estimate func() float64) error {
 	return nil
 }
 
-// CheckVariance judges whether estimates of truth vary as a formula says, by the
-// mean of their squared distances, whose own noise is taken from their spread.
+// CheckVariance judges whether the estimates of truth have the variance that a formula
+// says. It compares the mean of their squared distances with it, and takes the noise of
+// that mean from their spread.
 func CheckVariance(truth, variance float64, trials int, estimate func() float64) error {
 	var sum, squares float64
 	for range trials {

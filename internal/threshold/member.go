@@ -22,8 +22,8 @@ func hasSubKey(member, name string) bool {
 	return false
 }
 
-// subValue returns the value of a sub-key of OpenTelemetry's member; "" if there
-// is none, or if there are two, which is forbidden.
+// subValue returns the value of a sub-key of OpenTelemetry's member. It returns "" if
+// the sub-key is missing, or is there twice, which is forbidden.
 func subValue(member, name string) string {
 	found, times := "", 0
 	for field := range strings.SplitSeq(member, ";") {
@@ -38,9 +38,9 @@ func subValue(member, name string) string {
 	return found
 }
 
-// parseThreshold reads 1 to 14 hexadecimal digits, to which trailing zeros are
-// added. The specification has them in upper case in one place and forbids it in
-// another: both are read, and lower case is written.
+// parseThreshold reads 1 to 14 hexadecimal digits and adds trailing zeros. One page of
+// the specification has digits in upper case, and another page forbids them. So we read
+// both and write lower case.
 func parseThreshold(text string) (uint64, bool) {
 	if text == "" || len(text) > numberDigits {
 		return 0, false
@@ -58,7 +58,7 @@ func parseRandomness(text string) (uint64, bool) {
 }
 
 func parseHex(text string) (uint64, bool) {
-	n, err := strconv.ParseUint(text, 16, 64) // Neither signs nor underscores with a base given.
+	n, err := strconv.ParseUint(text, 16, 64) // With a base, it accepts neither signs nor underscores.
 	return n, err == nil
 }
 
