@@ -5,11 +5,7 @@ package mailbox_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -101,96 +97,4 @@ func TestBroadcastToNobody(t *testing.T) {
 	assert.Zero(t, newGroup[job](t, rec.system(), "workers").Broadcast(ctx, nothing))
 	root.End()
 	assert.Equal(t, []string{"root"}, rec.names())
-}
-
-// shout is a broadcast message that knows where it is counted.
-type shout struct{ handled *atomic.Int32 }
-
-// While members come, go and end, every member that took a broadcast handles
-// it, once.
-func TestBroadcastWhileMembersComeAndGo(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	const broadcasters, churners, each, steps = 3, 3, 150, 300
-	rec := record(t)
-	sys := rec.system()
-	group := newGroup[shout](t, sys, "crowd")
-	// Each process finds out whether it gets anything twice.
-	newMember := func() mailbox.Ref[shout] {
-		seen := make(map[*atomic.Int32]bool)
-		ref, err := mailbox.Spawn(sys, "member", func(_ context.Context, m shout) error {
-			assert.False(t, seen[m.handled], "twice to one member")
-			seen[m.handled] = true
-			m.handled.Add(1)
-			return nil
-		}, mailbox.WithCapacity(2))
-		assert.NoError(t, err)
-		assert.NoError(t, group.Join(ref))
-		return ref
-	}
-	for range 20 {
-		newMember()
-	}
-
-	var wg sync.WaitGroup
-	for churner := range churners {
-		wg.Go(func() {
-			random := rand.New(rand.NewPCG(seed, uint64(churner)))
-			var mine []mailbox.Ref[shout]
-			for range steps {
-				if len(mine) < 10 {
-					mine = append(mine, newMember())
-					continue
-				}
-				i := random.IntN(len(mine))
-				ref := mine[i]
-				switch random.IntN(3) {
-				case 0:
-					group.Leave(ref)
-				case 1:
-					_ = group.Join(ref)
-				case 2: // Graceful, so that what it took it handles.
-					assert.NoError(t, ref.Stop(context.Background()))
-					mine = slices.Delete(mine, i, i+1)
-				}
-			}
-		})
-	}
-	type sent struct {
-		delivery mailbox.Delivery
-		handled  *atomic.Int32
-	}
-	all := make([][]sent, broadcasters)
-	for b := range broadcasters {
-		wg.Go(func() {
-			ctx := context.Background()
-			if b == 0 { // One of them is traced.
-				traced, root := rec.tracer.Start(ctx, "root")
-				defer root.End()
-				ctx = traced
-			}
-			for range each {
-				handled := new(atomic.Int32)
-				all[b] = append(all[b], sent{group.Broadcast(ctx, shout{handled}), handled})
-			}
-		})
-	}
-	wg.Wait()
-	drain(t, sys)
-
-	delivered, rejected := 0, 0
-	for _, list := range all {
-		for _, s := range list {
-			require.Equal(t, s.delivery.Size, s.delivery.Delivered+s.delivery.Refused)
-			require.EqualValues(t, s.delivery.Delivered, s.handled.Load(), "handled as often as delivered")
-			delivered += s.delivery.Delivered
-			rejected += s.delivery.Refused
-		}
-	}
-	s := sys.Stats()
-	assert.EqualValues(t, delivered, s.Handled)
-	assert.EqualValues(t, delivered, s.Accepted)
-	assert.EqualValues(t, rejected, s.Refused.Total())
-	assert.Positive(t, delivered)
-	requireAtRest(t, s)
 }

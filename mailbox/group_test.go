@@ -4,9 +4,6 @@
 package mailbox_test
 
 import (
-	"context"
-	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,61 +82,4 @@ func TestMembersOfSeveralKindsAndSystems(t *testing.T) {
 	drain(t, there)
 	assert.EqualValues(t, 2, here.Stats().Handled)
 	assert.EqualValues(t, 1, there.Stats().Handled)
-}
-
-// Whoever joins, leaves and ends at the same time, the group knows in the end
-// who is in it.
-func TestMembershipUnderConcurrentChange(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	const processes, actors, each = 8, 4, 400
-	sys := newSystem(t)
-	group := newGroup[job](t, sys, "workers")
-	refs := make([]mailbox.Ref[job], processes)
-	for i := range refs {
-		refs[i] = spawn(t, sys, "worker", do)
-	}
-	var wg sync.WaitGroup
-	for actor := range actors {
-		wg.Go(func() {
-			random := rand.New(rand.NewPCG(seed, uint64(actor)))
-			for range each {
-				ref := refs[random.IntN(processes)]
-				switch random.IntN(8) {
-				case 0, 1, 2:
-					_ = group.Join(ref)
-				case 3, 4:
-					group.Leave(ref)
-				case 5, 6:
-					group.Broadcast(context.Background(), nothing)
-				case 7:
-					if n := group.Len(); n > processes {
-						assert.Fail(t, "more members than processes", n)
-					}
-				}
-			}
-		})
-	}
-	for i := range processes / 2 {
-		refs[i].Kill()
-	}
-	wg.Wait()
-	for i, ref := range refs {
-		if i < processes/2 {
-			await(t, ref.Done())
-			assert.False(t, group.Leave(ref), "an ended member is still in it")
-		} else {
-			group.Leave(ref)
-		}
-	}
-	assert.Zero(t, group.Len())
-	assert.Zero(t, group.Broadcast(t.Context(), nothing))
-	for _, ref := range refs[processes/2:] {
-		require.NoError(t, group.Join(ref))
-	}
-	d := group.Broadcast(t.Context(), nothing)
-	assert.Equal(t, processes/2, d.Size)
-	assert.Equal(t, d.Size, d.Delivered+d.Refused)
-	drain(t, sys)
-	assert.Zero(t, group.Len())
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/waybill-go/waybill/mailbox"
 )
 
 // TestModelFindsWhatIsWrong runs programs beside a reference that is wrong, or
@@ -78,48 +76,4 @@ func modelFinds(t *testing.T, seed int, spoil func(r *modelRun)) (found bool) {
 		}).Example(seed)
 	})
 	return found
-}
-
-func TestModelCrowdFindsWhatIsWrong(t *testing.T) {
-	program := crowdProgram{steps: [][]crowdStep{make([]crowdStep, 10), make([]crowdStep, 10)}}
-	for i := range program.settings {
-		program.settings[i] = modelSettings{Capacity: 4}
-	}
-	for _, steps := range program.steps {
-		for i := range steps {
-			steps[i].Do = crowdSend
-		}
-	}
-	c := newModelCrowd(t, program)
-	c.play(t)
-	stats := c.sys.Stats()
-	require.Empty(t, c.complaints(stats))
-
-	var a *crowdActor // of the slot that all was sent to
-	for _, a = range c.actors {
-		if len(a.log) > 0 {
-			break
-		}
-	}
-	log := a.log
-	require.Len(t, log, 20)
-	next := 1 + slices.IndexFunc(log[1:], func(m crowdMessage) bool { return m.sender == log[0].sender })
-	a.log = slices.Clone(log)
-	a.log[0], a.log[next] = log[next], log[0]
-	assert.Len(t, c.disorder(), 1, "two are swapped")
-	a.log = append(slices.Clone(log), log[0])
-	assert.NotEmpty(t, c.disorder(), "one comes twice")
-	a.log = log
-	require.Empty(t, c.disorder())
-
-	for name, spoil := range map[string]func(s *mailbox.Stats){
-		"one is handled once more": func(s *mailbox.Stats) { s.Handled++ },
-		"one is lost":              func(s *mailbox.Stats) { s.DeadLetters.Dropped++ },
-		"one is not accepted":      func(s *mailbox.Stats) { s.Accepted-- },
-		"one is refused":           func(s *mailbox.Stats) { s.Accepted--; s.Refused.Full++ },
-	} {
-		s := stats
-		spoil(&s)
-		assert.NotEmpty(t, c.complaints(s), name)
-	}
 }

@@ -6,7 +6,6 @@ package mailbox_test
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -366,24 +365,6 @@ func TestRestartLink(t *testing.T) {
 			assert.Equal(t, links, span.Links, "span %d", i)
 		}
 	})
-}
-
-// Whatever fails and whenever, each sender's messages come once and in order.
-func TestRestartsKeepOrderAndAccounts(t *testing.T) {
-	sys := newSystem(t)
-	w := &town{random: func() int { return rand.IntN(40) }, kind: newKind[numbered](t, sys, restarting(mailbox.RestartPolicy{
-		MaxFailures: math.Inf(1), MinBackoff: 10 * time.Microsecond, MaxBackoff: 100 * time.Microsecond,
-	}, mailbox.WithCapacity(20))...)}
-	taken, refused := w.crowded(t, 4, 3000, func(mailbox.Ref[numbered]) {})
-	drain(t, sys)
-	s := sys.Stats()
-	assert.EqualValues(t, 12_000, taken)
-	assert.Zero(t, refused)
-	assert.EqualValues(t, w.handled.Load(), s.Handled)
-	assert.EqualValues(t, taken, s.Handled+s.Failed)
-	assert.Equal(t, s.Failed, s.Restarts)
-	assert.Greater(t, s.Restarts, uint64(100))
-	requireAtRest(t, s)
 }
 
 // A negative MaxFailures is no limit.
