@@ -6,6 +6,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
@@ -115,7 +116,7 @@ func (c *call[R]) answer(value R, err error) bool {
 		return true
 	}
 	if c.abandoned() {
-		c.totals.lateReplies.Add(1)
+		atomic.AddUint64(&c.totals.own.Now.LateReplies, 1)
 		if c.late != nil {
 			c.late.LateReply()
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -153,7 +154,7 @@ func (p *process[M]) happened(e Event) {
 		e.SpanContext = trace.SpanContext{} // It is no trace's.
 	}
 	if !p.kind.sys.events.Put(event{e, p.kind.totals}) {
-		p.kind.totals.eventsLost.Add(1)
+		atomic.AddUint64(&p.kind.totals.own.Now.EventsLost, 1)
 	}
 }
 

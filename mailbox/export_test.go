@@ -12,7 +12,7 @@ func DistinctStats() Stats {
 
 // AddStats returns the sum of both.
 func AddStats(a, b Stats) Stats {
-	a.add(b)
+	a.add(&b)
 	return a
 }
 
@@ -20,8 +20,8 @@ func AddStats(a, b Stats) Stats {
 func MetricsOf(s Stats) map[string]uint64 {
 	values := make(map[string]uint64, len(figures))
 	for _, f := range figures {
-		name := f.Name
-		for _, reason := range f.Attrs {
+		name := f.Name()
+		for _, reason := range f.Attrs() {
 			name += " " + reason.Value.AsString()
 		}
 		values[name] = f.Value(s)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -79,7 +80,7 @@ func (p *process[M]) saveState() error {
 	if err == nil {
 		return nil
 	}
-	p.kind.totals.saveFailures.Add(1)
+	atomic.AddUint64(&p.kind.totals.own.Now.SaveFailures, 1)
 	p.happened(Event{Type: SaveFailed, Err: err})
 	return err
 }
@@ -94,7 +95,7 @@ func (p *process[M]) closeState() {
 	if err == nil {
 		return
 	}
-	p.kind.totals.closeFailures.Add(1)
+	atomic.AddUint64(&p.kind.totals.own.Now.CloseFailures, 1)
 	p.happened(Event{Type: CloseFailed, Err: err})
 }
 

@@ -16,70 +16,49 @@ import (
 	"github.com/waybill-go/waybill/internal/scope"
 )
 
-// figures are the metrics of [System.RegisterMetrics].
-var figures = []observe.Sum[Stats]{
-	now("processes", "{process}", "Processes now alive.",
-		func(s Stats) uint64 { return uint64(s.Processes) }),
-	count("accepted", "{message}", "Messages taken into a mailbox.",
-		func(s Stats) uint64 { return s.Accepted }),
-	refused("full", func(r Refused) uint64 { return r.Full }),
-	refused("stopped", func(r Refused) uint64 { return r.Stopped }),
-	refused("cancelled", func(r Refused) uint64 { return r.Cancelled }),
-	now("waiting", "{sender}", "Senders now waiting for room.",
-		func(s Stats) uint64 { return s.Waiting }),
-	now("queued", "{message}", "Messages now in a mailbox or being handled.",
-		func(s Stats) uint64 { return s.Queued }),
-	count("handled", "{message}", "Messages whose handler returned nil.",
-		func(s Stats) uint64 { return s.Handled }),
-	count("failed", "{message}", "Messages whose handler failed.",
-		func(s Stats) uint64 { return s.Failed }),
-	deadLetters("killed", func(d DeadLetters) uint64 { return d.Killed }),
-	deadLetters("failed", func(d DeadLetters) uint64 { return d.Failed }),
-	deadLetters("dropped", func(d DeadLetters) uint64 { return d.Dropped }),
-	deadLetters("expired", func(d DeadLetters) uint64 { return d.Expired }),
-	count("late_replies", "{reply}", "Answers to calls whose caller had gone.",
-		func(s Stats) uint64 { return s.LateReplies }),
-	count("restarts", "{restart}", "Restarts of processes after a failure.",
-		func(s Stats) uint64 { return s.Restarts }),
-	count("passivated", "{process}", "Processes passivated while idle.",
-		func(s Stats) uint64 { return s.Passivated }),
-	count("save_failures", "{failure}", "Failures to save the state of a process.",
-		func(s Stats) uint64 { return s.SaveFailures }),
-	count("close_failures", "{failure}", "Failures to close the state of a process.",
-		func(s Stats) uint64 { return s.CloseFailures }),
-	count("late.shed", "{span}", "Late spans that were beyond their bound.",
-		func(s Stats) uint64 { return s.LateShed }),
-	count("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
-		func(s Stats) uint64 { return s.EventsLost }),
-	count("slow", "{message}", "Messages whose handling was slow, where it is configured what that is.",
-		func(s Stats) uint64 { return s.Slow }),
+// figures are all that [Stats] counts: its metrics, and how to add it up.
+var figures = []observe.Field[Stats]{
+	observe.NewReading("waybill.mailbox.processes", "{process}", "Processes now alive.",
+		func(s Stats) uint64 { return uint64(s.Processes) }).Falling(), //nolint:gosec // Never negative.
+	figure("accepted", "{message}", "Messages taken into a mailbox.", func(s *Stats) *uint64 { return &s.Accepted }),
+	refusedFigure("full", func(s *Stats) *uint64 { return &s.Refused.Full }),
+	refusedFigure("stopped", func(s *Stats) *uint64 { return &s.Refused.Stopped }),
+	refusedFigure("cancelled", func(s *Stats) *uint64 { return &s.Refused.Cancelled }),
+	figure("waiting", "{sender}", "Senders now waiting for room.",
+		func(s *Stats) *uint64 { return &s.Waiting }).Falling(),
+	figure("queued", "{message}", "Messages now in a mailbox or being handled.",
+		func(s *Stats) *uint64 { return &s.Queued }).Falling(),
+	figure("handled", "{message}", "Messages whose handler returned nil.", func(s *Stats) *uint64 { return &s.Handled }),
+	figure("failed", "{message}", "Messages whose handler failed.", func(s *Stats) *uint64 { return &s.Failed }),
+	deadLetterFigure("killed", func(s *Stats) *uint64 { return &s.DeadLetters.Killed }),
+	deadLetterFigure("failed", func(s *Stats) *uint64 { return &s.DeadLetters.Failed }),
+	deadLetterFigure("dropped", func(s *Stats) *uint64 { return &s.DeadLetters.Dropped }),
+	deadLetterFigure("expired", func(s *Stats) *uint64 { return &s.DeadLetters.Expired }),
+	figure("late_replies", "{reply}", "Answers to calls whose caller had gone.",
+		func(s *Stats) *uint64 { return &s.LateReplies }),
+	figure("restarts", "{restart}", "Restarts of processes after a failure.", func(s *Stats) *uint64 { return &s.Restarts }),
+	figure("passivated", "{process}", "Processes passivated while idle.", func(s *Stats) *uint64 { return &s.Passivated }),
+	figure("save_failures", "{failure}", "Failures to save the state of a process.",
+		func(s *Stats) *uint64 { return &s.SaveFailures }),
+	figure("close_failures", "{failure}", "Failures to close the state of a process.",
+		func(s *Stats) *uint64 { return &s.CloseFailures }),
+	figure("late.shed", "{span}", "Late spans that were beyond their bound.", func(s *Stats) *uint64 { return &s.LateShed }),
+	figure("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
+		func(s *Stats) *uint64 { return &s.EventsLost }),
+	figure("slow", "{message}", "Messages whose handling was slow, where it is configured what that is.",
+		func(s *Stats) *uint64 { return &s.Slow }),
 }
 
-func count(name, unit, description string, value func(Stats) uint64) observe.Sum[Stats] {
-	return observe.Sum[Stats]{Counter: observe.Counter[Stats]{
-		Name: "waybill.mailbox." + name, Unit: unit, Description: description, Value: value,
-	}}
+func figure(name, unit, description string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return observe.NewField("waybill.mailbox."+name, unit, description, of)
 }
 
-func now(name, unit, description string, value func(Stats) uint64) observe.Sum[Stats] {
-	f := count(name, unit, description, value)
-	f.Falls = true
-	return f
+func refusedFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return figure("refused", "{message}", "Messages that were not taken in.", of).With(keys.MailboxReason.String(reason))
 }
 
-func because(reason string, f observe.Sum[Stats]) observe.Sum[Stats] {
-	f.Attrs = []attribute.KeyValue{keys.MailboxReason.String(reason)}
-	return f
-}
-
-func refused(reason string, value func(Refused) uint64) observe.Sum[Stats] {
-	return because(reason, count("refused", "{message}", "Messages that were not taken in.",
-		func(s Stats) uint64 { return value(s.Refused) }))
-}
-
-func deadLetters(reason string, value func(DeadLetters) uint64) observe.Sum[Stats] {
-	return because(reason, count("dead_letters", "{message}", "Messages accepted and never handled.",
-		func(s Stats) uint64 { return value(s.DeadLetters) }))
+func deadLetterFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return figure("dead_letters", "{message}", "Messages accepted and never handled.", of).With(keys.MailboxReason.String(reason))
 }
 
 // RegisterMetrics reports [System.KindStats] as OpenTelemetry metrics: observable sums

@@ -6,6 +6,7 @@ package mailbox
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
@@ -79,7 +80,7 @@ func (p *process[M]) passivate() error {
 		return err // It goes on with the state it has.
 	}
 	p.closeState()
-	p.kind.totals.passivated.Add(1)
+	atomic.AddUint64(&p.kind.totals.own.Now.Passivated, 1)
 	return nil
 }
 

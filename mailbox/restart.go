@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -84,7 +85,7 @@ func (p *process[M]) restart(h *handling) error {
 		return fmt.Errorf("%w: %w", ErrTooManyRestarts, h.err)
 	}
 	c.pause = backoff
-	p.kind.totals.restarts.Add(1)
+	atomic.AddUint64(&p.kind.totals.own.Now.Restarts, 1)
 	c.mu.Lock()
 	open := c.open
 	c.open = nil

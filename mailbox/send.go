@@ -6,6 +6,7 @@ package mailbox
 import (
 	"container/list"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
@@ -118,7 +119,7 @@ func (p *process[M]) admitLocked(c *cold[M], s *slot[M]) (claimed bool) {
 func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bool, err error) {
 	switch {
 	case st&flagEnded != 0: // Its counts are with the system already.
-		p.kind.totals.refusedAfter.Add(1)
+		atomic.AddUint64(&p.kind.totals.own.Now.Refused.Stopped, 1)
 		err = ErrStopped
 	case st&flagClosed != 0:
 		c.refused.Stopped++

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/internal/gcra"
+	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
@@ -51,28 +52,9 @@ type DeadLetters struct {
 // Total returns the sum over all reasons.
 func (d DeadLetters) Total() uint64 { return d.Killed + d.Failed + d.Dropped + d.Expired }
 
-func (s *Stats) add(o Stats) {
+func (s *Stats) add(o *Stats) {
 	s.Processes += o.Processes
-	s.Accepted += o.Accepted
-	s.Refused.Full += o.Refused.Full
-	s.Refused.Stopped += o.Refused.Stopped
-	s.Refused.Cancelled += o.Refused.Cancelled
-	s.Waiting += o.Waiting
-	s.Queued += o.Queued
-	s.Handled += o.Handled
-	s.Failed += o.Failed
-	s.Slow += o.Slow
-	s.DeadLetters.Killed += o.DeadLetters.Killed
-	s.DeadLetters.Failed += o.DeadLetters.Failed
-	s.DeadLetters.Dropped += o.DeadLetters.Dropped
-	s.DeadLetters.Expired += o.DeadLetters.Expired
-	s.LateReplies += o.LateReplies
-	s.Restarts += o.Restarts
-	s.Passivated += o.Passivated
-	s.SaveFailures += o.SaveFailures
-	s.CloseFailures += o.CloseFailures
-	s.LateShed += o.LateShed
-	s.EventsLost += o.EventsLost
+	observe.Add(figures, s, o)
 }
 
 // kindTotals is what the kinds of one name in a system share: the counts that no
@@ -82,13 +64,7 @@ type kindTotals struct {
 	name string
 	late *spans.Late
 
-	lateReplies   atomic.Uint64
-	refusedAfter  atomic.Uint64 // refused by processes that had ended
-	restarts      atomic.Uint64
-	passivated    atomic.Uint64
-	saveFailures  atomic.Uint64
-	closeFailures atomic.Uint64
-	eventsLost    atomic.Uint64
+	own observe.Tally[Stats] // what is counted here
 
 	logged   gcra.Limiter  // of records about events
 	unlogged atomic.Uint64 // since the last record that says how many
@@ -96,6 +72,7 @@ type kindTotals struct {
 	// Guarded by the system's mu:
 	retired Stats // counts of processes that have ended
 	sum     Stats // of all, while they are being counted
+	added   Stats // of one, while it is added to one of the above: that allocates nothing
 }
 
 func newKindTotals(sys *System, name string) *kindTotals {
@@ -105,15 +82,9 @@ func newKindTotals(sys *System, name string) *kindTotals {
 // statsLocked returns all but what the processes alive count.
 func (t *kindTotals) statsLocked() Stats {
 	n := t.retired
-	n.Refused.Stopped += t.refusedAfter.Load()
-	n.LateReplies = t.lateReplies.Load()
-	n.Restarts = t.restarts.Load()
-	n.Passivated = t.passivated.Load()
-	n.SaveFailures = t.saveFailures.Load()
-	n.CloseFailures = t.closeFailures.Load()
-	n.LateShed = t.late.Shed()
-	n.EventsLost = t.eventsLost.Load()
-	n.Slow = t.late.Slow()
+	here := t.own.Load(figures)
+	here.LateShed, here.Slow = t.late.Shed(), t.late.Slow()
+	n.add(&here)
 	return n
 }
 

@@ -113,7 +113,7 @@ func (s *System) stamp(h *header.Header) int64 {
 func (s *System) Stats() Stats {
 	var total Stats
 	for _, n := range s.KindStats() {
-		total.add(n)
+		total.add(&n)
 	}
 	return total
 }
@@ -127,9 +127,10 @@ func (s *System) KindStats() map[string]Stats {
 		t.sum = t.statsLocked()
 	}
 	for m := s.newest; m != nil; m = m.links().older {
-		sum := &m.totals().sum
-		sum.Processes++
-		sum.add(m.counts())
+		t := m.totals()
+		t.sum.Processes++
+		t.added = m.counts()
+		t.sum.add(&t.added)
 	}
 	stats := make(map[string]Stats, s.kinds.Len())
 	for name, t := range s.kinds.All() {
@@ -244,5 +245,7 @@ func (s *System) remove(m member, counts Stats) {
 	}
 	*l = memberLinks{}
 	s.alive--
-	m.totals().retired.add(counts)
+	t := m.totals()
+	t.added = counts
+	t.retired.add(&t.added)
 }

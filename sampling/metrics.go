@@ -23,27 +23,21 @@ const (
 // shed is what a [Rate] has shed.
 type shed struct{ fanouts, spans uint64 }
 
-var shedFigures = []observe.Sum[shed]{
-	{Counter: observe.Counter[shed]{
-		Name: "waybill.sampling.shed.fanouts", Unit: "{fanout}",
-		Description: "Fan-outs that the last resort has left without a choice.",
-		Value:       func(s shed) uint64 { return s.fanouts },
-	}},
-	{Counter: observe.Counter[shed]{
-		Name: "waybill.sampling.shed.spans", Unit: "{span}",
-		Description: "Recipients that those fan-outs would have chosen.",
-		Value:       func(s shed) uint64 { return s.spans },
-	}},
+var shedFigures = []observe.Field[shed]{
+	observe.NewField("waybill.sampling.shed.fanouts", "{fanout}", "Fan-outs that the last resort has left without a choice.",
+		func(s *shed) *uint64 { return &s.fanouts }),
+	observe.NewField("waybill.sampling.shed.spans", "{span}", "Recipients that those fan-outs would have chosen.",
+		func(s *shed) *uint64 { return &s.spans }),
 }
 
 // ignoredMetrics is where [fanout.Ignored] is registered.
 var ignoredMetrics observe.Registry
 
-var ignoredFigures = []observe.Counter[uint64]{{
-	Name: "waybill.sampling.ignored", Unit: "{reading}",
-	Description: "Readings of a tracestate whose member was malformed or out of sane bounds.",
-	Value:       func(n uint64) uint64 { return n },
-}}
+var ignoredFigures = []observe.Field[uint64]{
+	observe.NewField("waybill.sampling.ignored", "{reading}",
+		"Readings of a tracestate whose member was malformed or out of sane bounds.",
+		func(n *uint64) *uint64 { return n }),
+}
 
 // RegisterMetrics reports what the last resorts have shed ([Rate.Shed]) as OpenTelemetry
 // metrics: observable counters under names that begin with waybill.sampling.shed,

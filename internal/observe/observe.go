@@ -9,48 +9,58 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Counter describes a figure of a snapshot S. The figure never falls.
-type Counter[S any] struct {
-	Name        string // The name of the metric: waybill.<package>.<what>.
-	Unit        string // Of what is counted, in braces, such as {message}.
-	Description string
-	Value       func(S) uint64
-}
-
 var errNoMeter = errors.New("no meter")
 
-// Counters makes an observable counter for each figure. Every collection calls read
-// once, from any goroutine, and reports the figures of that snapshot with attrs, until
+// Counters makes an observable counter for each field in table. Every collection calls
+// read once, from any goroutine, and reports the figures of that snapshot with attrs, until
 // the result is unregistered. It returns an error from the meter, or if there is no
 // meter, or if r has the same registration already. Then nothing is registered.
 func Counters[S any](
-	r *Registry, meter metric.Meter, read func() S, figures []Counter[S], attrs []attribute.KeyValue,
+	r *Registry, meter metric.Meter, read func() S, table []Field[S], attrs []attribute.KeyValue,
+) (metric.Registration, error) {
+	return Sums(r, meter, func(each func(S, ...attribute.KeyValue)) { each(read()) }, table, attrs)
+}
+
+// Sums makes an observable sum for each name in table. Every collection calls
+// read once, from any goroutine. read calls each for every snapshot, with the
+// attributes that tell the snapshots apart. A figure is reported with those attributes,
+// with those of its field, and with attrs. Otherwise Sums is like Counters.
+func Sums[S any](
+	r *Registry, meter metric.Meter, read func(each func(snapshot S, attrs ...attribute.KeyValue)),
+	table []Field[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {
 	if meter == nil {
 		return nil, errNoMeter
 	}
-	counters := make([]metric.Int64ObservableCounter, len(figures))
-	instruments := make([]metric.Observable, len(figures))
-	for i, f := range figures {
-		counter, err := meter.Int64ObservableCounter(f.Name,
-			metric.WithUnit(f.Unit), metric.WithDescription(f.Description))
+	attrs = slices.Clone(attrs)
+	byName := make(map[string]metric.Int64Observable, len(table))
+	instruments := make([]metric.Observable, 0, len(table))
+	for _, f := range table {
+		if byName[f.name] != nil {
+			continue
+		}
+		instrument, err := f.instrument(meter)
 		if err != nil {
 			return nil, err
 		}
-		counters[i], instruments[i] = counter, counter
+		byName[f.name] = instrument
+		instruments = append(instruments, instrument)
 	}
-	set := attribute.NewSet(attrs...)
-	return r.once(meter, set, func() (metric.Registration, error) {
+	return r.once(meter, attribute.NewSet(attrs...), func() (metric.Registration, error) {
 		return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-			snapshot := read()
-			for i, f := range figures {
-				o.ObserveInt64(counters[i], int64(min(f.Value(snapshot), math.MaxInt64)), metric.WithAttributeSet(set))
-			}
+			read(func(snapshot S, own ...attribute.KeyValue) {
+				for _, f := range table {
+					all := slices.Concat(attrs, own, f.attrs)
+					o.ObserveInt64(byName[f.name], int64(min(f.value(snapshot), math.MaxInt64)),
+						metric.WithAttributeSet(attribute.NewSet(all...)))
+				}
+			})
 			return nil
 		}, instruments...)
 	})

@@ -26,9 +26,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type snapshot struct{ sent, lost uint64 }
 
-var figures = []observe.Counter[snapshot]{
-	{Name: "test.sent", Unit: "{message}", Description: "Sent.", Value: func(s snapshot) uint64 { return s.sent }},
-	{Name: "test.lost", Unit: "{message}", Description: "Lost.", Value: func(s snapshot) uint64 { return s.lost }},
+var figures = []observe.Field[snapshot]{
+	observe.NewField("test.sent", "{message}", "Sent.", func(s *snapshot) *uint64 { return &s.sent }),
+	observe.NewField("test.lost", "{message}", "Lost.", func(s *snapshot) *uint64 { return &s.lost }),
 }
 
 // collect returns what a reader finds, in the order of its making.
@@ -115,12 +115,11 @@ func TestCountersPassOnWhatTheMeterSays(t *testing.T) {
 	}
 }
 
-var sums = []observe.Sum[snapshot]{
-	{Counter: figures[0], Falls: true},
-	{Counter: figures[1], Attrs: []attribute.KeyValue{attribute.String("reason", "theft")}},
-	{Counter: observe.Counter[snapshot]{
-		Name: "test.lost", Unit: "{message}", Description: "Lost.", Value: func(s snapshot) uint64 { return 10 * s.lost },
-	}, Attrs: []attribute.KeyValue{attribute.String("reason", "fire")}},
+var sums = []observe.Field[snapshot]{
+	figures[0].Falling(),
+	figures[1].With(attribute.String("reason", "theft")),
+	observe.NewReading("test.lost", "{message}", "Lost.", func(s snapshot) uint64 { return 10 * s.lost }).
+		With(attribute.String("reason", "fire")),
 }
 
 func TestSumsShowEverySnapshotWithItsAttributes(t *testing.T) {

@@ -10,19 +10,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Field is the metric of a field of S. S is a struct of numbers that never fall.
-type Field[S any] struct {
-	name, unit, description string
-	of                      func(*S) *uint64
-}
-
-// NewField returns the metric of the field to which of returns a pointer. The name has
-// the form waybill.<package>.<what>. The unit is what is counted, in braces, such as
-// {message}.
-func NewField[S any](name, unit, description string, of func(*S) *uint64) Field[S] {
-	return Field[S]{name, unit, description, of}
-}
-
 // Tally counts in the fields of an S. Its zero value is ready, and any number of
 // goroutines may use it at the same time. It must not be copied once used.
 type Tally[S any] struct {
@@ -38,7 +25,9 @@ type Tally[S any] struct {
 // have been read at slightly different moments.
 func (t *Tally[S]) Load(table []Field[S]) (counts S) {
 	for _, f := range table {
-		*f.of(&counts) = atomic.LoadUint64(f.of(&t.Now))
+		if f.of != nil {
+			*f.of(&counts) = atomic.LoadUint64(f.of(&t.Now))
+		}
 	}
 	return counts
 }
@@ -47,9 +36,5 @@ func (t *Tally[S]) Load(table []Field[S]) (counts S) {
 func (t *Tally[S]) Register(
 	meter metric.Meter, table []Field[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {
-	figures := make([]Counter[S], 0, len(table))
-	for _, f := range table {
-		figures = append(figures, Counter[S]{f.name, f.unit, f.description, func(s S) uint64 { return *f.of(&s) }})
-	}
-	return Counters(&t.metrics, meter, func() S { return t.Load(table) }, figures, attrs)
+	return Counters(&t.metrics, meter, func() S { return t.Load(table) }, table, attrs)
 }
