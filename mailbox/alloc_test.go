@@ -22,9 +22,9 @@ import (
 // unsampled is a span context of a trace that somebody decided not to sample.
 var unsampled = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 
-// busy spawns a process whose handler is held and whose mailbox has room for
+// spawnBusy spawns a process whose handler is held and whose mailbox has room for
 // n messages without growing.
-func busy(t *testing.T, sys *mailbox.System, n int, opts ...mailbox.KindOption) (ref mailbox.Ref[job], release func()) {
+func spawnBusy(t *testing.T, sys *mailbox.System, n int, opts ...mailbox.KindOption) (ref mailbox.Ref[job], release func()) {
 	t.Helper()
 	ref = spawn(t, sys, "worker", do, opts...)
 	first, entered, releaseFirst := hold()
@@ -57,7 +57,7 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			const runs = 500
 			sys := newSystem(t)
-			ref, release := busy(t, sys, runs+1, test.opts...)
+			ref, release := spawnBusy(t, sys, runs+1, test.opts...)
 			if test.ctx == nil {
 				inHandler(t, t.Context(), func(ctx context.Context) { test.ctx = ctx })
 			}
@@ -103,7 +103,7 @@ func TestBroadcastAllocatesNothingForTheSkipped(t *testing.T) {
 				releases := make([]func(), members)
 				for i := range members {
 					// Always full, and the message dropped is one that was skipped, mostly.
-					ref, release := busy(t, sys, 4, mailbox.WithCapacity(5), mailbox.WithOverflow(mailbox.DropOldest))
+					ref, release := spawnBusy(t, sys, 4, mailbox.WithCapacity(5), mailbox.WithOverflow(mailbox.DropOldest))
 					releases[i] = release
 					require.NoError(t, group.Join(ref))
 				}

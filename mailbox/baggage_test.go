@@ -48,7 +48,7 @@ func TestBaggageReachesHandlers(t *testing.T) {
 			sys := rec.system(mailbox.WithCarry(test.carry))
 			ref := spawn(t, sys, "worker", do)
 			last := spawn(t, sys, "last", do)
-			group := crowd(t, sys, "member", 4, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1})
+			group := groupOf(t, sys, "member", 4, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 1})
 			ctx := trace.ContextWithSpanContext(context.Background(), unsampled)
 			if test.sampled {
 				var root trace.Span

@@ -25,7 +25,7 @@ func TestBroadcastNeverWaits(t *testing.T) {
 		for _, ref := range []mailbox.Ref[job]{full, dropping, stopping, free} {
 			require.NoError(t, group.Join(ref))
 		}
-		stopped := later(func() error { return stopping.Stop(t.Context()) })
+		stopped := inBackground(func() error { return stopping.Stop(t.Context()) })
 		settle()
 
 		elapsed := stopwatch()

@@ -103,7 +103,7 @@ func TestHandlerOfACallHasTheCallersCancellation(t *testing.T) {
 		why := errors.New("changed my mind")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var err, cause error
-		result := later(func() error {
+		result := inBackground(func() error {
 			_, err := call(ctx, ref, func(ctx context.Context, _ mailbox.Reply[int]) error {
 				<-ctx.Done()
 				err, cause = ctx.Err(), context.Cause(ctx)

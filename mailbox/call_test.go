@@ -196,7 +196,7 @@ func TestQueuedCallEndsWithItsProcess(t *testing.T) {
 					return test.after
 				}}))
 				await(t, entered)
-				result := later(func() error {
+				result := inBackground(func() error {
 					_, err := call(t.Context(), ref, func(context.Context, mailbox.Reply[int]) error {
 						assert.Fail(t, "a dead letter was handled")
 						return nil
@@ -225,7 +225,7 @@ func TestQueuedCallIsAnsweredAfterAGracefulStop(t *testing.T) {
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))
 		await(t, entered)
-		result := later(func() error {
+		result := inBackground(func() error {
 			_, err := call(t.Context(), ref, func(_ context.Context, r mailbox.Reply[int]) error {
 				r.Answer(1)
 				return nil
@@ -233,7 +233,7 @@ func TestQueuedCallIsAnsweredAfterAGracefulStop(t *testing.T) {
 			return err
 		})
 		settle()
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		close(open)
 		require.NoError(t, await(t, result))
@@ -265,7 +265,7 @@ func TestCallInHandOfAKilledProcess(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t)
 				ref := spawn(t, sys, "oracle", answerAsk)
-				result := later(func() error {
+				result := inBackground(func() error {
 					_, err := call(t.Context(), ref, test.do)
 					return err
 				})
@@ -286,7 +286,7 @@ func TestDroppedCallFails(t *testing.T) {
 		entered, open := make(chan struct{}), make(chan struct{})
 		require.NoError(t, ref.Send(t.Context(), ask{do: block(entered, open)}))
 		await(t, entered)
-		result := later(func() error {
+		result := inBackground(func() error {
 			_, err := call(t.Context(), ref, nil)
 			return err
 		})

@@ -17,9 +17,9 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// again returns a job that sends itself to its own process n more times, each
+// sendAgain returns a job that sends itself to its own process n more times, each
 // time after a pause.
-func again(t *testing.T, n int, pause time.Duration) job {
+func sendAgain(t *testing.T, n int, pause time.Duration) job {
 	t.Helper()
 	return func(ctx context.Context) error {
 		if n == 0 {
@@ -27,17 +27,17 @@ func again(t *testing.T, n int, pause time.Duration) job {
 		}
 		self, _ := mailbox.Self[job](ctx)
 		if pause > 0 {
-			self.SendAfter(ctx, pause, again(t, n-1, pause))
+			self.SendAfter(ctx, pause, sendAgain(t, n-1, pause))
 			return nil
 		}
-		return self.Send(ctx, again(t, n-1, 0))
+		return self.Send(ctx, sendAgain(t, n-1, 0))
 	}
 }
 
-// traces returns the handlings by trace, in the order of their start, and checks
+// tracesOf returns the handlings by trace, in the order of their start, and checks
 // that each trace but the first one begins with a root that links to the last
 // span of the one before.
-func traces(t *testing.T, spans tracetest.SpanStubs) (all []tracetest.SpanStubs) {
+func tracesOf(t *testing.T, spans tracetest.SpanStubs) (all []tracetest.SpanStubs) {
 	t.Helper()
 	var last tracetest.SpanStub
 	for i, span := range spans {
@@ -61,7 +61,7 @@ func traces(t *testing.T, spans tracetest.SpanStubs) (all []tracetest.SpanStubs)
 	return all
 }
 
-func lengths(all []tracetest.SpanStubs) (n []int) {
+func lengthsOf(all []tracetest.SpanStubs) (n []int) {
 	for _, spans := range all {
 		n = append(n, len(spans))
 	}
@@ -87,9 +87,9 @@ func TestChainsOfManyHopsAreCut(t *testing.T) {
 				ref := spawn(t, sys, "worker", do)
 				ctx, root := rec.start()
 				root.End()
-				require.NoError(t, ref.Send(ctx, again(t, 9, 0)))
+				require.NoError(t, ref.Send(ctx, sendAgain(t, 9, 0)))
 				settle()
-				assert.Equal(t, test.want, lengths(traces(t, rec.all("worker job"))))
+				assert.Equal(t, test.want, lengthsOf(tracesOf(t, rec.all("worker job"))))
 				drain(t, sys)
 			})
 		})
@@ -103,10 +103,10 @@ func TestOldChainsAreCut(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		ctx, root := rec.start()
 		root.End()
-		require.NoError(t, ref.Send(ctx, again(t, 9, 4*time.Minute)))
+		require.NoError(t, ref.Send(ctx, sendAgain(t, 9, 4*time.Minute)))
 		time.Sleep(time.Hour)
 		// The first message is of age 0, its successors are 4 and 8 minutes old.
-		assert.Equal(t, []int{3, 3, 3, 1}, lengths(traces(t, rec.all("worker job"))))
+		assert.Equal(t, []int{3, 3, 3, 1}, lengthsOf(tracesOf(t, rec.all("worker job"))))
 		drain(t, sys)
 	})
 }
@@ -121,9 +121,9 @@ func TestDayOfTimersMakesManySmallTraces(t *testing.T) {
 		root.End()
 		const pause = 10 * time.Second
 		ticks := int(24 * time.Hour / pause)
-		require.NoError(t, ref.Send(ctx, again(t, ticks, pause)))
+		require.NoError(t, ref.Send(ctx, sendAgain(t, ticks, pause)))
 		time.Sleep(25 * time.Hour)
-		all := traces(t, rec.all("worker job"))
+		all := tracesOf(t, rec.all("worker job"))
 		handled := 0
 		for _, spans := range all {
 			handled += len(spans)
@@ -149,7 +149,7 @@ func TestChainIsSampledAsAWhole(t *testing.T) {
 			ctx, root := rec.start()
 			root.End()
 			rec.spans.Reset()
-			require.NoError(t, ref.Send(ctx, again(t, 3, 0)))
+			require.NoError(t, ref.Send(ctx, sendAgain(t, 3, 0)))
 			settle()
 			switch n := len(rec.all("worker job")); n {
 			case 0:
@@ -178,7 +178,7 @@ func TestChainOfAnotherTraceIsAnother(t *testing.T) {
 			self, _ := mailbox.Self[job](ctx)
 			ctx, span := rec.tracer.Start(ctx, "own", trace.WithNewRoot())
 			defer span.End()
-			return self.Send(ctx, again(t, 1, 0))
+			return self.Send(ctx, sendAgain(t, 1, 0))
 		}))
 		settle()
 		own := rec.one("own")

@@ -196,8 +196,8 @@ func TestShutdownWaitsForEvents(t *testing.T) {
 	})
 }
 
-// records are what a system has logged, by line.
-func records(t *testing.T, b *bytes.Buffer) (list []map[string]any) {
+// logRecords are what a system has logged, by line.
+func logRecords(t *testing.T, b *bytes.Buffer) (list []map[string]any) {
 	t.Helper()
 	settle()
 	for line := range strings.Lines(b.String()) {
@@ -225,7 +225,7 @@ func TestEventsAreLogged(t *testing.T) {
 		settle()
 		root.End()
 
-		list := records(t, &b)
+		list := logRecords(t, &b)
 		require.Len(t, list, 3)
 		spans := rec.all("worker job")
 		require.Len(t, spans, 2)
@@ -263,7 +263,7 @@ func TestLogsAreBoundedByKind(t *testing.T) {
 		}
 		require.NoError(t, quiet.Send(t.Context(), func(context.Context) error { return errBroken }))
 		time.Sleep(2 * time.Second)
-		list := records(t, &b)
+		list := logRecords(t, &b)
 		written, leftOut := 0, 0.0
 		for _, r := range list {
 			if r["msg"] == "mailbox: events left out" {
@@ -276,7 +276,7 @@ func TestLogsAreBoundedByKind(t *testing.T) {
 		assert.Equal(t, 10+1, written)
 		assert.InDelta(t, failures-10, leftOut, 0)
 		require.NoError(t, noisy.Send(t.Context(), func(context.Context) error { return errBroken }))
-		assert.Len(t, records(t, &b), 1, "later there is room again")
+		assert.Len(t, logRecords(t, &b), 1, "later there is room again")
 		drain(t, sys)
 	})
 }
@@ -293,9 +293,9 @@ func TestWorstIsLoggedByDefault(t *testing.T) {
 		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
 		ref.Kill()
 		require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrStopped)
-		assert.Empty(t, records(t, &b))
+		assert.Empty(t, logRecords(t, &b))
 		require.NoError(t, spawn(t, sys, "worker", do).Send(t.Context(), func(context.Context) error { panic("broken") }))
-		list := records(t, &b)
+		list := logRecords(t, &b)
 		require.Len(t, list, 2)
 		assert.Equal(t, "mailbox: handler failed", list[0]["msg"])
 		assert.Equal(t, "mailbox: process ended", list[1]["msg"])

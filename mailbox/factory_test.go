@@ -76,8 +76,8 @@ func sendAll(t *testing.T, ref mailbox.Ref[job], jobs ...job) {
 	}
 }
 
-// many returns n jobs with nothing to do.
-func many(n int) []job { return slices.Repeat([]job{nothing}, n) }
+// nothings returns n jobs with nothing to do.
+func nothings(n int) []job { return slices.Repeat([]job{nothing}, n) }
 
 func TestStartComesWithTheFirstMessage(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
@@ -92,7 +92,7 @@ func TestStartComesWithTheFirstMessage(t *testing.T) {
 		settle()
 		require.Zero(t, l.starts, "nothing has come yet")
 		for range 3 {
-			sendAll(t, ref, many(2)...)
+			sendAll(t, ref, nothings(2)...)
 			time.Sleep(time.Hour)
 		}
 		drain(t, sys)
@@ -311,7 +311,7 @@ func TestKillEndsAStart(t *testing.T) {
 			return ctx.Err()
 		}}
 		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
-		sendAll(t, ref, many(2)...)
+		sendAll(t, ref, nothings(2)...)
 		settle()
 		ref.Kill()
 		await(t, ref.Done())
@@ -355,7 +355,7 @@ func TestInstanceWithoutSaveIsPassivatedToo(t *testing.T) {
 		var l lives
 		ref := spawnFrom(t, sys, l.start)
 		for range 3 {
-			sendAll(t, ref, many(2)...)
+			sendAll(t, ref, nothings(2)...)
 			settle()
 			passivate(t, ref)
 		}

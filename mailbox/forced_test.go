@@ -80,14 +80,14 @@ func TestNextTraceOfAChainIsForced(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		ctx, root := rec.start()
 		root.End()
-		require.NoError(t, ref.Send(ctx, again(t, 3, 0)))
+		require.NoError(t, ref.Send(ctx, sendAgain(t, 3, 0)))
 		settle()
 		spans := rec.all("worker job")
 		want := []int{1} // That of the old trace.
 		if forced {
 			want = []int{1, 2, 1}
 		}
-		assert.Equal(t, want, lengths(traces(t, spans)))
+		assert.Equal(t, want, lengthsOf(tracesOf(t, spans)))
 		drain(t, sys)
 	})
 }
@@ -145,7 +145,7 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 			require.NoError(t, err)
 			sys := rec.system(mailbox.WithControl(control), mailbox.WithCarry(envelope.CarryPolicy{Unsampled: carried}))
 			ref := spawn(t, sys, "worker", do)
-			require.NoError(t, ref.Send(trace.ContextWithSpanContext(context.Background(), unsampled), pause(time.Minute)))
+			require.NoError(t, ref.Send(trace.ContextWithSpanContext(context.Background(), unsampled), sleepFor(time.Minute)))
 			time.Sleep(time.Hour)
 			span := rec.one("worker job")
 			assert.False(t, span.Parent.IsValid())

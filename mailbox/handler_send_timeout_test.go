@@ -97,7 +97,7 @@ func TestSenderOutsideWaitsForAnyTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t, mailbox.WithHandlerSendTimeout(time.Millisecond))
 		full, release := fill(t, sys, 1)
-		sent := later(func() error { return full.Send(t.Context(), nothing) })
+		sent := inBackground(func() error { return full.Send(t.Context(), nothing) })
 		time.Sleep(24 * time.Hour)
 		settle()
 		require.Empty(t, sent)

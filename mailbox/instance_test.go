@@ -173,7 +173,7 @@ func TestKillDuringSaveAndClose(t *testing.T) {
 		}
 		ref := spawnFrom(t, sys, d.start, opts...)
 		sendAll(t, ref, nothing)
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		assert.Equal(t, []string{"open 1", "save 1"}, d.entries)
 		ref.Kill()

@@ -37,8 +37,8 @@ func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.Syste
 	return rec.system(mailbox.WithControl(control)), control
 }
 
-// skip has a sampled broadcast skip ref, and returns when that is done with it.
-func skip(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job], j job) {
+// sendSkipped has a sampled broadcast skip ref, and returns when that is done with it.
+func sendSkipped(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job], j job) {
 	t.Helper()
 	group := newGroup[job](t, sys, "workers", rarely)
 	require.NoError(t, group.Join(ref))
@@ -48,7 +48,7 @@ func skip(t *testing.T, rec *recorder, sys *mailbox.System, ref mailbox.Ref[job]
 	group.Leave(ref)
 }
 
-func pause(d time.Duration) job {
+func sleepFor(d time.Duration) job {
 	return func(context.Context) error {
 		time.Sleep(d)
 		return nil
@@ -67,9 +67,9 @@ func TestSkippedRecipientsSpeakUp(t *testing.T) {
 		took time.Duration
 		code codes.Code
 	}{
-		{"quick", all, pause(50 * time.Millisecond), "", 0, 0},
-		{"slow", all, pause(150 * time.Millisecond), "slow", 150 * time.Millisecond, codes.Unset},
-		{"slow, and nobody cares", sampling.Late{Failures: true}, pause(time.Hour), "", 0, 0},
+		{"quick", all, sleepFor(50 * time.Millisecond), "", 0, 0},
+		{"slow", all, sleepFor(150 * time.Millisecond), "slow", 150 * time.Millisecond, codes.Unset},
+		{"slow, and nobody cares", sampling.Late{Failures: true}, sleepFor(time.Hour), "", 0, 0},
 		{"error", all, fails, "error", 0, codes.Error},
 		{"panic", all, panics, "panic", 0, codes.Error},
 		{"exit", all, exits, "panic", 0, codes.Error},
@@ -81,7 +81,7 @@ func TestSkippedRecipientsSpeakUp(t *testing.T) {
 				sys, _ := controlled(t, rec, test.late)
 				ref := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
 				begun := time.Now()
-				skip(t, rec, sys, ref, test.do)
+				sendSkipped(t, rec, sys, ref, test.do)
 				time.Sleep(2 * time.Hour)
 				spans := rec.all("worker job")
 				drain(t, sys)
@@ -128,7 +128,7 @@ func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
 				require.NoError(t, busy.Send(t.Context(), held))
 				await(t, entered)
 				sent := time.Now()
-				skip(t, rec, sys, busy, nothing)
+				sendSkipped(t, rec, sys, busy, nothing)
 				time.Sleep(5 * time.Second)
 				test.end(busy, free)
 				settle()
@@ -175,7 +175,7 @@ func TestLateSpansAreBounded(t *testing.T) {
 		second := func() int {
 			rec.spans.Reset()
 			for range 100 {
-				skip(t, rec, sys, ref, fails)
+				sendSkipped(t, rec, sys, ref, fails)
 				settle()
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -205,7 +205,7 @@ func TestLateSpansAreBoundedByDefault(t *testing.T) {
 		sys, _ := controlled(t, rec, sampling.Late{Failures: true})
 		ref := spawn(t, sys, "worker", do)
 		for range 1000 { // at one moment, which a second's worth may come at
-			skip(t, rec, sys, ref, fails)
+			sendSkipped(t, rec, sys, ref, fails)
 			settle()
 		}
 		assert.Len(t, rec.all("worker job"), 10)
@@ -229,9 +229,9 @@ func TestKindsOfOneNameShareTheBoundOfLateSpans(t *testing.T) {
 		rec := record(t)
 		sys, _ := controlled(t, rec, sampling.Late{Failures: true, PerSecond: 3})
 		for range 10 {
-			skip(t, rec, sys, spawn(t, sys, "worker", do), fails)
+			sendSkipped(t, rec, sys, spawn(t, sys, "worker", do), fails)
 		}
-		skip(t, rec, sys, spawn(t, sys, "clerk", do), fails)
+		sendSkipped(t, rec, sys, spawn(t, sys, "clerk", do), fails)
 		settle()
 		assert.Len(t, rec.all("worker job"), 3)
 		assert.Len(t, rec.all("clerk job"), 1)

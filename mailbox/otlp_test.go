@@ -44,7 +44,7 @@ func TestTreeAsACollectorReceivesIt(t *testing.T) {
 	sys := newSystem(t, mailbox.WithTracerProvider(provider))
 
 	store := spawn(t, sys, "store", answerAsk)
-	sessions := crowd(t, sys, "session", 3, sampling.GroupConfig{Curve: sampling.Always()})
+	sessions := groupOf(t, sys, "session", 3, sampling.GroupConfig{Curve: sampling.Always()})
 	full, release := fill(t, sys, 1)
 	require.NoError(t, sessions.Join(full))
 	kind, err := mailbox.NewKind[order](sys, "guild")

@@ -31,8 +31,8 @@ func fill(
 	return ref, release
 }
 
-// later calls send on another goroutine and returns where its result arrives.
-func later(send func() error) <-chan error {
+// inBackground calls send on another goroutine and returns where its result arrives.
+func inBackground(send func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- send() }()
 	return result
@@ -42,7 +42,7 @@ func TestWaitMakesTheSenderWait(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		ref, release := fill(t, sys, 2)
-		sent := later(func() error { return ref.Send(t.Context(), nothing) })
+		sent := inBackground(func() error { return ref.Send(t.Context(), nothing) })
 		time.Sleep(time.Hour)
 		settle()
 		require.Empty(t, sent, "the sender did not wait")
@@ -72,8 +72,8 @@ func TestOneMessageHandledIsRoomForOneSender(t *testing.T) {
 		for _, j := range []job{second, nothing, nothing} {
 			require.NoError(t, ref.Send(t.Context(), j))
 		}
-		sent := later(func() error { return ref.Send(t.Context(), nothing) })
-		other := later(func() error { return ref.Send(t.Context(), nothing) })
+		sent := inBackground(func() error { return ref.Send(t.Context(), nothing) })
+		other := inBackground(func() error { return ref.Send(t.Context(), nothing) })
 		settle()
 		require.EqualValues(t, 2, sys.Stats().Waiting)
 		releaseFirst()
@@ -270,8 +270,8 @@ func TestWaitingSendersAreRefusedAtTheEnd(t *testing.T) {
 				}))
 				await(t, entered)
 				require.NoError(t, ref.Send(t.Context(), nothing))
-				first := later(func() error { return ref.Send(t.Context(), nothing) })
-				second := later(func() error { return ref.Send(t.Context(), nothing) })
+				first := inBackground(func() error { return ref.Send(t.Context(), nothing) })
+				second := inBackground(func() error { return ref.Send(t.Context(), nothing) })
 				settle()
 				require.EqualValues(t, 2, sys.Stats().Waiting)
 				test.end(ref)

@@ -60,7 +60,7 @@ func TestPassivatedSavesAndFreesTheState(t *testing.T) {
 		passivate(t, ref)
 		assert.Zero(t, a.starts, "there was nothing yet")
 		for i := 1; i <= 3; i++ {
-			sendAll(t, ref, many(10)...)
+			sendAll(t, ref, nothings(10)...)
 			settle()
 			assert.False(t, collected(a.state), "the control")
 			passivate(t, ref)
@@ -102,7 +102,7 @@ func TestPassivatedOfWhatCannotBe(t *testing.T) {
 		ref := spawnFrom(t, sys, a.start)
 		held, _, release := hold()
 		sendAll(t, ref, held)
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		assert.ErrorIs(t, await(t, ref.Passivate()), mailbox.ErrStopped, "it takes no messages any more")
 		release()
@@ -119,7 +119,7 @@ func TestBusyProcessIsPassivatedAfterItsMessages(t *testing.T) {
 		asked := make(chan (<-chan error), 1)
 		held, entered, release := hold()
 		sendAll(t, ref, held)
-		sendAll(t, ref, many(100)...)
+		sendAll(t, ref, nothings(100)...)
 		sendAll(t, ref, func(ctx context.Context) error { // And when it asks itself.
 			self, _ := mailbox.Self[job](ctx)
 			asked <- self.Passivate()
@@ -155,9 +155,9 @@ func TestMessagesSentDuringASaveAreHandled(t *testing.T) {
 				settle()
 				passivate(t, ref)
 				await(t, entered)
-				sendAll(t, ref, many(3)...)
+				sendAll(t, ref, nothings(3)...)
 				require.ErrorIs(t, ref.TrySend(t.Context(), nothing), mailbox.ErrFull)
-				waits := later(func() error { return ref.Send(t.Context(), nothing) })
+				waits := inBackground(func() error { return ref.Send(t.Context(), nothing) })
 				settle()
 				require.EqualValues(t, 1, sys.Stats().Waiting)
 				release()
@@ -179,7 +179,7 @@ func TestSaveThatFailsKeepsTheState(t *testing.T) {
 				a := archive{onSaving: fault}
 				ref := spawnFrom(t, sys, a.start, restarting(mailbox.RestartPolicy{}, opts...)...)
 				for range 2 {
-					sendAll(t, ref, many(10)...)
+					sendAll(t, ref, nothings(10)...)
 					settle()
 					passivate(t, ref)
 				}
@@ -221,7 +221,7 @@ func TestProcessThatExpectsSomethingIsNotPassivated(t *testing.T) {
 		assert.True(t, others.Stop())
 
 		left := make(chan mailbox.Reply[int], 1)
-		answered := later(func() error {
+		answered := inBackground(func() error {
 			_, err := mailbox.Call(context.Background(), ref, func(r mailbox.Reply[int]) job {
 				return func(context.Context) error { left <- r; return nil }
 			})
@@ -268,7 +268,7 @@ func TestPassivateTellsWhenItIsDone(t *testing.T) {
 		sendAll(t, ref, held)
 		await(t, entered)
 		overtaken := ref.Passivate()
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		release()
 		require.ErrorIs(t, await(t, overtaken), mailbox.ErrStopped, "its end came first")
@@ -305,7 +305,7 @@ func TestIdleProcessesArePassivated(t *testing.T) {
 			case round == 3:
 				_ = ref.Done()
 			case round > 5:
-				sendAll(t, ref, many(5)...)
+				sendAll(t, ref, nothings(5)...)
 			}
 			require.EqualValues(t, round, sys.Stats().Passivated)
 			time.Sleep(at)
@@ -369,7 +369,7 @@ func TestEndWhileSaving(t *testing.T) {
 				sendAll(t, ref, nothing)
 				settle()
 				passivate(t, ref)
-				sendAll(t, ref, many(test.queued)...)
+				sendAll(t, ref, nothings(test.queued)...)
 				test.end(ref)
 				await(t, ref.Done())
 				require.ErrorIs(t, ref.Err(), test.err)

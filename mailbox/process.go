@@ -110,7 +110,7 @@ func (p *process[M]) counts() Stats {
 
 // countsOf counts what is in the state alone.
 func countsOf(st uint64) Stats {
-	n := Stats{Handled: done(st)}
+	n := Stats{Handled: doneCount(st)}
 	if st&flagInline != 0 {
 		n.Queued = 1
 	}

@@ -278,18 +278,18 @@ func TestLastResortOfAKind(t *testing.T) {
 			d := group.Broadcast(ctx, nothing)
 			root.End()
 			settle()
-			shed = attributes(t, rec.one("broadcast crowd"))[keys.FanoutShed] == true
+			shed = attributes(t, rec.one("broadcast last resort"))[keys.FanoutShed] == true
 			assert.Equal(t, shed, d.Sampled == 0)
 			return shed
 		}
-		crowd := func(kind string) *mailbox.Group[job] {
-			group := newGroup[job](t, sys, "crowd")
+		groupIn := func(kind string) *mailbox.Group[job] {
+			group := newGroup[job](t, sys, "last resort")
 			for range 100 {
 				require.NoError(t, group.Join(spawn(t, sys, kind, do)))
 			}
 			return group
 		}
-		one, other, clerks := crowd("worker"), crowd("worker"), crowd("clerk")
+		one, other, clerks := groupIn("worker"), groupIn("worker"), groupIn("clerk")
 		assert.False(t, broadcast(one))
 		assert.True(t, broadcast(one))
 		assert.True(t, broadcast(other), "of another group")

@@ -131,7 +131,7 @@ func TestGivenUp(t *testing.T) {
 				sys := newSystem(t)
 				var l lives
 				ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MaxFailures: 2.5}, opts...)...)
-				sendAll(t, ref, slices.Concat(slices.Repeat([]job{fault}, 3), many(1))...)
+				sendAll(t, ref, slices.Concat(slices.Repeat([]job{fault}, 3), nothings(1))...)
 				_, err := mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job { return nothing })
 				require.ErrorIs(t, err, mailbox.ErrStopped)
 				await(t, ref.Done())
@@ -153,7 +153,7 @@ func inBackoff(t *testing.T, sys *mailbox.System, l *lives, opts ...mailbox.Kind
 	t.Helper()
 	ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MinBackoff: 24 * time.Hour}, opts...)...)
 	sendAll(t, ref, fails)
-	sendAll(t, ref, many(4)...)
+	sendAll(t, ref, nothings(4)...)
 	time.Sleep(time.Minute)
 	sendAll(t, ref, nothing)
 	settle()
@@ -241,7 +241,7 @@ func TestMailboxIsBoundedDuringABackoff(t *testing.T) {
 		var l lives
 		ref := inBackoff(t, sys, &l, mailbox.WithCapacity(5))
 		require.ErrorIs(t, ref.TrySend(t.Context(), nothing), mailbox.ErrFull)
-		sent := later(func() error { return ref.Send(t.Context(), nothing) })
+		sent := inBackground(func() error { return ref.Send(t.Context(), nothing) })
 		settle()
 		assert.Empty(t, sent)
 		time.Sleep(36 * time.Hour)
@@ -260,11 +260,11 @@ func TestCallsLeftByAFailedInstanceFail(t *testing.T) {
 		leave := func(r mailbox.Reply[int]) job {
 			return func(context.Context) error { kept = r; return nil }
 		}
-		left := later(func() error { _, err := mailbox.Call(t.Context(), ref, leave); return err })
+		left := inBackground(func() error { _, err := mailbox.Call(t.Context(), ref, leave); return err })
 		settle()
 		require.Empty(t, left)
 		sendAll(t, ref, fails)
-		answered := later(func() error {
+		answered := inBackground(func() error {
 			_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[int]) job {
 				return func(context.Context) error { r.Answer(1); return nil }
 			})

@@ -137,7 +137,7 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 	for _, bag := range []bool{false, true} {
 		rec := record(t)
 		sys := rec.system()
-		group := crowd(t, sys, "entry", 100,
+		group := groupOf(t, sys, "entry", 100,
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRootSpans())
 		ctx, root := rec.start()
 		if bag {
@@ -153,7 +153,7 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 func TestUntracedBroadcastStartsRootsWhereAllowed(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	group := crowd(t, sys, "entry", 3, sampling.GroupConfig{}, mailbox.WithRootSpans())
+	group := groupOf(t, sys, "entry", 3, sampling.GroupConfig{}, mailbox.WithRootSpans())
 	assert.Equal(t, mailbox.Delivery{Size: 3, Delivered: 3}, group.Broadcast(context.Background(), nothing))
 	drain(t, sys)
 	assert.Len(t, rec.all("entry job"), 3)

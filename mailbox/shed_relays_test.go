@@ -32,7 +32,7 @@ func TestShedBroadcastsOfRelaysSayWhatIsMissing(t *testing.T) {
 		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
-			inner := crowd(t, sys, "session", sessions, all)
+			inner := groupOf(t, sys, "session", sessions, all)
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
 				inner.Broadcast(ctx, j)
 				return nil

@@ -72,7 +72,7 @@ func TestNothingIsSpawnedAfterShutdown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		_, release := fill(t, sys, 1)
-		done := later(func() error { return sys.Shutdown(t.Context()) })
+		done := inBackground(func() error { return sys.Shutdown(t.Context()) })
 		settle()
 		_, err := mailbox.Spawn(sys, "worker", do)
 		require.ErrorIs(t, err, mailbox.ErrStopped, "from its start")

@@ -22,8 +22,8 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// crowd makes a group of n processes of one kind, who do what they are told.
-func crowd(t *testing.T, sys *mailbox.System, name string, n int, config sampling.GroupConfig, opts ...mailbox.KindOption) *mailbox.Group[job] {
+// groupOf makes a group of n processes of one kind, who do what they are told.
+func groupOf(t *testing.T, sys *mailbox.System, name string, n int, config sampling.GroupConfig, opts ...mailbox.KindOption) *mailbox.Group[job] {
 	t.Helper()
 	kind, err := mailbox.NewKind[job](sys, name, opts...)
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestBroadcastIsASpan(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			rec := record(t)
 			sys := rec.system()
-			group := crowd(t, sys, "session", test.size, test.config)
+			group := groupOf(t, sys, "session", test.size, test.config)
 			ctx, root := rec.start()
 			d := group.Broadcast(ctx, nothing)
 			root.End()
@@ -142,7 +142,7 @@ func TestWeightsOfNestedBroadcastsMultiply(t *testing.T) {
 	sys := rec.system()
 	inner := make([]*mailbox.Group[job], relays)
 	for i := range inner {
-		inner[i] = crowd(t, sys, "session", sessions, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessionsTraced})
+		inner[i] = groupOf(t, sys, "session", sessions, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessionsTraced})
 	}
 	kind, err := mailbox.NewKind[job](sys, "relay")
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// handled sends j in a trace and returns the span of its handling.
-func handled(t *testing.T, j job) tracetest.SpanStub {
+// handledSpan sends j in a trace and returns the span of its handling.
+func handledSpan(t *testing.T, j job) tracetest.SpanStub {
 	t.Helper()
 	rec := record(t)
 	sys := rec.system()
@@ -41,7 +41,7 @@ func exception(t *testing.T, span tracetest.SpanStub) map[attribute.Key]any {
 }
 
 func TestSpanOfAnError(t *testing.T) {
-	span := handled(t, fails)
+	span := handledSpan(t, fails)
 	assert.Equal(t, codes.Error, span.Status.Code)
 	assert.Equal(t, "spilt", span.Status.Description)
 	assert.Equal(t, map[attribute.Key]any{
@@ -50,7 +50,7 @@ func TestSpanOfAnError(t *testing.T) {
 }
 
 func TestSpanOfAPanicHasTheWholeStack(t *testing.T) {
-	span := handled(t, func(context.Context) error { return bottomless(300) })
+	span := handledSpan(t, func(context.Context) error { return bottomless(300) })
 	assert.Equal(t, codes.Error, span.Status.Code)
 	assert.Equal(t, "panic: spilt", span.Status.Description)
 	event := exception(t, span)
@@ -63,7 +63,7 @@ func TestSpanOfAPanicHasTheWholeStack(t *testing.T) {
 }
 
 func TestSpanOfAnExit(t *testing.T) {
-	span := handled(t, exits)
+	span := handledSpan(t, exits)
 	assert.Equal(t, codes.Error, span.Status.Code)
 	assert.Equal(t, mailbox.ErrGoexit.Error(), span.Status.Description)
 	assert.Equal(t, mailbox.ErrGoexit.Error(), exception(t, span)["exception.message"])
@@ -114,6 +114,6 @@ func TestAnothersPanicHasNoStackHere(t *testing.T) {
 
 func TestSpanOfALongPanicValueIsWhole(t *testing.T) {
 	value := strings.Repeat("x", 10_000)
-	span := handled(t, func(context.Context) error { panic(value) })
+	span := handledSpan(t, func(context.Context) error { panic(value) })
 	assert.Equal(t, value, exception(t, span)["exception.message"])
 }

@@ -41,7 +41,7 @@ func TestMessageNeverHandledLeavesASpan(t *testing.T) {
 		{"refused_stopped", nil, true,
 			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
 				t.Helper()
-				sent := later(func() error { return ref.Send(ctx, nothing) })
+				sent := inBackground(func() error { return ref.Send(ctx, nothing) })
 				time.Sleep(wait)
 				ref.Kill()
 				require.ErrorIs(t, await(t, sent), mailbox.ErrStopped)

@@ -101,8 +101,8 @@ func (s *state) keepBusy() bool {
 	}
 }
 
-// done returns how many messages the process is done with.
-func done(st uint64) uint64 { return st >> doneShift }
+// doneCount returns how many messages the process is done with.
+func doneCount(st uint64) uint64 { return st >> doneShift }
 
 // progress is how far a worker has come with the messages in hand: the number
 // done with, above two flags. Only the worker moves it, on a line of its own, but

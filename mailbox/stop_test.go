@@ -19,7 +19,7 @@ func TestGracefulStopHandlesWhatWasAccepted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		ref, release := fill(t, sys, 5)
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		assert.Empty(t, stopped, "it did not wait for what was accepted")
 		require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrStopped)
@@ -64,7 +64,7 @@ func TestGracefulStopLeavesTheContextAlone(t *testing.T) {
 			}))
 		}
 		settle()
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		time.Sleep(time.Hour)
 		close(open)
 		require.NoError(t, await(t, stopped))
@@ -157,7 +157,7 @@ func TestKillAfterStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		ref, release := fill(t, sys, 4)
-		stopped := later(func() error { return ref.Stop(t.Context()) })
+		stopped := inBackground(func() error { return ref.Stop(t.Context()) })
 		settle()
 		ref.Kill()
 		release()

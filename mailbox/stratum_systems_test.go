@@ -45,7 +45,7 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 					require.NoError(t, group.Join(spawn(t, members, "worker", do, mailbox.WithDedicatedGoroutine())))
 				}
 				ctx, root := rec.start()
-				assert.Zero(t, group.Broadcast(ctx, pause(time.Minute)).Sampled)
+				assert.Zero(t, group.Broadcast(ctx, sleepFor(time.Minute)).Sampled)
 				root.End()
 				time.Sleep(time.Hour)
 				assert.Len(t, rec.all("worker job"), test.want)
@@ -71,7 +71,7 @@ func TestStratumOfSomeMembers(t *testing.T) {
 			require.NoError(t, group.Join(spawn(t, sys, "worker", do, mailbox.WithDedicatedGoroutine())))
 		}
 		ctx, root := rec.start()
-		d := group.Broadcast(ctx, pause(time.Minute))
+		d := group.Broadcast(ctx, sleepFor(time.Minute))
 		root.End()
 		time.Sleep(time.Hour)
 		assert.Equal(t, 100, d.Delivered)

@@ -64,14 +64,14 @@ func TestStratumBelowAFanout(t *testing.T) {
 		capped := func(k int) sampling.GroupConfig { return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k} }
 		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
 		for range relays {
-			inner := crowd(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithDedicatedGoroutine())
+			inner := groupOf(t, sys, "session", sessions, capped(sessionsTraced), mailbox.WithDedicatedGoroutine())
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
 				inner.Broadcast(ctx, j)
 				return nil
 			})))
 		}
 		ctx, root := rec.start()
-		outer.Broadcast(ctx, pause(time.Minute))
+		outer.Broadcast(ctx, sleepFor(time.Minute))
 		root.End()
 		time.Sleep(time.Hour)
 		spans := rec.all("session job")
@@ -160,14 +160,14 @@ func TestStratumIsOfSlowHandlingsOnly(t *testing.T) {
 			ref := spawn(t, sys, "worker", do)
 			switch reason {
 			case "error":
-				skip(t, rec, sys, ref, fails)
+				sendSkipped(t, rec, sys, ref, fails)
 			case "slow":
-				skip(t, rec, sys, ref, pause(2*time.Second))
+				sendSkipped(t, rec, sys, ref, sleepFor(2*time.Second))
 			case "waited":
 				held, entered, release := hold()
 				require.NoError(t, ref.Send(context.Background(), held))
 				await(t, entered)
-				skip(t, rec, sys, ref, nothing)
+				sendSkipped(t, rec, sys, ref, nothing)
 				time.Sleep(time.Hour)
 				release()
 			}

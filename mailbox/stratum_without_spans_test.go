@@ -48,7 +48,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 					const casts = 20
 					for range casts {
 						ctx, root := rec.start()
-						group.Broadcast(ctx, pause(2*time.Second))
+						group.Broadcast(ctx, sleepFor(2*time.Second))
 						root.End()
 						time.Sleep(time.Minute)
 						ctx, root = rec.start()
@@ -83,7 +83,7 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for range relays {
-			inner := crowd(t, sys, "session", sessions, half, mailbox.WithDedicatedGoroutine())
+			inner := groupOf(t, sys, "session", sessions, half, mailbox.WithDedicatedGoroutine())
 			alone := spawn(t, sys, "log", do, mailbox.WithDedicatedGoroutine())
 			require.NoError(t, outer.Join(spawn(t, sys, "relay", func(ctx context.Context, j job) error {
 				inner.Broadcast(ctx, j)
@@ -91,7 +91,7 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 			})))
 		}
 		ctx, root := rec.start()
-		outer.Broadcast(ctx, pause(time.Minute))
+		outer.Broadcast(ctx, sleepFor(time.Minute))
 		root.End()
 		time.Sleep(time.Hour)
 		for name, count := range map[string]int{"session job": traced * sessions, "log job": traced} {

@@ -14,8 +14,8 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// times returns a job that notes when it was handled, since the start.
-func times(into *[]time.Duration) job {
+// noteTime returns a job that notes when it was handled, since the start.
+func noteTime(into *[]time.Duration) job {
 	elapsed := stopwatch()
 	return func(context.Context) error {
 		*into = append(*into, elapsed())
@@ -29,7 +29,7 @@ func TestSendAfter(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		var at []time.Duration
 		ctx, cancel := context.WithCancel(t.Context())
-		timer := ref.SendAfter(ctx, time.Minute, times(&at))
+		timer := ref.SendAfter(ctx, time.Minute, noteTime(&at))
 		cancel() // It does not bound the timer.
 		time.Sleep(time.Hour)
 		settle()
@@ -45,7 +45,7 @@ func TestSendEveryDoesNotDrift(t *testing.T) {
 		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
 		var at []time.Duration
-		note := times(&at)
+		note := noteTime(&at)
 		timer := ref.SendEvery(t.Context(), time.Second, func(ctx context.Context) error {
 			err := note(ctx)
 			if len(at) == 2 {

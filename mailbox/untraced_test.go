@@ -46,7 +46,7 @@ func everything(t *testing.T, ctx context.Context, rec *recorder, opts ...mailbo
 	}
 	last := spawn(t, sys, "last", do)
 	ref := spawn(t, sys, "worker", do)
-	group := crowd(t, sys, "member", 5, sampling.GroupConfig{Curve: sampling.Always()})
+	group := groupOf(t, sys, "member", 5, sampling.GroupConfig{Curve: sampling.Always()})
 	require.NoError(t, ref.Send(ctx, own))
 	require.NoError(t, ref.Send(ctx, func(ctx context.Context) error { return last.Send(ctx, own) }))
 	require.NoError(t, ref.Send(ctx, fails))
@@ -102,7 +102,7 @@ func TestSkippedRecipientsAreSilent(t *testing.T) {
 		rec := record(t, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
 		sys := rec.system(mailbox.WithCarry(carry))
 		last := spawn(t, sys, "last", do)
-		group := crowd(t, sys, "member", 50, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 3})
+		group := groupOf(t, sys, "member", 50, sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 3})
 		ctx, root := rec.start()
 		group.Broadcast(ctx, func(ctx context.Context) error {
 			sc := trace.SpanContextFromContext(ctx)
@@ -127,7 +127,7 @@ func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 	rec := record(t)
 	refusing := sdktrace.NewTracerProvider(sdktrace.WithSyncer(rec.spans), sdktrace.WithSampler(sdktrace.NeverSample()))
 	sys := newSystem(t, mailbox.WithTracerProvider(refusing))
-	group := crowd(t, sys, "member", 5, sampling.GroupConfig{})
+	group := groupOf(t, sys, "member", 5, sampling.GroupConfig{})
 	ctx, root := rec.start()
 	assert.Equal(t, mailbox.Delivery{Size: 5, Delivered: 5}, group.Broadcast(ctx, nothing))
 	root.End()

@@ -41,7 +41,7 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		atomic.AddUint64(&counters.now().WrittenBare, 1)
 		return out, nil
 	}
-	c, lossy := load((*header.Header)(e.Header()))
+	c, lossy := loadCargo((*header.Header)(e.Header()))
 	appendCargo := c.appendBinary
 	if w.Form == JSON {
 		appendCargo = c.appendJSON

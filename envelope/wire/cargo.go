@@ -54,12 +54,12 @@ func (c *cargo) traced() bool { return c.traceID.IsValid() }
 // has.
 func (c *cargo) chained() bool { return c.hops > 0 }
 
-// load returns what of h travels: nothing sampled if h was skipped, and never a
+// loadCargo returns what of h travels: nothing sampled if h was skipped, and never a
 // sentinel, which means something to one operating system process only. It says
 // whether something had to be left out: members of the tracestate beyond the
 // 32nd, or of the baggage because of their keys, as the W3C knows only ASCII
 // ones, or because no reader would take them.
-func load(h *header.Header) (c cargo, lossy bool) {
+func loadCargo(h *header.Header) (c cargo, lossy bool) {
 	if h == nil {
 		return c, false
 	}

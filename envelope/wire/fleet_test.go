@@ -174,8 +174,8 @@ func (f *fleet) fates() (lost, traced int) {
 	return lost, traced
 }
 
-// count adds up a figure of all peers of one side.
-func count(sides *[peersPerSide]side, figure func(wire.Counts) uint64) (n int) {
+// countAll adds up a figure of all peers of one side.
+func countAll(sides *[peersPerSide]side, figure func(wire.Counts) uint64) (n int) {
 	for i := range sides {
 		n += int(figure(sides[i].counters.Counts()))
 	}
@@ -183,15 +183,15 @@ func count(sides *[peersPerSide]side, figure func(wire.Counts) uint64) (n int) {
 }
 
 func (f *fleet) bare() int {
-	return count(&f.readers, func(c wire.Counts) uint64 { return c.Bare })
+	return countAll(&f.readers, func(c wire.Counts) uint64 { return c.Bare })
 }
 
 func (f *fleet) wrapped() int {
-	return count(&f.readers, func(c wire.Counts) uint64 { return c.Wrapped })
+	return countAll(&f.readers, func(c wire.Counts) uint64 { return c.Wrapped })
 }
 
 func (f *fleet) writtenWrapped() int {
-	return count(&f.writers, func(c wire.Counts) uint64 { return c.WrittenWrapped })
+	return countAll(&f.writers, func(c wire.Counts) uint64 { return c.WrittenWrapped })
 }
 
 // isTraced reports whether an envelope brought the trace that it was sent in.

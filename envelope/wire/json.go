@@ -88,7 +88,7 @@ func (c *cargo) appendJSONHeader(b []byte) []byte {
 	b = appendJSONText(b, `,"baggage":`, c.baggage)
 	if c.sent > 0 {
 		b = append(b, `,"sent":"`...)
-		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As load bounds it.
+		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As loadCargo bounds it.
 		b = append(b, '"')
 	}
 	if c.chained() {

@@ -57,7 +57,7 @@ func (v view) write(w io.Writer, parent string, depth int) {
 		for _, s := range alike[:min(len(alike), alikeShown)] {
 			fmt.Fprintf(w, "%s\t%s%s\t%s\t%s\t%s\t%s\n", s.Service, indent, s.Name,
 				v.bar(s), duration(s.DurationNS), seconds(s.Attributes[string(queueDuration)]),
-				count(s.Attributes[string(fanoutWeight)]))
+				countText(s.Attributes[string(fanoutWeight)]))
 			v.write(w, s.SpanID, depth+1)
 		}
 		if hidden := len(alike) - alikeShown; hidden > 0 {
@@ -116,7 +116,7 @@ func seconds(v any) string {
 	return duration(int64(s * float64(time.Second)))
 }
 
-func count(v any) string {
+func countText(v any) string {
 	n, ok := v.(float64)
 	if !ok {
 		return ""

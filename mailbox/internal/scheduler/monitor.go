@@ -45,7 +45,7 @@ func (s *Scheduler) watchLocked() {
 }
 
 func (s *Scheduler) watch() {
-	load := newLoad()
+	load := newLoadMeter()
 	timer := time.NewTimer(Tick)
 	defer timer.Stop()
 	for {
@@ -137,11 +137,11 @@ func (w *worker) position() position {
 	return p
 }
 
-// load reads how busy the processors are.
-type load struct{ samples [2]metrics.Sample }
+// loadMeter reads how busy the processors are.
+type loadMeter struct{ samples [2]metrics.Sample }
 
-func newLoad() *load {
-	l := &load{}
+func newLoadMeter() *loadMeter {
+	l := &loadMeter{}
 	l.samples[0].Name = "/sched/goroutines/running:goroutines"
 	l.samples[1].Name = "/sched/goroutines/runnable:goroutines"
 	return l
@@ -149,7 +149,7 @@ func newLoad() *load {
 
 // spare returns how many of procs processors have nothing to run, the caller's
 // goroutine not counted.
-func (l *load) spare(procs int) int {
+func (l *loadMeter) spare(procs int) int {
 	metrics.Read(l.samples[:])
 	busy := -1
 	for _, s := range l.samples {

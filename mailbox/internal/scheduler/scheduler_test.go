@@ -25,8 +25,8 @@ type task struct{ turn func() bool }
 
 func (t *task) Turn() bool { return t.turn() }
 
-// ended waits for wg, or fails the test.
-func ended(t *testing.T, wg *sync.WaitGroup) {
+// awaitEnd waits for wg, or fails the test.
+func awaitEnd(t *testing.T, wg *sync.WaitGroup) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -74,7 +74,7 @@ func TestEachHasItsTurns(t *testing.T) {
 				}}
 			}
 			scheduleAll(s, list)
-			ended(t, &running)
+			awaitEnd(t, &running)
 			for _, n := range counts {
 				require.Equal(t, turns, n)
 			}
@@ -100,9 +100,9 @@ func TestWhatBlocksHoldsUpNobody(t *testing.T) {
 	}
 	quick.Add(1)
 	s.Schedule(&task{func() bool { quick.Done(); return false }})
-	ended(t, &quick)
+	awaitEnd(t, &quick)
 	close(release)
-	ended(t, &blocked)
+	awaitEnd(t, &blocked)
 }
 
 // What ends its goroutine is run again, and so are the others.
@@ -123,7 +123,7 @@ func TestWhatEndsItsGoroutineIsRunAgain(t *testing.T) {
 			return false
 		}})
 	}
-	ended(t, &running)
+	awaitEnd(t, &running)
 	assert.EqualValues(t, 100, exits.Load())
 }
 
