@@ -28,9 +28,9 @@ func (r deadReason) count(n *DeadLetters) {
 	}
 }
 
-// bury tells those who care that s, counted already, will not be handled: the
+// tellDead tells those who care that s, counted already, will not be handled: the
 // caller who waits for it, and the trace it belongs to.
-func (p *process[M]) bury(s slot[M], reason deadReason) {
+func (p *process[M]) tellDead(s slot[M], reason deadReason) {
 	err := ErrStopped
 	if reason == deadDropped {
 		err = ErrDropped

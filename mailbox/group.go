@@ -87,7 +87,7 @@ func (g *Group[M]) Leave(member Ref[M]) bool {
 	}
 	c := p.lock()
 	defer c.mu.Unlock()
-	if i := slices.Index(c.groups, leaver[M](g)); i >= 0 {
+	if i := slices.Index(c.groups, membership[M](g)); i >= 0 {
 		c.groups = slices.Delete(c.groups, i, i+1)
 	}
 	return true
@@ -163,7 +163,7 @@ func (g *Group[M]) remove(p *process[M]) bool {
 	return true
 }
 
-// drop implements leaver.
+// drop implements membership.
 func (g *Group[M]) drop(p *process[M]) { g.remove(p) }
 
 // snapshot returns the members as they are now. It stays as it is.

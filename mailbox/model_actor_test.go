@@ -15,7 +15,7 @@ import (
 )
 
 // memo is a message that says what its handler does: it waits at the gate,
-// answers if it should, and then does the deed.
+// answers if it should, and then does the effect.
 type memo struct {
 	plan
 
@@ -29,11 +29,11 @@ const noticeID = -1
 
 // plan is what a handler, a Factory or a Save does.
 type plan struct {
-	gate gate
-	deed deed
+	gate   gate
+	effect effect
 }
 
-// gate is whether one waits before the deed, until there is a release.
+// gate is whether one waits before the effect, until there is a release.
 type gate string
 
 const (
@@ -42,28 +42,28 @@ const (
 	gatePolite   gate = "polite"
 )
 
-// deed is how it goes on.
-type deed string
+// effect is how it goes on.
+type effect string
 
 const (
-	deedNone  deed = ""
-	deedError deed = "error"
-	deedPanic deed = "panic"
-	deedExit  deed = "Goexit"
-	deedSelf  deed = "send to itself"
-	deedEmpty deed = "no handler" // from a Factory
+	effectNone  effect = ""
+	effectError effect = "error"
+	effectPanic effect = "panic"
+	effectExit  effect = "Goexit"
+	effectSelf  effect = "send to itself"
+	effectEmpty effect = "no handler" // from a Factory
 )
 
-// fault says which failure the deed is, if any.
-func (d deed) fault() (outcome string, panicked bool) {
+// fault says which failure the effect is, if any.
+func (d effect) fault() (outcome string, panicked bool) {
 	switch d {
-	case deedError:
+	case effectError:
 		return "spilt", false
-	case deedPanic:
+	case effectPanic:
 		return "spilt, panicked", true
-	case deedExit:
+	case effectExit:
 		return "exit", true
-	case deedEmpty:
+	case effectEmpty:
 		return "config", false
 	default:
 		return "", false
@@ -203,16 +203,16 @@ func (a *actor) carryOut(ctx context.Context, p plan) error {
 	if err := a.wait(ctx, p.gate); err != nil {
 		return err
 	}
-	return p.deed.do(ctx)
+	return p.effect.do(ctx)
 }
 
-func (d deed) do(ctx context.Context) error {
+func (d effect) do(ctx context.Context) error {
 	switch d {
-	case deedError:
+	case effectError:
 		return fails(ctx)
-	case deedPanic:
+	case effectPanic:
 		return panics(ctx)
-	case deedExit:
+	case effectExit:
 		return exits(ctx)
 	default:
 		return nil
@@ -227,7 +227,7 @@ func (a *actor) makeInstance(ctx context.Context, self mailbox.Ref[memo]) (mailb
 	if self != a.ref {
 		a.note("somebody else's start")
 	}
-	if err := a.carryOut(ctx, p); err != nil || p.deed == deedEmpty {
+	if err := a.carryOut(ctx, p); err != nil || p.effect == effectEmpty {
 		return mailbox.Instance[memo]{}, err
 	}
 	a.starts++
@@ -255,9 +255,9 @@ func (a *actor) handle(ctx context.Context, instance int, m memo) error {
 	case m.reply != mailbox.Reply[int]{}:
 		a.left[m.id] = m.reply
 	}
-	if m.deed == deedSelf {
+	if m.effect == effectSelf {
 		self, _ := mailbox.Self[memo](ctx)
 		a.note("self %s", outcome(self.Send(ctx, memo{id: m.id + 1})))
 	}
-	return m.deed.do(ctx)
+	return m.effect.do(ctx)
 }

@@ -30,7 +30,7 @@ func TestModelFindsWhatIsWrong(t *testing.T) {
 		}
 	}
 	require.False(t, modelFinds(t, 0, func(*modelRun) {}))
-	for name, spoil := range map[string]func(r *modelRun){
+	for name, planNext := range map[string]func(r *modelRun){
 		"mailboxes hold one more": func(r *modelRun) { r.ref.slack = 1 },
 		"mailboxes hold one less": func(r *modelRun) { r.ref.slack = -1 },
 		"two are swapped":         seen(func(_ *modelState, log []string) { log[0], log[1] = log[1], log[0] }),
@@ -43,7 +43,7 @@ func TestModelFindsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range programs {
-				if modelFinds(t, seed, spoil) {
+				if modelFinds(t, seed, planNext) {
 					return
 				}
 			}
@@ -52,8 +52,8 @@ func TestModelFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// modelFinds reports whether a program finds what spoil brings in.
-func modelFinds(t *testing.T, seed int, spoil func(r *modelRun)) (found bool) {
+// modelFinds reports whether a program finds what planNext brings in.
+func modelFinds(t *testing.T, seed int, planNext func(r *modelRun)) (found bool) {
 	t.Helper()
 	type discovery struct{}
 	inBubble(t, func(*testing.T) {
@@ -66,7 +66,7 @@ func modelFinds(t *testing.T, seed int, spoil func(r *modelRun)) (found bool) {
 				}
 			}()
 			r := newModelRun(rt)
-			spoil(r)
+			planNext(r)
 			r.play(rt, func() {
 				if r.mismatch() != "" {
 					panic(discovery{}) // The rest would make no sense.

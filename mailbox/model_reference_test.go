@@ -27,13 +27,13 @@ type reference struct {
 type phase int
 
 const (
-	idle     phase = iota
-	ready          // not for long: it has something to do
-	starting       // its Start blocks, with a message in hand
-	handling       // its handler blocks
-	saving         // its Save blocks
-	pausing        // after a failure
-	ended
+	phaseIdle     phase = iota
+	phaseReady          // not for long: it has something to do
+	phaseStarting       // its Start blocks, with a message in hand
+	phaseHandling       // its handler blocks
+	phaseSaving         // its Save blocks
+	phasePausing        // after a failure
+	phaseEnded
 )
 
 type refProcess struct {
@@ -47,9 +47,9 @@ type refProcess struct {
 	killed      bool
 	rest        bool // to be passivated when there is nothing to do
 	last        bool // it saves before its end
-	tied        bool // to another one, once
+	watches     bool // another one, or is linked to it, or was once
 	linked      bool // and so ends with it
-	hasTied     bool // another one, once
+	watched     bool // by another one, or was once
 	member      bool // of a group, once
 	starts      int
 	instance    int  // 0 for none
@@ -58,9 +58,9 @@ type refProcess struct {
 	current     *item
 	hand, box   []item // hand was taken out of box at once
 	waiters     []item
-	open        []*refErrand // calls left to be answered later
-	stops       []*refErrand
-	ties        []*refTie // to it
+	open        []*refOperation // calls left to be answered later
+	stops       []*refOperation
+	links       []*refLink // to it
 	failures    int
 	reason      *uint64 // counts what is left at the end
 	err         string
@@ -70,12 +70,12 @@ type refProcess struct {
 // item is a message in a mailbox, or on its way.
 type item struct {
 	memo
-	*refErrand // nil for a message that nobody waits for
+	*refOperation // nil for a message that nobody waits for
 }
 
-// refErrand is something that a goroutine does and may have to wait for: a send,
+// refOperation is something that a goroutine does and may have to wait for: a send,
 // a call or a stop.
-type refErrand struct {
+type refOperation struct {
 	to        *refProcess
 	call      bool
 	abandoned bool   // a call whose caller has gone
@@ -84,31 +84,31 @@ type refErrand struct {
 
 type leftReply struct {
 	id int
-	*refErrand
+	*refOperation
 }
 
-// refTie has one process learn of the end of another.
-type refTie struct {
+// refLink has one process learn of the end of another.
+type refLink struct {
 	process, other *refProcess
 	link           bool // it ends as well
 }
 
-func (e *refErrand) over() bool { return e.result != "" }
+func (e *refOperation) over() bool { return e.result != "" }
 
-func (e *refErrand) finish(result string) {
+func (e *refOperation) finish(result string) {
 	if e != nil && !e.over() {
 		e.result = result
 	}
 }
 
 // fail is how a message ends that was accepted, for a caller.
-func (e *refErrand) fail(result string) {
+func (e *refOperation) fail(result string) {
 	if e != nil && e.call {
 		e.finish(result)
 	}
 }
 
-func (i *item) isCall() bool { return i.refErrand != nil && i.call }
+func (i *item) isCall() bool { return i.refOperation != nil && i.call }
 
 func (p *refProcess) note(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf(format, args...))
@@ -139,8 +139,8 @@ func (m *reference) accept(p *refProcess, it item) {
 		it.finish("ok")
 	}
 	p.box = append(p.box, it)
-	if p.phase == idle {
-		p.phase = ready
+	if p.phase == phaseIdle {
+		p.phase = phaseReady
 	}
 }
 
@@ -184,31 +184,31 @@ func (m *reference) force(p *refProcess, it item) {
 	m.run(p)
 }
 
-// cancel ends the context of an errand.
-func (m *reference) cancel(e *refErrand) {
+// cancel ends the context of an operation.
+func (m *reference) cancel(e *refOperation) {
 	if e.over() {
 		return
 	}
 	e.finish("canceled")
 	p := e.to
-	if i := slices.IndexFunc(p.waiters, func(it item) bool { return it.refErrand == e }); i >= 0 {
+	if i := slices.IndexFunc(p.waiters, func(it item) bool { return it.refOperation == e }); i >= 0 {
 		p.waiters = slices.Delete(p.waiters, i, i+1)
 		m.stats.Refused.Cancelled++
 		return
 	}
 	e.abandoned = e.call
 	p.forget(e)
-	if p.phase == handling && p.polite && p.current.refErrand == e {
+	if p.phase == phaseHandling && p.polite && p.current.refOperation == e {
 		m.interrupt(p)
 	}
 }
 
-func (p *refProcess) forget(e *refErrand) {
-	p.open = slices.DeleteFunc(p.open, func(o *refErrand) bool { return o == e })
+func (p *refProcess) forget(e *refOperation) {
+	p.open = slices.DeleteFunc(p.open, func(o *refOperation) bool { return o == e })
 }
 
 // answer answers a call, and reports whether the caller hears it.
-func (m *reference) answer(e *refErrand, result string) bool {
+func (m *reference) answer(e *refOperation, result string) bool {
 	switch {
 	case e == nil || !e.call:
 		return false
@@ -224,15 +224,15 @@ func (m *reference) answer(e *refErrand, result string) bool {
 
 // close stops a process or kills it.
 func (m *reference) close(p *refProcess, kill bool) {
-	if p.phase == ended {
+	if p.phase == phaseEnded {
 		return
 	}
 	p.closed = true
 	p.killed = p.killed || kill
 	m.turnAway(p)
 	switch {
-	case p.phase == idle || p.phase == pausing:
-		p.phase = ready
+	case p.phase == phaseIdle || p.phase == phasePausing:
+		p.phase = phaseReady
 		m.run(p)
 	case kill && p.polite:
 		m.interrupt(p)
@@ -248,16 +248,16 @@ func (m *reference) turnAway(p *refProcess) {
 }
 
 // stop is how somebody waits for the end.
-func (m *reference) stop(p *refProcess, e *refErrand) {
+func (m *reference) stop(p *refProcess, e *refOperation) {
 	p.stops = append(p.stops, e)
 	m.close(p, false)
-	if p.phase == ended {
+	if p.phase == phaseEnded {
 		e.finish("ok")
 	}
 }
 
 func (m *reference) end(p *refProcess) {
-	p.phase, p.current = ended, nil
+	p.phase, p.current = phaseEnded, nil
 	switch {
 	case p.reason != nil:
 	case p.killed:
@@ -294,20 +294,20 @@ func (m *reference) leave(group int, p *refProcess) bool {
 	return true
 }
 
-// tell tells those who are tied to the process of its end.
+// tell tells those who watch the process or are linked to it, of its end.
 func (m *reference) tell(p *refProcess) {
-	ties := p.ties
-	p.ties = nil
-	for _, t := range ties {
+	links := p.links
+	p.links = nil
+	for _, t := range links {
 		m.act(t)
 	}
 }
 
 // act is what the end of the other one brings with it.
-func (m *reference) act(t *refTie) {
+func (m *reference) act(t *refLink) {
 	p := t.process
 	switch {
-	case p.phase == ended:
+	case p.phase == phaseEnded:
 	case !t.link:
 		m.told = append(m.told, fmt.Sprintf("%d hears of %d: %s", p.index, t.other.index, t.other.err))
 		m.force(p, item{memo: memo{id: noticeID}})
@@ -321,22 +321,22 @@ func (m *reference) act(t *refTie) {
 	}
 }
 
-func (m *reference) tie(t *refTie) {
-	t.process.tied, t.other.hasTied = true, true
+func (m *reference) addLink(t *refLink) {
+	t.process.watches, t.other.watched = true, true
 	t.process.linked = t.process.linked || t.link
 	switch {
-	case t.other.phase == ended:
+	case t.other.phase == phaseEnded:
 		m.act(t)
-	case t.process.phase != ended:
-		t.other.ties = append(t.other.ties, t)
+	case t.process.phase != phaseEnded:
+		t.other.links = append(t.other.links, t)
 	}
 }
 
-func (m *reference) untie(t *refTie) bool {
-	i := slices.Index(t.other.ties, t)
-	if i < 0 || t.process.phase == ended {
+func (m *reference) unlink(t *refLink) bool {
+	i := slices.Index(t.other.links, t)
+	if i < 0 || t.process.phase == phaseEnded {
 		return false
 	}
-	t.other.ties = slices.Delete(t.other.ties, i, i+1)
+	t.other.links = slices.Delete(t.other.links, i, i+1)
 	return true
 }

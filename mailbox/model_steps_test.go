@@ -45,15 +45,15 @@ func drawSettings(rt *rapid.T, start bool) modelSettings {
 // pick draws a process, mostly one that is alive.
 func (r *modelRun) pick(rt *rapid.T, label string) (*refProcess, *actor) {
 	dead := rapid.IntRange(0, 9).Draw(rt, "dead too") == 9
-	i := drawSome(rt, len(r.actors), label, func(i int) bool { return dead || r.ref.processes[i].phase != ended })
+	i := drawSome(rt, len(r.actors), label, func(i int) bool { return dead || r.ref.processes[i].phase != phaseEnded })
 	return r.ref.processes[i], r.actors[i]
 }
 
 func (r *modelRun) drawMemo(rt *rapid.T) memo {
 	r.ids += 2 // The other one is for what it sends to itself.
 	return memo{id: r.ids, plan: plan{
-		gate: often(rt, "gate", gateOpen, gateStubborn, gatePolite),
-		deed: often(rt, "deed", deedNone, deedError, deedPanic, deedExit, deedSelf),
+		gate:   often(rt, "gate", gateOpen, gateStubborn, gatePolite),
+		effect: often(rt, "effect", effectNone, effectError, effectPanic, effectExit, effectSelf),
 	}}
 }
 
@@ -106,8 +106,8 @@ func (r *modelRun) send(rt *rapid.T) {
 	p, a := r.pick(rt, "process")
 	for range rapid.IntRange(1, 4).Draw(rt, "messages") {
 		m := r.drawMemo(rt)
-		e := r.begin(&refErrand{to: p}, func(ctx context.Context) string { return outcome(a.ref.Send(ctx, m)) })
-		r.ref.send(p, item{m, e.refErrand})
+		e := r.begin(&refOperation{to: p}, func(ctx context.Context) string { return outcome(a.ref.Send(ctx, m)) })
+		r.ref.send(p, item{m, e.refOperation})
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *modelRun) call(rt *rapid.T) {
 	p, a := r.pick(rt, "process")
 	m := r.drawMemo(rt)
 	m.answer = rapid.Bool().Draw(rt, "answers")
-	e := r.begin(&refErrand{to: p, call: true}, func(ctx context.Context) string {
+	e := r.begin(&refOperation{to: p, call: true}, func(ctx context.Context) string {
 		answer, err := mailbox.Call(ctx, a.ref, func(r mailbox.Reply[int]) memo {
 			m := m
 			m.reply = r
@@ -134,7 +134,7 @@ func (r *modelRun) call(rt *rapid.T) {
 		}
 		return answerOf(answer)
 	})
-	r.ref.send(p, item{m, e.refErrand})
+	r.ref.send(p, item{m, e.refOperation})
 }
 
 func (r *modelRun) broadcast(rt *rapid.T) {
@@ -169,12 +169,12 @@ func (r *modelRun) broadcast(rt *rapid.T) {
 
 func (r *modelRun) join(rt *rapid.T) {
 	p, a := r.pick(rt, "process")
-	if p.tied {
+	if p.watches {
 		rt.Skip("it depends on others")
 	}
 	i := rapid.IntRange(0, modelGroups-1).Draw(rt, "group")
 	want := "ok"
-	if p.phase == ended {
+	if p.phase == phaseEnded {
 		want = "stopped"
 	} else {
 		r.ref.leave(i, p)
@@ -198,8 +198,8 @@ func (r *modelRun) end(rt *rapid.T) {
 		r.ref.close(p, true)
 		return
 	}
-	e := r.begin(&refErrand{to: p}, func(ctx context.Context) string { return outcome(a.ref.Stop(ctx)) })
-	r.ref.stop(p, e.refErrand)
+	e := r.begin(&refOperation{to: p}, func(ctx context.Context) string { return outcome(a.ref.Stop(ctx)) })
+	r.ref.stop(p, e.refOperation)
 }
 
 // drawSome draws one of the indices for which ok says so.
@@ -223,9 +223,9 @@ func (r *modelRun) release(rt *rapid.T) {
 }
 
 func (r *modelRun) cancel(rt *rapid.T) {
-	i := drawSome(rt, len(r.errands), "errand", func(i int) bool { return !r.errands[i].over() })
-	r.errands[i].cancel()
-	r.ref.cancel(r.errands[i].refErrand)
+	i := drawSome(rt, len(r.operations), "operation", func(i int) bool { return !r.operations[i].over() })
+	r.operations[i].cancel()
+	r.ref.cancel(r.operations[i].refOperation)
 }
 
 func (r *modelRun) answer(rt *rapid.T) {
@@ -233,9 +233,9 @@ func (r *modelRun) answer(rt *rapid.T) {
 	l := r.ref.left[i]
 	reply := r.actors[l.to.index].left[l.id]
 	if rapid.Bool().Draw(rt, "fails") {
-		r.returned(r.ref.answer(l.refErrand, "spilt"), reply.Fail(errSpilt))
+		r.returned(r.ref.answer(l.refOperation, "spilt"), reply.Fail(errSpilt))
 	} else {
-		r.returned(r.ref.answer(l.refErrand, answerOf(l.id)), reply.Answer(l.id))
+		r.returned(r.ref.answer(l.refOperation, answerOf(l.id)), reply.Answer(l.id))
 	}
 }
 
@@ -248,81 +248,81 @@ func (r *modelRun) passivate(rt *rapid.T) {
 	}
 	if can {
 		p.rest = true
-		if p.phase == idle {
-			p.phase = ready
+		if p.phase == phaseIdle {
+			p.phase = phaseReady
 		}
 		r.ref.run(p)
 	}
 }
 
-// spoil has the next Factory or Save fail or block.
-func (r *modelRun) spoil(rt *rapid.T) {
+// planNext has the next Factory or Save fail or block.
+func (r *modelRun) planNext(rt *rapid.T) {
 	i := drawSome(rt, len(r.actors), "process", func(i int) bool { return r.ref.processes[i].Start })
 	p, a := r.ref.processes[i], r.actors[i]
 	next := plan{
-		gate: often(rt, "gate", gateOpen, gateStubborn, gatePolite),
-		deed: rapid.SampledFrom([]deed{deedNone, deedError, deedPanic, deedExit, deedEmpty}).Draw(rt, "deed"),
+		gate:   often(rt, "gate", gateOpen, gateStubborn, gatePolite),
+		effect: rapid.SampledFrom([]effect{effectNone, effectError, effectPanic, effectExit, effectEmpty}).Draw(rt, "effect"),
 	}
-	if rapid.Bool().Draw(rt, "start") && !p.tied {
+	if rapid.Bool().Draw(rt, "start") && !p.watches {
 		p.start, a.start = next, next
-	} else if next.deed != deedEmpty {
+	} else if next.effect != effectEmpty {
 		p.save, a.save = next, next
 	}
 }
 
-// drawTie draws two processes. Who depends on another's end is in no group and
+// drawLink draws two processes. Who depends on another's end is in no group and
 // starts well. Either it hears of ends, and nothing depends on its own, or it has
 // one link. So it does not matter in which order processes end at the same time.
-func (r *modelRun) drawTie(rt *rapid.T, link bool) (i, j int) {
+func (r *modelRun) drawLink(rt *rapid.T, link bool) (i, j int) {
 	i = drawSome(rt, len(r.actors), "process", func(i int) bool {
 		p := r.ref.processes[i]
 		if p.member || p.start != (plan{}) {
 			return false
 		}
-		return link && !p.tied || !link && !p.linked && !p.hasTied
+		return link && !p.watches || !link && !p.linked && !p.watched
 	})
-	j = drawSome(rt, len(r.actors), "other", func(j int) bool { return j != i && (r.ref.processes[j].linked || !r.ref.processes[j].tied) })
+	j = drawSome(rt, len(r.actors), "other", func(j int) bool { return j != i && (r.ref.processes[j].linked || !r.ref.processes[j].watches) })
 	return i, j
 }
 
 func (r *modelRun) watch(rt *rapid.T) {
-	i, j := r.drawTie(rt, false)
+	i, j := r.drawLink(rt, false)
 	undo := mailbox.Watch(r.actors[i].ref, r.actors[j].ref, func(e mailbox.Termination) memo {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.told = append(r.told, fmt.Sprintf("%d hears of %d: %s", i, j, outcome(e.Err)))
 		return memo{id: noticeID}
 	})
-	r.tie(&refTie{process: r.ref.processes[i], other: r.ref.processes[j]}, undo)
+	r.addLink(&refLink{process: r.ref.processes[i], other: r.ref.processes[j]}, undo)
 }
 
 func (r *modelRun) link(rt *rapid.T) {
-	i, j := r.drawTie(rt, true)
+	i, j := r.drawLink(rt, true)
 	undo := mailbox.Link(r.actors[i].ref, r.actors[j].ref)
-	r.tie(&refTie{process: r.ref.processes[i], other: r.ref.processes[j], link: true}, undo)
+	r.addLink(&refLink{process: r.ref.processes[i], other: r.ref.processes[j], link: true}, undo)
 }
 
-func (r *modelRun) tie(t *refTie, undo func() bool) {
-	r.ties = append(r.ties, &modelTie{t, undo})
-	r.ref.tie(t)
+func (r *modelRun) addLink(t *refLink, undo func() bool) {
+	r.links = append(r.links, &modelLink{t, undo})
+	r.ref.addLink(t)
 }
 
-func (r *modelRun) untie(rt *rapid.T) {
-	i := drawSome(rt, len(r.ties), "tie", func(int) bool { return true })
-	t := r.ties[i]
-	r.returned(r.ref.untie(t.refTie), t.undo())
+func (r *modelRun) unlink(rt *rapid.T) {
+	i := drawSome(rt, len(r.links), "link", func(int) bool { return true })
+	t := r.links[i]
+	r.returned(r.ref.unlink(t.refLink), t.undo())
 }
 
 // pass lets much time go by.
 func (r *modelRun) pass(rt *rapid.T) {
-	n, tied := 0, false
+	n, watches := 0, false
 	for _, p := range r.ref.processes {
-		if p.phase == pausing {
+		if p.phase == phasePausing {
 			n++
-			tied = tied || p.tied
+			watches = watches || p.watches
 		}
 	}
-	if n > 1 && tied {
+	if n > 1 && watches {
 		rt.Skip("chance would say which goes on first")
 	}
 	r.sleep(modelPass)

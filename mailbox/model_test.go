@@ -43,16 +43,16 @@ func TestModel(t *testing.T) {
 
 // modelRun is one program on its way, and the reference beside it.
 type modelRun struct {
-	ref      *reference
-	sys      *mailbox.System
-	kind     *mailbox.Kind[memo] // of those in the registry
-	settings modelSettings       // of that kind
-	groups   [modelGroups]*mailbox.Group[memo]
-	actors   []*actor
-	errands  []*modelErrand
-	ties     []*modelTie
-	shared   shared
-	ids      int
+	ref        *reference
+	sys        *mailbox.System
+	kind       *mailbox.Kind[memo] // of those in the registry
+	settings   modelSettings       // of that kind
+	groups     [modelGroups]*mailbox.Group[memo]
+	actors     []*actor
+	operations []*modelOperation
+	links      []*modelLink
+	shared     shared
+	ids        int
 
 	mu   sync.Mutex
 	told []string
@@ -61,18 +61,18 @@ type modelRun struct {
 	distort   func(seen *modelState) // for the negative control
 }
 
-// modelErrand is a goroutine that sends, calls or stops, and the reference's
+// modelOperation is a goroutine that sends, calls or stops, and the reference's
 // idea of it.
-type modelErrand struct {
-	*refErrand
+type modelOperation struct {
+	*refOperation
 
 	cancel context.CancelFunc
 	result chan string
 	seen   string // empty while it waits
 }
 
-type modelTie struct {
-	*refTie
+type modelLink struct {
+	*refLink
 
 	undo func() bool
 }
@@ -95,8 +95,8 @@ func (r *modelRun) play(rt *rapid.T, check func()) {
 	steps := map[string]func(*rapid.T){
 		"spawn": r.spawn, "get or spawn": r.getOrSpawn, "send": r.send, "send more": r.send, "try to send": r.trySend, "call": r.call,
 		"broadcast": r.broadcast, "join": r.join, "leave": r.leave, "end": r.end,
-		"release": r.release, "cancel": r.cancel, "answer": r.answer, "passivated": r.passivate, "spoil": r.spoil,
-		"watch": r.watch, "link": r.link, "untie": r.untie, "pass": r.pass,
+		"release": r.release, "cancel": r.cancel, "answer": r.answer, "passivated": r.passivate, "plan next": r.planNext,
+		"watch": r.watch, "link": r.link, "unlink": r.unlink, "pass": r.pass,
 	}
 	for name, step := range steps {
 		steps[name] = func(rt *rapid.T) {
@@ -121,7 +121,7 @@ func (r *modelRun) sleep(d time.Duration) {
 	r.shared.looked.Add(1)
 	time.Sleep(d)
 	settle()
-	for _, e := range r.errands {
+	for _, e := range r.operations {
 		select {
 		case e.seen = <-e.result:
 		default:
@@ -131,8 +131,8 @@ func (r *modelRun) sleep(d time.Duration) {
 
 // shutdown ends the system, in peace or not, and checks what is left.
 func (r *modelRun) shutdown(rt *rapid.T, check func()) {
-	for _, t := range r.ties {
-		r.returned(r.ref.untie(t.refTie), t.undo()) // So that nothing depends on the order of the ends.
+	for _, t := range r.links {
+		r.returned(r.ref.unlink(t.refLink), t.undo()) // So that nothing depends on the order of the ends.
 	}
 	if rapid.Bool().Draw(rt, "in peace") {
 		r.releaseAll()
@@ -141,7 +141,7 @@ func (r *modelRun) shutdown(rt *rapid.T, check func()) {
 	check()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	e := r.begin(&refErrand{}, func(context.Context) string { return outcome(r.sys.Shutdown(ctx)) })
+	e := r.begin(&refOperation{}, func(context.Context) string { return outcome(r.sys.Shutdown(ctx)) })
 	e.finish(r.ref.shutdown())
 	r.sleep(2 * time.Second)
 	check()
@@ -170,7 +170,7 @@ func (r *modelRun) releaseAll() {
 // cleanUp leaves nothing behind, whatever has become of the program.
 func (r *modelRun) cleanUp() {
 	r.shared.dismissed.Store(true)
-	for _, e := range r.errands {
+	for _, e := range r.operations {
 		e.cancel()
 	}
 	for _, a := range r.actors {
@@ -186,11 +186,11 @@ func (r *modelRun) cleanUp() {
 	_ = r.sys.Shutdown(context.Background())
 }
 
-// begin starts an errand.
-func (r *modelRun) begin(ref *refErrand, run func(ctx context.Context) string) *modelErrand {
+// begin starts an operation.
+func (r *modelRun) begin(ref *refOperation, run func(ctx context.Context) string) *modelOperation {
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &modelErrand{refErrand: ref, cancel: cancel, result: make(chan string, 1)}
-	r.errands = append(r.errands, e)
+	e := &modelOperation{refOperation: ref, cancel: cancel, result: make(chan string, 1)}
+	r.operations = append(r.operations, e)
 	go func() { e.result <- run(ctx) }()
 	r.settle()
 	return e
@@ -204,27 +204,27 @@ func (r *modelRun) returned(want, got any) {
 
 // modelState is what can be seen from outside.
 type modelState struct {
-	Stats    mailbox.Stats
-	Logs     [][]string // of each process
-	Ends     []string
-	Errands  []string
-	Groups   []int
-	Registry map[string]int
-	Told     []string
-	Returned []string
+	Stats      mailbox.Stats
+	Logs       [][]string // of each process
+	Ends       []string
+	Operations []string
+	Groups     []int
+	Registry   map[string]int
+	Told       []string
+	Returned   []string
 }
 
 func (r *modelRun) wanted() (s modelState) {
 	s.Stats, s.Returned, s.Registry = r.ref.counts(), r.want, make(map[string]int)
 	for _, p := range r.ref.processes {
 		end := "alive"
-		if p.phase == ended {
+		if p.phase == phaseEnded {
 			end = p.err
 		}
 		s.Logs, s.Ends = append(s.Logs, p.log), append(s.Ends, end)
 	}
-	for _, e := range r.errands {
-		s.Errands = append(s.Errands, e.refErrand.result)
+	for _, e := range r.operations {
+		s.Operations = append(s.Operations, e.refOperation.result)
 	}
 	for _, members := range r.ref.groups {
 		s.Groups = append(s.Groups, len(members))
@@ -240,7 +240,7 @@ func (r *modelRun) seen() (s modelState) {
 	s.Stats, s.Returned, s.Registry = r.sys.Stats(), r.got, make(map[string]int)
 	for i, a := range r.actors {
 		end := "alive" // To ask would change how it works. There is a count of them.
-		if r.ref.processes[i].phase == ended {
+		if r.ref.processes[i].phase == phaseEnded {
 			select {
 			case <-a.ref.Done():
 				end = outcome(a.ref.Err())
@@ -249,8 +249,8 @@ func (r *modelRun) seen() (s modelState) {
 		}
 		s.Logs, s.Ends = append(s.Logs, a.log), append(s.Ends, end)
 	}
-	for _, e := range r.errands {
-		s.Errands = append(s.Errands, e.seen)
+	for _, e := range r.operations {
+		s.Operations = append(s.Operations, e.seen)
 	}
 	for _, g := range r.groups {
 		s.Groups = append(s.Groups, g.Len())

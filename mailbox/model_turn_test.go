@@ -12,7 +12,7 @@ import (
 // run has the process do what it can, until it is idle, blocked, pausing or
 // has ended.
 func (m *reference) run(p *refProcess) {
-	for p.phase == ready {
+	for p.phase == phaseReady {
 		switch {
 		case p.killed:
 			m.end(p)
@@ -29,7 +29,7 @@ func (m *reference) run(p *refProcess) {
 		case p.rest:
 			m.passivate(p)
 		default:
-			p.phase = idle
+			p.phase = phaseIdle
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (m *reference) handle(p *refProcess) {
 		return
 	}
 	p.doing, p.start = p.start, plan{}
-	if !m.blocks(p, starting, p.doing.gate) {
+	if !m.blocks(p, phaseStarting, p.doing.gate) {
 		m.started(p)
 	}
 }
@@ -66,7 +66,7 @@ func (m *reference) blocks(p *refProcess, at phase, g gate) bool {
 		return false
 	}
 	p.phase, p.polite = at, g == gatePolite
-	gone := p.killed || at == handling && p.current.isCall() && p.current.abandoned
+	gone := p.killed || at == phaseHandling && p.current.isCall() && p.current.abandoned
 	if gone && p.polite {
 		m.interrupt(p)
 	}
@@ -74,7 +74,7 @@ func (m *reference) blocks(p *refProcess, at phase, g gate) bool {
 }
 
 func (m *reference) started(p *refProcess) {
-	if what, panicked := p.doing.deed.fault(); what != "" {
+	if what, panicked := p.doing.effect.fault(); what != "" {
 		m.fail(p, what, panicked)
 		return
 	}
@@ -85,7 +85,7 @@ func (m *reference) started(p *refProcess) {
 
 func (m *reference) begin(p *refProcess) {
 	p.note("%d by %d", p.current.id, p.instance)
-	if !m.blocks(p, handling, p.current.gate) {
+	if !m.blocks(p, phaseHandling, p.current.gate) {
 		m.perform(p)
 	}
 }
@@ -94,20 +94,20 @@ func (m *reference) perform(p *refProcess) {
 	it := *p.current
 	switch {
 	case it.answer:
-		p.note("answered %t", m.answer(it.refErrand, answerOf(it.id)))
+		p.note("answered %t", m.answer(it.refOperation, answerOf(it.id)))
 	case it.isCall():
-		m.left = append(m.left, leftReply{it.id, it.refErrand})
+		m.left = append(m.left, leftReply{it.id, it.refOperation})
 	}
-	if it.deed == deedSelf {
+	if it.effect == effectSelf {
 		p.note("self %s", m.offer(p, item{memo: memo{id: it.id + 1}}))
 	}
-	if what, panicked := it.deed.fault(); what != "" {
+	if what, panicked := it.effect.fault(); what != "" {
 		m.fail(p, what, panicked)
 		return
 	}
 	m.stats.Handled++
 	if it.isCall() && !it.over() {
-		p.open = append(p.open, it.refErrand)
+		p.open = append(p.open, it.refOperation)
 	}
 	m.done(p)
 }
@@ -155,7 +155,7 @@ func (m *reference) restart(p *refProcess, what string) {
 	}
 	p.open = nil
 	if !p.closed {
-		p.phase = pausing
+		p.phase = phasePausing
 	}
 }
 
@@ -170,13 +170,13 @@ func (m *reference) passivate(p *refProcess) {
 // save saves the instance before it is over.
 func (m *reference) save(p *refProcess) {
 	p.doing, p.save = p.save, plan{}
-	if !m.blocks(p, saving, p.doing.gate) {
+	if !m.blocks(p, phaseSaving, p.doing.gate) {
 		m.saved(p)
 	}
 }
 
 func (m *reference) saved(p *refProcess) {
-	what, _ := p.doing.deed.fault()
+	what, _ := p.doing.effect.fault()
 	if what != "" {
 		m.stats.SaveFailures++
 	}
@@ -192,13 +192,13 @@ func (m *reference) saved(p *refProcess) {
 // release lets go what blocks.
 func (m *reference) release(p *refProcess) {
 	at := p.phase
-	p.phase, p.polite = ready, false
+	p.phase, p.polite = phaseReady, false
 	switch at {
-	case starting:
+	case phaseStarting:
 		m.started(p)
-	case handling:
+	case phaseHandling:
 		m.perform(p)
-	case saving:
+	case phaseSaving:
 		m.saved(p)
 	}
 	m.run(p)
@@ -207,11 +207,11 @@ func (m *reference) release(p *refProcess) {
 // interrupt ends what blocks, with its context.
 func (m *reference) interrupt(p *refProcess) {
 	at := p.phase
-	p.phase, p.polite = ready, false
+	p.phase, p.polite = phaseReady, false
 	switch at {
-	case starting, handling:
+	case phaseStarting, phaseHandling:
 		m.fail(p, "canceled", false)
-	case saving:
+	case phaseSaving:
 		m.stats.SaveFailures++
 		if p.last {
 			p.instance = 0
@@ -222,7 +222,7 @@ func (m *reference) interrupt(p *refProcess) {
 
 // blocked reports whether there is something to release.
 func (p *refProcess) blocked() bool {
-	return p.phase == starting || p.phase == handling || p.phase == saving
+	return p.phase == phaseStarting || p.phase == phaseHandling || p.phase == phaseSaving
 }
 
 // pass lets so much time go by that pauses are over, failures are forgotten and
@@ -231,18 +231,18 @@ func (m *reference) pass() {
 	for again := true; again; {
 		again = false
 		for _, p := range m.processes {
-			if p.phase == pausing {
+			if p.phase == phasePausing {
 				again = true
-				p.phase = ready
+				p.phase = phaseReady
 				m.run(p)
 			}
 		}
 	}
 	for _, p := range m.processes {
 		p.failures = 0
-		for p.Passivate && p.phase == idle && p.instance > 0 && len(p.open) == 0 {
+		for p.Passivate && p.phase == phaseIdle && p.instance > 0 && len(p.open) == 0 {
 			p.rest = true
-			p.phase = ready
+			p.phase = phaseReady
 			m.run(p)
 		}
 	}
@@ -252,7 +252,7 @@ func (m *reference) pass() {
 // if one does not end.
 func (m *reference) shutdown() (result string) {
 	for _, p := range slices.Backward(m.processes) {
-		if m.close(p, false); p.phase != ended {
+		if m.close(p, false); p.phase != phaseEnded {
 			return m.killAll()
 		}
 	}
@@ -275,7 +275,7 @@ func (m *reference) killAll() string {
 func (m *reference) counts() mailbox.Stats {
 	s := m.stats
 	for _, p := range m.processes {
-		if p.phase != ended {
+		if p.phase != phaseEnded {
 			s.Processes++
 		}
 		s.Waiting += uint64(len(p.waiters))

@@ -155,7 +155,7 @@ func (k *Kind[M]) sweep() {
 	before := clock.Now() - int64(k.idle)
 	still := awake[:0]
 	for _, p := range awake {
-		if p.tire(before) {
+		if p.passivateIfIdle(before) {
 			still = append(still, p)
 		}
 	}
@@ -168,9 +168,9 @@ func (k *Kind[M]) sweep() {
 	k.armLocked()
 }
 
-// tire has an idle process passivated whose last message was sent before that.
+// passivateIfIdle has an idle process passivated whose last message was sent before that.
 // It reports whether to look at it again.
-func (p *process[M]) tire(before int64) (again bool) {
+func (p *process[M]) passivateIfIdle(before int64) (again bool) {
 	st := p.state.Load()
 	switch {
 	case st&flagEnded != 0:

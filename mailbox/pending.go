@@ -16,7 +16,7 @@ import (
 type pending struct {
 	ctx    contexts.Call
 	totals *kindTotals // of the kind that is called
-	keeper atomic.Pointer[keeper]
+	holder atomic.Pointer[callHolder]
 	ready  chan struct{} // holds one; sent to when the answer is there
 	err    error
 	late   *spans.Message // tells the caller's trace of a late answer; nil without one
@@ -30,9 +30,9 @@ const (
 	callAbandoned
 )
 
-// keeper is a process that has left calls to be answered later: it fails them
+// callHolder is a process that has left calls to be answered later: it fails them
 // if it ends before.
-type keeper interface{ forget(c *pending) }
+type callHolder interface{ forget(c *pending) }
 
 // bind gives a handler's context the caller's deadline and cancellation.
 func (c *pending) bind(process context.Context) context.Context { return c.ctx.Bind(process) }
@@ -50,7 +50,7 @@ func (c *pending) end(state uint32) bool {
 	if !c.state.CompareAndSwap(callOpen, state) {
 		return false
 	}
-	if k := c.keeper.Load(); k != nil {
+	if k := c.holder.Load(); k != nil {
 		(*k).forget(c)
 	}
 	c.leave()
@@ -74,10 +74,10 @@ func (c *pending) fail(err error) {
 	}
 }
 
-// keep has the keeper hear of the answer, and reports false if there is one
+// keep has the holder hear of the answer, and reports false if there is one
 // already, or nobody to hear it.
-func (c *pending) keep(k keeper) bool {
-	c.keeper.Store(&k)
+func (c *pending) keep(k callHolder) bool {
+	c.holder.Store(&k)
 	return !c.over()
 }
 

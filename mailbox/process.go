@@ -53,17 +53,17 @@ type cold[M any] struct {
 	err     error      // what has ended it
 	done    chan struct{}
 	backoff *time.Timer // while the process is pausing
-	groups  []leaver[M]
+	groups  []membership[M]
 	open    map[*pending]struct{}  // calls left to be answered later
 	timers  map[*timer[M]]struct{} // that have not ended
-	ties    map[*tie]struct{}
+	links   map[*endLink]struct{}
 	resting []chan<- error // of those who have asked for a passivation; each holds one
 
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
-	hand     ring[M]  // taken from the box
-	sent     int64    // when the message in hand was sent
-	mishaps  *mishaps // nil while there were none
+	hand     ring[M]         // taken from the box
+	sent     int64           // when the message in hand was sent
+	history  *failureHistory // nil while there were none
 	pause    time.Duration
 	progress progress // with the messages in hand
 }
@@ -74,10 +74,10 @@ type waiter[M any] struct {
 	result chan error // holds one
 }
 
-// leaver is a group that must hear of a member's end.
-type leaver[M any] interface{ drop(p *process[M]) }
+// membership is a group that must hear of a member's end.
+type membership[M any] interface{ drop(p *process[M]) }
 
-func (p *process[M]) links() *memberLinks { return &p.neighbours }
+func (p *process[M]) siblings() *memberLinks { return &p.neighbours }
 
 // behind returns p.cold, making it if need be.
 func (p *process[M]) behind() *cold[M] {
@@ -209,8 +209,8 @@ func (p *process[M]) end() {
 	for range left {
 		reason.count(&c.dead)
 	}
-	groups, open, timers, ties := c.groups, c.open, c.timers, c.ties
-	c.groups, c.open, c.timers, c.ties = nil, nil, nil, nil
+	groups, open, timers, links := c.groups, c.open, c.timers, c.links
+	c.groups, c.open, c.timers, c.links = nil, nil, nil, nil
 	counts := c.countsLocked(p.state.Load()) // Nothing adds to them after the end.
 	err := c.err
 	c.mu.Unlock()
@@ -218,7 +218,7 @@ func (p *process[M]) end() {
 	// What is plugged in may end the goroutine: the end goes on all the same.
 	defer func() {
 		p.kind.unregister(p)
-		p.tell(ties)
+		p.tell(links)
 		p.kind.sys.remove(p, counts)
 		close(p.doneChannel())
 	}()
@@ -239,7 +239,7 @@ func (p *process[M]) end() {
 		}
 	}
 	for _, s := range left {
-		p.bury(s, reason)
+		p.tellDead(s, reason)
 	}
 	if err != nil {
 		p.happened(Event{Type: ProcessEnded, Err: err})
@@ -273,8 +273,8 @@ func (p *process[M]) doneChannel() chan struct{} {
 }
 
 var (
-	_ keeper             = (*process[int])(nil)
+	_ callHolder         = (*process[int])(nil)
 	_ member             = (*process[int])(nil)
 	_ scheduler.Runnable = (*process[int])(nil)
-	_ tied               = (*process[int])(nil)
+	_ linkable           = (*process[int])(nil)
 )

@@ -49,8 +49,8 @@ func (r RestartPolicy) withDefaults() (RestartPolicy, error) {
 	return r, nil
 }
 
-// mishaps is what a process remembers of its failures.
-type mishaps struct {
+// failureHistory is what a process remembers of its failures.
+type failureHistory struct {
 	count float64 // as it was at last
 	last  time.Time
 	link  trace.SpanContext // of the handling that failed last, until a span links to it
@@ -58,7 +58,7 @@ type mishaps struct {
 
 // add counts one more failure, and returns how long to wait now, or that it was
 // one too many.
-func (m *mishaps) add(now time.Time, r RestartPolicy) (backoff time.Duration, tooMany bool) {
+func (m *failureHistory) add(now time.Time, r RestartPolicy) (backoff time.Duration, tooMany bool) {
 	m.count = m.count*math.Exp(-now.Sub(m.last).Seconds()/r.Decay.Seconds()) + 1
 	m.last = now
 	if m.count > r.MaxFailures {
@@ -73,14 +73,14 @@ func (m *mishaps) add(now time.Time, r RestartPolicy) (backoff time.Duration, to
 func (p *process[M]) restart(h *handling) error {
 	p.dropInstance()
 	c := p.behind()
-	if c.mishaps == nil {
-		c.mishaps = new(mishaps)
+	if c.history == nil {
+		c.history = new(failureHistory)
 	}
-	c.mishaps.link = trace.SpanContext{}
+	c.history.link = trace.SpanContext{}
 	if h.span != nil {
-		c.mishaps.link = h.span.SpanContext()
+		c.history.link = h.span.SpanContext()
 	}
-	backoff, tooMany := c.mishaps.add(time.Now(), p.kind.restarts)
+	backoff, tooMany := c.history.add(time.Now(), p.kind.restarts)
 	if tooMany {
 		return fmt.Errorf("%w: %w", ErrTooManyRestarts, h.err)
 	}
@@ -98,8 +98,8 @@ func (p *process[M]) restart(h *handling) error {
 
 // failedSpan returns the span to which the next one should link, once.
 func (p *process[M]) failedSpan() (link trace.SpanContext) {
-	if c := p.cold.Load(); c != nil && c.mishaps != nil {
-		link, c.mishaps.link = c.mishaps.link, trace.SpanContext{}
+	if c := p.cold.Load(); c != nil && c.history != nil {
+		link, c.history.link = c.history.link, trace.SpanContext{}
 	}
 	return link
 }

@@ -26,7 +26,7 @@ func (p *process[M]) send(ctx context.Context, s *slot[M]) error {
 	var err error
 	switch {
 	case st&(flagClosed|flagWaiters) == 0 && c.roomLocked(p.kind.capacity):
-		claimed = p.admitLocked(c, s)
+		claimed = p.acceptLocked(c, s)
 		c.mu.Unlock()
 	case st&flagClosed == 0 && p.kind.overflow == Wait && !p.isOwner(ctx):
 		return p.waitForRoom(ctx, c, s) // Unlocks.
@@ -52,7 +52,7 @@ func (p *process[M]) offer(s *slot[M]) (claimed bool, err error) {
 	if st&(flagClosed|flagWaiters) != 0 || !c.roomLocked(p.kind.capacity) {
 		return p.refuseLocked(c, s, st) // Unlocks.
 	}
-	claimed = p.admitLocked(c, s)
+	claimed = p.acceptLocked(c, s)
 	c.mu.Unlock()
 	return claimed, nil
 }
@@ -65,7 +65,7 @@ func (p *process[M]) force(s *slot[M]) {
 		_, _ = p.refuseLocked(c, s, st) // Unlocks.
 		return
 	}
-	claimed := p.admitLocked(c, s)
+	claimed := p.acceptLocked(c, s)
 	c.mu.Unlock()
 	if claimed {
 		p.schedule()
@@ -104,8 +104,8 @@ func (c *cold[M]) roomLocked(capacity int) bool {
 	return c.box.len+c.ahead < capacity
 }
 
-// admitLocked takes s in. It reports whether it made the process busy with it.
-func (p *process[M]) admitLocked(c *cold[M], s *slot[M]) (claimed bool) {
+// acceptLocked takes s in. It reports whether it made the process busy with it.
+func (p *process[M]) acceptLocked(c *cold[M], s *slot[M]) (claimed bool) {
 	if p.state.keepBusy() {
 		c.box.push(s, &p.kind.rooms)
 		return false
@@ -128,9 +128,9 @@ func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bo
 		var dropped slot[M]
 		c.box.pop(&dropped)
 		deadDropped.count(&c.dead)
-		claimed = p.admitLocked(c, s)
+		claimed = p.acceptLocked(c, s)
 		c.mu.Unlock()
-		p.bury(dropped, deadDropped)
+		p.tellDead(dropped, deadDropped)
 		return claimed, nil
 	default:
 		c.refused.Full++

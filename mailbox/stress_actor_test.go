@@ -101,7 +101,7 @@ func (a *stressActor) makeInstance(context.Context, mailbox.Ref[stressMessage]) 
 func (a *stressActor) save(ctx context.Context) error {
 	if n := int(a.saved + a.saveFailures); n%3 == 0 {
 		a.saveFailures++
-		return []deed{deedError, deedPanic, deedExit}[(n+a.sender)%3].do(ctx)
+		return []effect{effectError, effectPanic, effectExit}[(n+a.sender)%3].do(ctx)
 	}
 	a.saved++
 	return nil
@@ -133,7 +133,7 @@ func (a *stressActor) handle(ctx context.Context, m stressMessage) (err error) {
 		next.Do, next.To, next.On, next.Hops = next.Then, next.On, next.To, next.Hops-1
 		a.run.perform(ctx, a.stressSender, next)
 	}
-	err = m.step.Deed.do(ctx)
+	err = m.step.Effect.do(ctx)
 	ok = true
 	return err
 }

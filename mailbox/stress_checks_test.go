@@ -50,8 +50,8 @@ func (r *stressRun) observe(over <-chan struct{}) {
 	}
 }
 
-// complaints says what is wrong with the counts and the logs.
-func (r *stressRun) complaints(s mailbox.Stats) (list []string) {
+// mistakes says what is wrong with the counts and the logs.
+func (r *stressRun) mistakes(s mailbox.Stats) (list []string) {
 	check := func(what string, got, least, most uint64) {
 		if got < least || got > most {
 			list = append(list, fmt.Sprintf("%s: %d is not within %d and %d in %+v", what, got, least, most, s))
@@ -140,7 +140,7 @@ func TestStressFindsWhatIsWrong(t *testing.T) {
 	r := newStressRun(newStressService(t, program.Settings), program)
 	r.play(t, r.shutdown)
 	stats := r.sys.Stats()
-	require.Empty(t, r.complaints(stats))
+	require.Empty(t, r.mistakes(stats))
 
 	var a *stressActor // of the slot that all was sent to
 	for _, a = range r.actors {
@@ -159,15 +159,15 @@ func TestStressFindsWhatIsWrong(t *testing.T) {
 	a.log = log
 	require.Empty(t, r.disorder())
 
-	for name, spoil := range map[string]func(s *mailbox.Stats){
+	for name, planNext := range map[string]func(s *mailbox.Stats){
 		"one is handled once more": func(s *mailbox.Stats) { s.Handled++ },
 		"one is lost":              func(s *mailbox.Stats) { s.DeadLetters.Dropped++ },
 		"one is not accepted":      func(s *mailbox.Stats) { s.Accepted-- },
 		"one is refused":           func(s *mailbox.Stats) { s.Accepted--; s.Refused.Full++ },
 	} {
 		s := stats
-		spoil(&s)
-		assert.NotEmpty(t, r.complaints(s), name)
+		planNext(&s)
+		assert.NotEmpty(t, r.mistakes(s), name)
 	}
 
 	over := make(chan struct{})

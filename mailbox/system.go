@@ -57,7 +57,7 @@ type System struct {
 
 // member is a process as its system sees it.
 type member interface {
-	links() *memberLinks
+	siblings() *memberLinks
 	close(kill bool) (busy bool, waiting int)
 	doneChannel() chan struct{}
 	counts() Stats
@@ -126,7 +126,7 @@ func (s *System) KindStats() map[string]Stats {
 	for _, t := range s.kinds.All() {
 		t.sum = t.statsLocked()
 	}
-	for m := s.newest; m != nil; m = m.links().older {
+	for m := s.newest; m != nil; m = m.siblings().older {
 		t := m.totals()
 		t.sum.Processes++
 		t.added = m.counts()
@@ -194,7 +194,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 func (s *System) killAll(cause error) error {
 	s.mu.Lock()
 	left := make([]member, 0, s.alive)
-	for m := s.newest; m != nil; m = m.links().older {
+	for m := s.newest; m != nil; m = m.siblings().older {
 		left = append(left, m)
 	}
 	s.mu.Unlock()
@@ -221,9 +221,9 @@ func (s *System) add(m member) error {
 	if s.closed {
 		return ErrStopped
 	}
-	m.links().older = s.newest
+	m.siblings().older = s.newest
 	if s.newest != nil {
-		s.newest.links().newer = m
+		s.newest.siblings().newer = m
 	}
 	s.newest = m
 	s.alive++
@@ -234,14 +234,14 @@ func (s *System) add(m member) error {
 func (s *System) remove(m member, counts Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := m.links()
+	l := m.siblings()
 	if l.newer == nil {
 		s.newest = l.older
 	} else {
-		l.newer.links().older = l.older
+		l.newer.siblings().older = l.older
 	}
 	if l.older != nil {
-		l.older.links().newer = l.newer
+		l.older.siblings().newer = l.newer
 	}
 	*l = memberLinks{}
 	s.alive--

@@ -146,7 +146,7 @@ type handling struct {
 func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	if s.call != nil && s.call.expired() {
 		p.settle(nil, deadExpired)
-		p.bury(*s, deadExpired)
+		p.tellDead(*s, deadExpired)
 		s.clear()
 		return true
 	}
@@ -285,7 +285,7 @@ func (p *process[M]) keepOpen(call *pending) {
 	}
 }
 
-// forget implements keeper.
+// forget implements callHolder.
 func (p *process[M]) forget(call *pending) {
 	c := p.lock()
 	defer c.mu.Unlock()

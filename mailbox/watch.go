@@ -34,9 +34,9 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (u
 	}
 	p := watcher.p
 	if p == nil {
-		return untied
+		return nothingToUndo
 	}
-	return tieUp(p, other, func(e Termination) {
+	return newLink(p, other, func(e Termination) {
 		var s slot[M]
 		err := attempt(p.kind.sys.base, func(context.Context) error {
 			s.message = build(e)
@@ -58,111 +58,111 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (u
 // have two processes end with each other, link both ways.
 func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
 	if process.p == nil {
-		return untied
+		return nothingToUndo
 	}
-	return tieUp(process.p, other, process.p.endWith)
+	return newLink(process.p, other, process.p.endWith)
 }
 
-// tie has one process learn of another's end. Both know it, so that neither
+// endLink has one process learn of another's end. Both know it, so that neither
 // keeps it when the other has ended.
-type tie struct {
-	process, other tied
+type endLink struct {
+	process, other linkable
 	act            func(Termination) // must not block; see tell
 }
 
 // tell acts on an end. What the user plugged in there may panic: on the worker of
 // another process, whose end must go on.
-func (t *tie) tell(e Termination) { guard.Do(func() { t.act(e) }) }
+func (t *endLink) tell(e Termination) { guard.Do(func() { t.act(e) }) }
 
-// tied is a process as ties see it.
-type tied interface {
-	// tie adds t, unless the process has ended.
-	tie(t *tie) bool
-	// untie reports whether t was there.
-	untie(t *tie) bool
-	// knows reports whether t is there.
-	knows(t *tie) bool
+// linkable is a process as links see it.
+type linkable interface {
+	// addLink adds t, unless the process has ended.
+	addLink(t *endLink) bool
+	// removeLink reports whether t was there.
+	removeLink(t *endLink) bool
+	// hasLink reports whether t is there.
+	hasLink(t *endLink) bool
 	ending() Termination
 }
 
-func tieUp[N any](p tied, other Ref[N], act func(Termination)) (undo func() bool) {
-	t := &tie{process: p, act: act}
+func newLink[N any](p linkable, other Ref[N], act func(Termination)) (undo func() bool) {
+	t := &endLink{process: p, act: act}
 	if other.p == nil {
 		t.tell(Termination{})
-		return untied
+		return nothingToUndo
 	}
 	t.other = other.p
-	if !p.tie(t) {
-		return untied
+	if !p.addLink(t) {
+		return nothingToUndo
 	}
-	if !other.p.tie(t) {
-		p.untie(t)
+	if !other.p.addLink(t) {
+		p.removeLink(t)
 		t.tell(other.p.ending())
-		return untied
+		return nothingToUndo
 	}
-	if p.knows(t) { // Still: neither has ended meanwhile.
+	if p.hasLink(t) { // Still: neither has ended meanwhile.
 		return t.undo
 	}
 	t.undo()
-	return untied
+	return nothingToUndo
 }
 
-func untied() bool { return false }
+func nothingToUndo() bool { return false }
 
-func (t *tie) undo() bool {
-	inTime := t.other.untie(t)
-	t.process.untie(t)
+func (t *endLink) undo() bool {
+	inTime := t.other.removeLink(t)
+	t.process.removeLink(t)
 	return inTime
 }
 
-// tie implements tied.
-func (p *process[M]) tie(t *tie) bool {
+// addLink implements linkable.
+func (p *process[M]) addLink(t *endLink) bool {
 	c := p.lock()
 	defer c.mu.Unlock()
 	if p.state.Load()&flagEnded != 0 {
 		return false
 	}
-	if c.ties == nil {
-		c.ties = make(map[*tie]struct{})
+	if c.links == nil {
+		c.links = make(map[*endLink]struct{})
 	}
-	c.ties[t] = struct{}{}
+	c.links[t] = struct{}{}
 	return true
 }
 
-// untie implements tied.
-func (p *process[M]) untie(t *tie) bool {
+// removeLink implements linkable.
+func (p *process[M]) removeLink(t *endLink) bool {
 	c := p.lock()
 	defer c.mu.Unlock()
-	_, was := c.ties[t]
-	delete(c.ties, t)
+	_, was := c.links[t]
+	delete(c.links, t)
 	return was
 }
 
-// knows implements tied.
-func (p *process[M]) knows(t *tie) bool {
+// hasLink implements linkable.
+func (p *process[M]) hasLink(t *endLink) bool {
 	c := p.lock()
 	defer c.mu.Unlock()
-	_, is := c.ties[t]
+	_, is := c.links[t]
 	return is
 }
 
-// ending implements tied.
+// ending implements linkable.
 func (p *process[M]) ending() Termination {
 	c := p.lock()
 	defer c.mu.Unlock()
 	return Termination{Kind: p.kind.name, ID: p.id, Err: c.err}
 }
 
-// tell tells those who are tied to the process, which has ended.
-func (p *process[M]) tell(ties map[*tie]struct{}) {
-	for t := range ties { // First: what others do about its end may concern it.
-		if t.other != tied(p) {
-			t.other.untie(t)
+// tell tells those who watch the process or are linked to it, which has ended.
+func (p *process[M]) tell(links map[*endLink]struct{}) {
+	for t := range links { // First: what others do about its end may concern it.
+		if t.other != linkable(p) {
+			t.other.removeLink(t)
 		}
 	}
-	for t := range ties {
-		if t.other == tied(p) {
-			t.process.untie(t)
+	for t := range links {
+		if t.other == linkable(p) {
+			t.process.removeLink(t)
 			t.tell(p.ending())
 		}
 	}
@@ -171,9 +171,9 @@ func (p *process[M]) tell(ties map[*tie]struct{}) {
 // linkedError is what ends a process because one that it was linked to did.
 type linkedError struct{ Termination }
 
-// linked returns the error for a process that ends because of e. Along a chain
+// linkError returns the error for a process that ends because of e. Along a chain
 // of links it stays the same: it would grow with every link.
-func linked(e Termination) error {
+func linkError(e Termination) error {
 	if err, ok := e.Err.(*linkedError); ok { //nolint:errorlint // Only what a link has made.
 		return err
 	}
@@ -194,7 +194,7 @@ func (p *process[M]) endWith(e Termination) {
 	kill := e.Err != nil
 	c := p.lock()
 	if kill && p.state.Load()&(flagKilled|flagEnded) == 0 {
-		c.fatal, c.reason = linked(e), deadKilled
+		c.fatal, c.reason = linkError(e), deadKilled
 	}
 	before, _ := p.closeLocked(c, kill)
 	orphan := c.endPauseLocked() || before&(flagBusy|flagEnded) == 0

@@ -192,7 +192,7 @@ func TestUnwatchAndUnlink(t *testing.T) {
 	})
 }
 
-func TestTiesOfTheDeadAndOfNobody(t *testing.T) {
+func TestWatchAndLinkOfTheDeadAndOfNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		var nobody mailbox.Ref[job]
@@ -220,7 +220,7 @@ func TestTiesOfTheDeadAndOfNobody(t *testing.T) {
 	})
 }
 
-func TestProcessTiedToItself(t *testing.T) {
+func TestWatchAndLinkOfItself(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
 		o := observe(t, sys)
@@ -298,9 +298,9 @@ func TestLongChainOfLinks(t *testing.T) {
 	}
 }
 
-// mortals spawns processes and has them tied and killed at once, each tied
+// mortals spawns processes and has them watched and killed at once, each watched
 // eight times over. It returns their states.
-func mortals(t *testing.T, sys *mailbox.System, n int, tie func(dead mailbox.Ref[job])) []weak.Pointer[cargo] {
+func mortals(t *testing.T, sys *mailbox.System, n int, watch func(dead mailbox.Ref[job])) []weak.Pointer[cargo] {
 	t.Helper()
 	states := make([]weak.Pointer[cargo], n)
 	for i := range states {
@@ -309,7 +309,7 @@ func mortals(t *testing.T, sys *mailbox.System, n int, tie func(dead mailbox.Ref
 		dead := spawn(t, sys, "dead", func(context.Context, job) error { runtime.KeepAlive(c); return nil })
 		var wg sync.WaitGroup
 		for range 8 {
-			wg.Go(func() { tie(dead) })
+			wg.Go(func() { watch(dead) })
 		}
 		wg.Go(dead.Kill)
 		wg.Wait()
@@ -317,18 +317,18 @@ func mortals(t *testing.T, sys *mailbox.System, n int, tie func(dead mailbox.Ref
 	return states
 }
 
-// Of two who are tied to each other, the one that lives on does not keep the
-// other, whoever that is and however close to the end they were tied.
-func TestTiesKeepNobody(t *testing.T) {
+// Of two of whom one watches the other, the one that lives on does not keep the
+// other, whoever that is and however close to the end the watch began.
+func TestWatchesKeepNobody(t *testing.T) {
 	tell := func(mailbox.Termination) job { return nothing }
-	for name, tie := range map[string]func(alive, dead mailbox.Ref[job]){
+	for name, watch := range map[string]func(alive, dead mailbox.Ref[job]){
 		"watcher": func(alive, dead mailbox.Ref[job]) { mailbox.Watch(alive, dead, tell) },
 		"watched": func(alive, dead mailbox.Ref[job]) { mailbox.Watch(dead, alive, tell) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			sys := newSystem(t)
 			alive := spawn(t, sys, "alive", do)
-			states := mortals(t, sys, 3000, func(dead mailbox.Ref[job]) { tie(alive, dead) })
+			states := mortals(t, sys, 3000, func(dead mailbox.Ref[job]) { watch(alive, dead) })
 			pass(t, alive)
 			runtime.GC() // For most of them one is enough.
 			for i, s := range states {
@@ -341,18 +341,18 @@ func TestTiesKeepNobody(t *testing.T) {
 
 // Whenever it is asked for, there is one notice of each end, or unwatch was in
 // time; and who is linked ends, or unlink was in time.
-func TestTiesRacingWithEnds(t *testing.T) {
-	const rounds, ties = 400, 6
+func TestWatchesAndLinksRacingWithEnds(t *testing.T) {
+	const rounds, links = 400, 6
 	sys := newSystem(t)
 	o := spawn(t, sys, "observer", do, mailbox.WithCapacity(1))
 	for range rounds {
-		var notices [ties]atomic.Int32
-		var undone [ties]bool
-		var linked [ties]mailbox.Ref[job]
+		var notices [links]atomic.Int32
+		var undone [links]bool
+		var linked [links]mailbox.Ref[job]
 		other := mortal(t, sys)
 		begin := make(chan struct{})
 		var wg sync.WaitGroup
-		for i := range ties {
+		for i := range links {
 			undoes := rand.IntN(2) == 0
 			linked[i] = mortal(t, sys)
 			if i == 1 { // It ends at the same time.
@@ -377,7 +377,7 @@ func TestTiesRacingWithEnds(t *testing.T) {
 		wg.Wait()
 		await(t, other.Done())
 		pass(t, o)
-		for i := range ties {
+		for i := range links {
 			if i%2 == 0 {
 				require.Equal(t, undone[i], notices[i].Load() == 0)
 				require.LessOrEqual(t, notices[i].Load(), int32(1))
