@@ -19,7 +19,7 @@ import (
 // figures are all that [Stats] counts: its metrics, and how to add it up.
 var figures = []observe.Field[Stats]{
 	observe.NewReading("waybill.mailbox.processes", "{process}", "Processes now alive.",
-		func(s Stats) uint64 { return uint64(s.Processes) }).Falling(), //nolint:gosec // Never negative.
+		func(s Stats) uint64 { return uint64(s.Processes) }).Falling(),
 	figure("accepted", "{message}", "Messages taken into a mailbox.", func(s *Stats) *uint64 { return &s.Accepted }),
 	refusedFigure("full", func(s *Stats) *uint64 { return &s.Refused.Full }),
 	refusedFigure("stopped", func(s *Stats) *uint64 { return &s.Refused.Stopped }),

@@ -38,15 +38,17 @@ func TestSoak(t *testing.T) {
 	s := newStressService(t, settings)
 	var heaps, goroutines []int
 	var handled, failed uint64
-	for begun := time.Now(); time.Since(begun) < *soakFor; seed++ {
-		r := newStressRun(s, programs.Example(seed))
+	round := func(program stressProgram) {
+		r := newStressRun(s, program)
 		r.play(t, r.endAll)
 		require.Empty(t, append(r.wrong, r.disorder()...))
 		for _, a := range r.actors {
 			handled += a.handled
 			failed += a.failed
 		}
-		r = nil
+	}
+	for begun := time.Now(); time.Since(begun) < *soakFor; seed++ {
+		round(programs.Example(seed))
 		heap, n := atRest()
 		heaps, goroutines = append(heaps, heap), append(goroutines, n)
 	}
