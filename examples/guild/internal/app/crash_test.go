@@ -129,7 +129,7 @@ func TestNothingStoredIsLostByKilling(t *testing.T) {
 		t.Skip("builds the program and starts it several times")
 	}
 	const minKills, maxKills, posts = 3, 40, 40
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	defer cancel()
 	file, db := build(t), filepath.Join(t.TempDir(), "posts.db")
 	args := []string{"-db", db, "-sessions", "200", "-slow", "0", "-idle", "1ms", "-faults"}

@@ -40,7 +40,7 @@ type follower struct {
 
 func newFollowers(t *testing.T, addr string) *followers {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	f := &followers{t: t, ctx: ctx, stop: cancel, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	f.addr.Store(&addr)
 	t.Cleanup(func() { cancel(); f.running.Wait() })

@@ -44,10 +44,11 @@ type example struct {
 	stderr     bytes.Buffer
 }
 
-// start runs the example in the background until it invites people to chat.
+// start runs the example in the background until it invites people to chat. It is
+// interrupted when the test is done, or after a time that is for many waits.
 func start(t *testing.T, args ...string) *example {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	e := &example{
 		t: t, stop: cancel, done: make(chan struct{}),
 		reportFile: filepath.Join(t.TempDir(), "report.json"),
