@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Call is the context of a call's handler: the owner's, with the caller's deadline and
-// cancellation besides. Like the owner's it costs nothing until somebody asks for Done.
+// Call is the context of a call's handler. It is the owner's context with the caller's
+// deadline and cancellation added. Like the owner's, it costs nothing until somebody
+// asks for Done.
 //
-// It ends by itself when both its parties have left: the handler by returning, the
-// call by being over. For a handler may leave the answer to somebody else, and may go
-// on after it answered.
+// It ends by itself when the handler has returned and the call is over. It needs both,
+// because a handler may leave the answer to somebody else, and may go on after it has
+// answered.
 //
-// Call [Call.Begin] before anything else, and [Call.Bind] before it is used as a
-// context.
+// Call [Call.Begin] first, and [Call.Bind] before the Call is used as a context.
 type Call struct {
 	caller  context.Context //nolint:containedctx // It is a context itself.
 	owner   context.Context //nolint:containedctx // The same.
@@ -32,7 +32,8 @@ type Call struct {
 
 var _ context.Context = (*Call)(nil)
 
-// Begin begins a call by a caller with that context. Both parties are there.
+// Begin begins a call by a caller with that context. The handler and the call are the
+// two parties.
 func (c *Call) Begin(caller context.Context) {
 	c.caller = caller
 	c.parties.Store(2) //nolint:mnd // The handler and the call.
@@ -41,7 +42,7 @@ func (c *Call) Begin(caller context.Context) {
 // Caller returns the caller's context.
 func (c *Call) Caller() context.Context { return c.caller }
 
-// Bind returns the context for the handler, which runs in owner's.
+// Bind returns the context for the handler, which is derived from the owner's context.
 func (c *Call) Bind(owner context.Context) context.Context {
 	if c.caller.Done() == nil {
 		return owner // There is nothing to add.
@@ -50,7 +51,7 @@ func (c *Call) Bind(owner context.Context) context.Context {
 	return c
 }
 
-// Leave tells that one of the parties has left.
+// Leave says that one of the parties has left.
 func (c *Call) Leave() {
 	if c.parties.Add(-1) > 0 {
 		return
@@ -62,7 +63,7 @@ func (c *Call) Leave() {
 	}
 }
 
-// String names the context for those who print it.
+// String returns a name for the context.
 func (*Call) String() string { return "mailbox.CallContext" }
 
 // Deadline implements context.Context.
@@ -78,7 +79,7 @@ func (c *Call) Done() <-chan struct{} {
 	return c.inner.Done()
 }
 
-// Err implements context.Context. It says nothing that Done does not say too.
+// Err implements context.Context. When it returns an error, Done is closed already.
 func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,14 +109,14 @@ func (c *Call) Value(key any) any {
 	return values.Value(key)
 }
 
-// deriveLocked makes the context of the standard library that stands behind c
-// from now on.
+// deriveLocked makes a context of the standard library, to which c delegates from now
+// on.
 func (c *Call) deriveLocked() {
 	ctx, cancel := context.WithCancelCause(c.owner)
 	deadline, timed := c.caller.Deadline()
 	give := func() {
 		if timed && errors.Is(c.caller.Err(), context.DeadlineExceeded) {
-			return // Our own timer does it, and not with context.Canceled.
+			return // Our own timer ends the context, and not with context.Canceled.
 		}
 		cancel(context.Cause(c.caller))
 	}
@@ -132,7 +133,7 @@ func (c *Call) deriveLocked() {
 	}
 	switch {
 	case c.caller.Err() != nil:
-		give() // At once, so that Done agrees with what Err has said.
+		give() // End it at once, so that Done agrees with what Err has returned.
 	case c.parties.Load() == 0:
 		c.release()
 	}

@@ -10,22 +10,23 @@ import (
 	"sync/atomic"
 )
 
-// Cancellation is half of a context that costs nothing until somebody waits for its
-// end: an owner has one, and gives itself to each method. The zero value is ready. Any
-// number of goroutines may use it.
+// Cancellation has the Done, Err and AfterFunc of an owner's context. It costs nothing
+// until somebody waits for the end. An owner has one, and passes itself to each method.
+// The zero value is ready. Any number of goroutines may use it.
 type Cancellation struct{ waiters atomic.Pointer[waiters] }
 
-// waiters are those who wait for the end of a context. They are made when somebody
-// first asks for Done, or derives a context, and stay until the owner is garbage.
+// waiters holds the channel and the functions that wait for the end of a context. It is
+// made when somebody first asks for Done or derives a context, and stays until the
+// owner is garbage.
 //
-// Contexts derived from the owner's own register themselves with AfterFunc. Those
-// derived from one with values on top cannot see that method, and have the standard
-// library start a goroutine, which waits for the channel.
+// A context that is derived from the owner itself registers a function with AfterFunc.
+// If values were put on top first, the standard library does not see that method, and
+// starts a goroutine that waits for the channel.
 type waiters struct {
 	mu        sync.Mutex
 	done      chan struct{} // nil until somebody asks for it
 	functions list.List     // of func()
-	told      bool          // of the end
+	told      bool          // the waiters have been told of the end
 }
 
 var closedChannel = func() chan struct{} {
@@ -34,7 +35,7 @@ var closedChannel = func() chan struct{} {
 	return c
 }()
 
-// Done is the Done of the owner's context.
+// Done implements Done for the owner's context.
 func (c *Cancellation) Done(owner Owner) <-chan struct{} {
 	if c.Err(owner) != nil {
 		return closedChannel
@@ -53,7 +54,8 @@ func (c *Cancellation) Done(owner Owner) <-chan struct{} {
 	return done
 }
 
-// Err is the Err of the owner's context. It says nothing that Done does not say too.
+// Err implements Err for the owner's context. When it returns an error, Done is closed
+// already.
 func (c *Cancellation) Err(owner Owner) error {
 	if !owner.Ended() {
 		return nil
@@ -62,9 +64,9 @@ func (c *Cancellation) Err(owner Owner) error {
 	return context.Canceled
 }
 
-// AfterFunc is the AfterFunc of the owner's context, for which the standard library
-// looks: it has f called in a goroutine of its own at the end of the context. stop
-// reports whether it has kept f from being called.
+// AfterFunc implements AfterFunc for the owner's context; the standard library looks
+// for that method. At the end of the context, f is called in a goroutine of its own.
+// stop reports whether it has prevented the call of f.
 func (c *Cancellation) AfterFunc(owner Owner, f func()) (stop func() bool) {
 	w := c.get()
 	w.mu.Lock()
@@ -88,9 +90,10 @@ func (c *Cancellation) AfterFunc(owner Owner, f func()) (stop func() bool) {
 	}
 }
 
-// Tell tells those who wait that the owner has ended, if it has. The owner calls it
-// after each step that may have ended it. The methods above call it as well: who ended
-// the owner may not have got to that yet, or came before there was anybody to tell.
+// Tell tells the waiters that the owner has ended, if it has. The owner calls Tell
+// after each step that may have ended it. The methods above call it too, because
+// whoever ended the owner may not have called Tell yet, or called it before there were
+// waiters.
 func (c *Cancellation) Tell(owner Owner) {
 	if !owner.Ended() {
 		return

@@ -21,17 +21,17 @@ type Owner interface {
 	Yield()
 }
 
-// OwnerKey is the key under which the context of an [Owner] holds it: its Value returns
-// the owner for this key, and what [Base] has for all others.
+// OwnerKey is the key under which the context of an [Owner] holds the owner. For all
+// other keys, the context returns the values of [Base].
 type OwnerKey struct{}
 
-// OwnerOf returns the owner of the context that ctx is, or is derived from. It returns
-// nil if there is none.
+// OwnerOf returns the owner of ctx, or of the context that ctx is derived from. It
+// returns nil if there is none.
 func OwnerOf(ctx context.Context) Owner {
 	owner, _ := ctx.Value(OwnerKey{}).(Owner)
 	return owner
 }
 
-// Base returns the context whose values an owner's context has: that of an untraced
-// message.
+// Base returns the context whose values an owner's context has. It is the context of an
+// untraced message.
 func Base() context.Context { return header.Untraced(context.Background()) }

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package notify tells somebody of what happens without waiting for them.
+// Package notify passes items to a function without waiting for the function.
 package notify
 
 import (
@@ -14,10 +14,10 @@ import (
 // maxWaiting is how many items a queue holds.
 const maxWaiting = 1024
 
-// Queue hands items to a function, one at a time and in order, on a goroutine that
-// lives only while there are any. A function that blocks holds up this queue and
-// nobody else. One that panics or calls runtime.Goexit loses that item; panics are
-// reported by package guard.
+// Queue passes items to a function, one at a time and in order, on a goroutine that
+// exists only while there are items. If the function blocks, it holds up this queue and
+// nothing else. If it panics or calls runtime.Goexit, that item is lost. Package guard
+// reports the panic.
 //
 // Make one with [New]. It may be used by any number of goroutines.
 type Queue[T any] struct {
@@ -32,8 +32,8 @@ type Queue[T any] struct {
 // New makes a queue for tell.
 func New[T any](tell func(T)) *Queue[T] { return &Queue[T]{tell: tell} }
 
-// Put queues item, unless 1,024 wait already, and reports whether it did. It does
-// not block.
+// Put queues item. It reports false, and does not queue it, if 1,024 items wait
+// already. It does not block.
 func (q *Queue[T]) Put(item T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -48,7 +48,7 @@ func (q *Queue[T]) Put(item T) bool {
 	return true
 }
 
-// run hands out items until there are none left.
+// run passes items to the function until there are none left.
 func (q *Queue[T]) run() {
 	finished := false
 	defer func() {
@@ -83,8 +83,8 @@ func (q *Queue[T]) take() (item T, ok bool) {
 	return item, true
 }
 
-// Wait waits until all items have been handed out, or until ctx ends, whose error
-// it then returns.
+// Wait waits until the function has got all items. If ctx ends before, it returns the
+// error of ctx.
 func (q *Queue[T]) Wait(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.running {

@@ -7,17 +7,17 @@ import "sync/atomic"
 
 // Runnable is a process that has something to handle, as the scheduler sees it.
 type Runnable interface {
-	// Turn handles some of it and reports whether to call Turn again. When it
-	// reports false the process may be running elsewhere already.
+	// Turn handles some messages, and reports whether to call Turn again. When it
+	// reports false, the process may already run on another worker.
 	Turn() (again bool)
 }
 
 // chunkSize is how many processes are handed to a worker at once.
 const chunkSize = 32
 
-// chunk is a batch of Runnable processes on its way to a worker. Whoever fills
-// it owns it alone; after that, its worker claims one after another, and anyone
-// who holds the scheduler's lock may take away what is not claimed.
+// chunk is a batch of processes on its way to a worker. While it is filled, it belongs
+// to whoever fills it. After that, its worker claims one process after another. Whoever
+// holds the scheduler's lock may take away the processes that are not claimed.
 type chunk struct {
 	items   [chunkSize]Runnable
 	n       int32        // items filled
@@ -34,7 +34,7 @@ func (c *chunk) add(r Runnable) {
 
 func (c *chunk) full() bool { return c.n == chunkSize }
 
-// claim takes the next item, nil if there is none. For the chunk's worker.
+// claim takes the next item, nil if there is none. Only the chunk's worker calls it.
 func (c *chunk) claim() Runnable {
 	if c == nil {
 		return nil
@@ -54,7 +54,7 @@ func (c *chunk) rest() int {
 	return int(max(c.n-c.claimed.Load(), 0))
 }
 
-// reclaim takes away all items that are not claimed yet, and hands each to take.
+// reclaim takes away all items that are not claimed yet, and passes each to take.
 func (c *chunk) reclaim(take func(Runnable)) {
 	if c.rest() == 0 {
 		return
@@ -66,11 +66,11 @@ func (c *chunk) reclaim(take func(Runnable)) {
 	c.rescued, c.begun = true, begun
 	for i := begun; i < c.n; i++ {
 		take(c.items[i])
-		c.items[i] = nil // Its worker may be stuck for long.
+		c.items[i] = nil // Clear it now, because its worker may be blocked for long.
 	}
 }
 
-// current returns the item claimed last.
+// current returns the item that was claimed last.
 func (c *chunk) current() Runnable {
 	if c == nil {
 		return nil
@@ -85,8 +85,7 @@ func (c *chunk) current() Runnable {
 	return c.items[begun-1]
 }
 
-// chunkQueue is a first-in first-out queue of processes, and the chunks kept to
-// be used again.
+// chunkQueue is a first-in first-out queue of processes, with a list of free chunks.
 type chunkQueue struct {
 	head, tail *chunk
 	len        int // processes
@@ -94,8 +93,8 @@ type chunkQueue struct {
 	freed      int
 }
 
-// maxFree bounds the chunks kept while there is something to do: enough for a
-// hundred thousand processes at once.
+// maxFree bounds the number of free chunks. It is enough for a hundred thousand
+// processes at once.
 const maxFree = 4096
 
 func (q *chunkQueue) push(r Runnable) {
@@ -160,10 +159,10 @@ func (q *chunkQueue) get() *chunk {
 	return c
 }
 
-// forget lets go of the chunks kept.
+// forget drops the free chunks.
 func (q *chunkQueue) forget() { q.free, q.freed = nil, 0 }
 
-// put keeps a chunk that nobody uses any more.
+// put adds a chunk that nobody uses to the free ones.
 func (q *chunkQueue) put(c *chunk) {
 	if c == nil || q.freed >= maxFree {
 		return

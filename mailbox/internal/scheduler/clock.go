@@ -10,29 +10,30 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 )
 
-// coarseClock keeps a reading of package clock. To read that costs a load while it is
-// kept up to date: by the monitor at every Tick, and by broadcasts and workers on
-// their way, for the monitor comes late when all processors are busy. While nobody
-// does, the exact time is read, which costs some 25 ns.
+// coarseClock holds a reading of package clock. While it is kept up to date, a reader
+// needs one atomic load. The monitor updates it at every Tick. Broadcasts and workers
+// update it as well, because the monitor is late when all processors are busy. While
+// nobody updates it, readers read the exact time, which takes about 25 ns.
 type coarseClock struct {
-	_ [64]byte // Senders read what follows all the time.
+	_ [64]byte // So that the fields below, which senders read all the time, have a cache line of their own.
 
-	coarse atomic.Int64  // 0 while nobody keeps it up to date
+	coarse atomic.Int64  // 0 while nobody updates it
 	exact  atomic.Uint32 // how often the exact time was read
 
 	_ [64 - 12]byte
 }
 
-// exactPerTick is after how many exact readings the clock is kept going, for
-// at least one tick.
+// exactPerTick is the number of exact readings after which the clock is kept up to date
+// for at least one tick.
 const exactPerTick = 64
 
-// clockStep is how far the coarse time lags before somebody on his way sets it:
-// to write it takes it away from all who read it.
+// clockStep is how far the coarse time may lag before a broadcast or a worker updates
+// it. They do not update it more often, because a write takes the cache line away from
+// all readers.
 const clockStep = 100 * time.Microsecond
 
-// Now returns the time as a reading of package clock, within a tick if the processors
-// are not all busy.
+// Now returns the time as a reading of package clock. It is right within a tick if not
+// all processors are busy.
 func (s *Scheduler) Now() int64 {
 	if now := s.clock.coarse.Load(); now != 0 {
 		return now
@@ -45,9 +46,9 @@ func (s *Scheduler) Now() int64 {
 	return clock.Now()
 }
 
-// advanceLocked sets the clock if it is kept going, for those who are on their
-// way with c: with much at once, or it would cost too much, unless it is to be
-// seen which handlings are slow.
+// advanceLocked updates the clock if it is kept up to date and c is at least half full.
+// With fewer processes that would cost too much. A precise clock is updated in any
+// case.
 func (s *Scheduler) advanceLocked(c *chunk) {
 	if !s.watching || !s.precise && c.rest() < chunkSize/2 {
 		return

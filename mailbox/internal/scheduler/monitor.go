@@ -10,28 +10,27 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 )
 
-// Tick is how often the monitor looks, and so about how long a process waits
-// behind handlers that block. The runtime sleeps for whole milliseconds: a timer
-// that is due a little earlier goes off after one, where a timer of a whole one
-// would often need two.
+// Tick is the time between two looks of the monitor, and so about the time that a
+// process waits behind handlers that block. The runtime sleeps for whole milliseconds.
+// A timer of a little less than a millisecond fires after one, but a timer of a whole
+// millisecond often needs two.
 const Tick = 750 * time.Microsecond
 
-// longTurn is after how many ticks a worker that has not moved makes room for
-// another although all processors are busy.
+// longTurn is the number of ticks after which a worker that has not moved makes room
+// for another one, even if all processors are busy.
 const longTurn = 10
 
 const (
-	// burstGrowth is how much more workers are let in from tick to tick while
-	// those let in before have got stuck too.
+	// burstGrowth is the factor by which more workers are let in at each tick, while
+	// the workers let in before are stuck too.
 	burstGrowth = 64
-	// maxAdmitted bounds how many are let in at one tick.
+	// maxAdmitted bounds how many workers are let in at one tick.
 	maxAdmitted = 1024
 )
 
-// watchLocked starts the monitor, which runs as long as workers get on or
-// processes wait for them: to keep the clock going, and to let more workers in if
-// those that there are have got stuck in handlers, as the Go runtime does with
-// threads in system calls.
+// watchLocked starts the monitor. The monitor runs as long as workers make progress or
+// processes wait for them. It updates the clock. If workers are stuck in handlers, it
+// lets more workers in, as the Go runtime does with threads in system calls.
 func (s *Scheduler) watchLocked() {
 	if s.watching {
 		return
@@ -54,7 +53,7 @@ func (s *Scheduler) watch() {
 		case <-s.notify:
 		}
 		timer.Reset(Tick)
-		spare := load.spare(s.procs) // Before the lock, at which workers would wait.
+		spare := load.spare(s.procs) // Before the lock is taken, because workers would wait for it.
 		admitted, again := s.look(spare)
 		for _, w := range admitted {
 			w.start()
@@ -80,22 +79,23 @@ func (s *Scheduler) look(spare int) (admitted []*worker, again bool) {
 		s.watching, s.burst = false, 0
 		s.clock.coarse.Store(0)
 		select {
-		case <-s.notify: // Not for the next one.
+		case <-s.notify: // Drop a notification, which is not for the next monitor.
 		default:
 		}
 		return nil, false
 	}
 	retired := 0
 	for _, w := range stuck {
-		// With all processors busy it may just be computing, and one more would
-		// only take turns with it. But then it has had a long turn.
+		// If all processors are busy, the worker may be computing. Another one would
+		// only take turns with it, so it may do that for a long turn.
 		if spare > 0 || w.stuck >= longTurn {
 			s.retireLocked(w)
 			retired++
 		}
 	}
-	// Where handlers block, those that wait will probably block as well: letting
-	// in one for one would free only a few at a tick.
+	// If handlers block, the handlers of waiting processes will probably block too.
+	// With one new worker for each stuck one, only a few processes would run at each
+	// tick.
 	switch {
 	case retired == 0:
 	case spare > 0:
@@ -107,13 +107,12 @@ func (s *Scheduler) look(spare int) (admitted []*worker, again bool) {
 		admitted = append(admitted, s.letInLocked(s.queue.popOne()))
 	}
 	if spare > 0 && len(s.workers) < s.procs {
-		admitted = append(admitted, s.letInLocked(s.queue.pop())) // It takes from the others if need be.
+		admitted = append(admitted, s.letInLocked(s.queue.pop())) // Without a chunk, the worker steals from the others.
 	}
 	return admitted, true
 }
 
-// stuckLocked returns the workers that count and have not moved since the last
-// tick.
+// stuckLocked returns the counted workers that have not moved since the last tick.
 func (s *Scheduler) stuckLocked() (stuck []*worker) {
 	for _, w := range s.workers {
 		if now := w.position(); now != w.seen {
@@ -126,9 +125,9 @@ func (s *Scheduler) stuckLocked() (stuck []*worker) {
 	return stuck
 }
 
-// position tells how far the worker has come: with a new chunk, as far as the
-// first process, where it is at the next tick if it gets stuck at once. The
-// scheduler's lock must be held.
+// position returns how far the worker has come. A worker with a new chunk counts as
+// being at the first process, because it will be there at the next tick if it gets
+// stuck at once. The scheduler's lock must be held.
 func (w *worker) position() position {
 	p := position{chunk: w.chunk, turns: w.turns.Load()}
 	if w.chunk != nil {
@@ -147,8 +146,8 @@ func newLoadMeter() *loadMeter {
 	return l
 }
 
-// spare returns how many of procs processors have nothing to run, the caller's
-// goroutine not counted.
+// spare returns how many of procs processors have nothing to run. It does not count the
+// caller's goroutine.
 func (l *loadMeter) spare(procs int) int {
 	metrics.Read(l.samples[:])
 	busy := -1

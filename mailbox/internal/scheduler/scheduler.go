@@ -10,40 +10,41 @@ import (
 	"time"
 )
 
-// Scheduler runs the processes of a system that have something to handle: as
-// many at a time as there are processors, each on a worker, and more while
-// handlers block (monitor.go). One lock guards it all; on the way to a process
-// it is taken once for each chunk.
+// Scheduler runs the processes of a system that have something to handle. It runs as
+// many at a time as there are processors, each on a worker, and more while handlers
+// block (monitor.go). One lock guards everything. It is taken once for each chunk on
+// the way to a process.
 //
-// On many cores that lock would be the first limit. To queue a chunk of 32 and
-// hand it to a worker holds it for some 150 ns, 5 ns a process, where an untraced
-// message of a broadcast costs 35 to 45 ns in all: handlers that take no time
-// would wear it out with about ten processors, those of a microsecond with two
-// hundred. One process at a time, as calls come, takes about 75 ns, so that is
-// 13 million in a second. On two processors that did nothing else, waiting for it
-// took 1 % of the time of broadcasts to 10 and 2 % of those to 10,000. The queue is used by Schedule,
-// exchange, refill, requeue and Yield, so it could be split, one for each processor
-// with stealing among them, without anybody else's notice. Behind it come the
-// system's lock, which spawning takes, and a broadcast's loop, which is one
-// goroutine however many processors there are.
+// On many cores that lock would be the first limit. To queue a chunk of 32 processes
+// and pass it to a worker, the lock is held for about 150 ns. That is 5 ns for each
+// process, and an untraced message of a broadcast takes 35 to 45 ns in all. So with
+// handlers that take no time, about ten processors would use up the lock, and with
+// handlers of a microsecond, about two hundred. Calls schedule one process at a time,
+// which takes about 75 ns, or 13 million in a second. On two processors that did
+// nothing else, waiting for the lock took 1 % of the time of broadcasts to 10, and 2 %
+// of broadcasts to 10,000. Schedule, exchange, refill, requeue and Yield use the queue.
+// It could be split, with one queue for each processor and stealing between them,
+// without a change elsewhere. The next limits are the system's lock, which spawning
+// takes, and the loop of a broadcast, which is one goroutine on any number of
+// processors.
 type Scheduler struct {
 	procs int // workers that run without blocking
 	clock coarseClock
-	// precise keeps the clock close to the time although the monitor is late.
+	// precise keeps the clock right even when the monitor is late.
 	precise bool
-	// queued mirrors queue.len for those who only want to know whether to go on.
+	// queued mirrors queue.len, for readers without the lock.
 	queued atomic.Int32
 
 	mu        sync.Mutex
 	queue     chunkQueue
 	workers   []*worker // those that count against procs
 	parked    []*worker
-	watching  bool          // the monitor runs
-	releasing bool          // parked workers will be looked at
+	watching  bool          // set while the monitor runs
+	releasing bool          // set while a release of parked workers is due
 	parkings  int           // how often a worker has left
-	burst     int           // workers that the monitor last let in at a tick
+	burst     int           // how many workers the monitor has let in at the last tick
 	closed    bool          // workers leave when there is nothing to do
-	notify    chan struct{} // holds one; has the monitor look, for it may leave
+	notify    chan struct{} // holds one; makes the monitor look, because it may end
 }
 
 // worker is a goroutine that runs processes.
@@ -56,8 +57,8 @@ type worker struct {
 	// Guarded by the scheduler's lock.
 	place   int // in workers
 	fresh   bool
-	retired bool // counts no more against procs
-	gone    bool // was let go while parked
+	retired bool // no longer counts against procs
+	gone    bool // was released while parked
 	seen    position
 	stuck   int // ticks since it was seen to move
 }
@@ -69,8 +70,8 @@ type position struct {
 	turns   uint32
 }
 
-// New makes a scheduler with no workers. With precise its clock is kept close to the
-// time although the monitor is late.
+// New makes a scheduler with no workers. If precise is set, its clock is right even
+// when the monitor is late.
 func New(precise bool) *Scheduler {
 	return &Scheduler{
 		precise: precise,
@@ -88,9 +89,9 @@ func (s *Scheduler) Schedule(r Runnable) {
 	w.start()
 }
 
-// wakeLocked returns a worker to be started outside the lock, with something
-// to do if anything is queued. It returns nil if there are enough already; then
-// the monitor looks whether they get on.
+// wakeLocked returns a worker that the caller must start after it has released the
+// lock. If anything is queued, the worker has something to do. If there are enough
+// workers, wakeLocked returns nil, and the monitor watches whether they make progress.
 func (s *Scheduler) wakeLocked() *worker {
 	if len(s.workers) >= s.procs {
 		s.watchLocked()
@@ -100,7 +101,7 @@ func (s *Scheduler) wakeLocked() *worker {
 	return s.letInLocked(s.queue.pop())
 }
 
-// letInLocked makes a worker active that begins with c.
+// letInLocked returns an active worker that begins with c.
 func (s *Scheduler) letInLocked(c *chunk) *worker {
 	var w *worker
 	if n := len(s.parked); n > 0 {
@@ -115,14 +116,14 @@ func (s *Scheduler) letInLocked(c *chunk) *worker {
 	return w
 }
 
-// countLocked has w count against procs.
+// countLocked counts w against procs.
 func (s *Scheduler) countLocked(w *worker) {
 	w.retired = false
 	w.place = len(s.workers)
 	s.workers = append(s.workers, w)
 }
 
-// discountLocked has w count no more.
+// discountLocked no longer counts w against procs.
 func (s *Scheduler) discountLocked(w *worker) {
 	last := len(s.workers) - 1
 	moved := s.workers[last]
@@ -131,8 +132,8 @@ func (s *Scheduler) discountLocked(w *worker) {
 	s.workers = s.workers[:last]
 }
 
-// giveLocked hands c to w. What is behind its first process might have to wait
-// for that one, so the monitor looks.
+// giveLocked gives c to w. The other processes in c may have to wait for the first one,
+// so the monitor watches.
 func (s *Scheduler) giveLocked(w *worker, c *chunk) {
 	s.queue.put(w.chunk)
 	w.chunk = c
@@ -143,7 +144,7 @@ func (s *Scheduler) giveLocked(w *worker, c *chunk) {
 	}
 }
 
-// start sets a worker going that was admitted. A nil one is nobody.
+// start starts a worker that was let in. It does nothing if w is nil.
 func (w *worker) start() {
 	switch {
 	case w == nil:
@@ -160,7 +161,7 @@ func (w *worker) run() {
 	var r Runnable
 	over := false
 	defer func() {
-		if !over { // A handler ended the goroutine: another one goes on from here.
+		if !over { // A handler has ended the goroutine. Another one goes on from here.
 			if r != nil {
 				w.s.Schedule(r)
 			}
@@ -185,8 +186,8 @@ func (w *worker) run() {
 	}
 }
 
-// requeue puts a process that has had its turn behind all others. Its worker
-// is about to look for the next, so nobody need be woken.
+// requeue puts a process whose turn is over behind all others. Its worker will look for
+// the next process, so no other worker must be woken.
 func (s *Scheduler) requeue(r Runnable) {
 	s.mu.Lock()
 	s.queue.push(r)
@@ -194,8 +195,8 @@ func (s *Scheduler) requeue(r Runnable) {
 	s.mu.Unlock()
 }
 
-// refill gets the worker something to do, waiting for it if need be. It reports
-// false if the worker is to leave.
+// refill gets something to do for the worker, and waits until there is something. It
+// reports false if the worker must leave.
 func (w *worker) refill() bool {
 	s := w.s
 	s.mu.Lock()
@@ -219,13 +220,13 @@ func (w *worker) refill() bool {
 	return true
 }
 
-// nextLocked finds something to do for w, unless w is one too many: then, and
-// if there is nothing, it returns nil.
+// nextLocked finds something to do for w. It returns nil if there is nothing, or if
+// there are too many workers.
 func (s *Scheduler) nextLocked(w *worker) *chunk {
 	switch {
 	case !w.retired && len(s.workers) > s.procs, w.retired && len(s.workers) >= s.procs:
 		if s.queue.len > 0 {
-			s.watchLocked() // Those who stay may be stuck.
+			s.watchLocked() // The other workers may be stuck.
 		}
 		return nil
 	case w.retired:
@@ -237,8 +238,9 @@ func (s *Scheduler) nextLocked(w *worker) *chunk {
 	return s.stealLocked(w)
 }
 
-// stealLocked takes what another worker has not begun: half of it for w, the
-// other half for the queue, where its worker finds it again.
+// stealLocked takes the processes that another worker has not begun. Half of them are
+// for the thief. The other half goes to the queue, where the other worker finds it
+// again.
 func (s *Scheduler) stealLocked(thief *worker) *chunk {
 	for _, w := range s.workers {
 		if w == thief || w.chunk.rest() == 0 {
@@ -256,12 +258,13 @@ func (s *Scheduler) stealLocked(thief *worker) *chunk {
 		if c.n > 0 {
 			return c
 		}
-		s.queue.put(c) // The worker was faster.
+		s.queue.put(c) // The other worker was faster.
 	}
 	return nil
 }
 
-// leaveLocked takes w out and reports whether it is parked, to be used again.
+// leaveLocked removes w from the workers, and reports whether it is parked for later
+// use.
 func (s *Scheduler) leaveLocked(w *worker) (parked bool) {
 	if !w.retired {
 		s.discountLocked(w)
@@ -284,16 +287,16 @@ func (s *Scheduler) leaveLocked(w *worker) (parked bool) {
 	return parked
 }
 
-// parkedFor is how long workers stay parked at least while nothing happens.
+// parkedFor is the least time for which workers stay parked while nothing happens.
 const parkedFor = 100 * time.Millisecond
 
-// releaseParked lets the parked workers go if there has been nothing to do since the
-// parkings-th time that a worker left. An idle system holds no goroutine.
+// releaseParked releases the parked workers if no worker has left since the number of
+// leavings was parkings. So an idle system has no goroutine.
 func (s *Scheduler) releaseParked(parkings int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case len(s.workers) > 0: // The next to leave sees to it.
+	case len(s.workers) > 0: // The next worker that leaves calls it again.
 		s.releasing = false
 	case s.parkings != parkings:
 		now := s.parkings
@@ -314,7 +317,7 @@ func (s *Scheduler) dismissLocked() {
 	s.queue.forget()
 }
 
-// Close lets all workers go as soon as they have nothing to do.
+// Close releases all workers as soon as they have nothing to do.
 func (s *Scheduler) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -323,7 +326,7 @@ func (s *Scheduler) Close() {
 	s.dismissLocked()
 }
 
-// notifyLocked has the monitor look now, if it runs.
+// notifyLocked makes the monitor look now, if it runs.
 func (s *Scheduler) notifyLocked() {
 	if !s.watching {
 		return
@@ -334,9 +337,9 @@ func (s *Scheduler) notifyLocked() {
 	}
 }
 
-// Yield takes r's worker out of the count: its handler is about to wait for
-// something, once and for as long as this handler runs. What the worker has not
-// begun goes to others.
+// Yield no longer counts r's worker until r's handler returns. The handler calls it
+// because it will wait for something. The processes that the worker has not begun go to
+// other workers.
 func (s *Scheduler) Yield(r Runnable) {
 	s.mu.Lock()
 	var another *worker
@@ -354,7 +357,7 @@ func (s *Scheduler) Yield(r Runnable) {
 	another.start()
 }
 
-// retireLocked takes w out of the count until its handler returns.
+// retireLocked no longer counts w until its handler returns.
 func (s *Scheduler) retireLocked(w *worker) {
 	s.discountLocked(w)
 	w.retired = true

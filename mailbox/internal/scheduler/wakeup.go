@@ -3,13 +3,13 @@
 
 package scheduler
 
-// Wakeup collects processes to be scheduled together.
+// Wakeup collects processes that are scheduled together.
 type Wakeup struct {
 	s *Scheduler
 	c *chunk
 }
 
-// Add collects r, which is s's to run.
+// Add collects r, which s is to run.
 func (w *Wakeup) Add(s *Scheduler, r Runnable) {
 	if w.s != s {
 		w.Flush()
