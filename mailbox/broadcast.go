@@ -27,33 +27,36 @@ type Delivery struct {
 	Sampled   int // recipients chosen to keep the trace, refused ones included
 }
 
-// Broadcast sends message to every member. It never waits: a full mailbox
-// refuses the message, or drops its oldest, even if its kind says [Wait].
+// Broadcast sends message to every member. It never waits: a full mailbox refuses the
+// message or drops its oldest one, even if its kind's overflow is [Wait]. The order of the
+// members is not that in which they joined.
 //
-// If the trace in ctx is sampled, the broadcast is a span of kind PRODUCER and
-// the recipients that its sampling chooses keep the trace; each of their spans
-// says how many recipients it stands for. For all others it costs what it would
-// without a trace. Members are not in the order they joined.
+// If the trace in ctx is sampled, the broadcast has a span of kind PRODUCER, and the
+// sampling chooses the recipients that keep the trace. The span of each of those says how
+// many recipients it stands for. For all other recipients the broadcast costs what it
+// would cost without a trace.
 func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 	return g.BroadcastFunc(ctx, message, nil)
 }
 
-// BroadcastFunc is Broadcast, and tells refused of every member that did not take
-// the message, and whether that is [ErrFull] or [ErrStopped]. refused is called
-// before BroadcastFunc returns and holds up the members behind, so it should be
-// quick; it may be nil.
+// BroadcastFunc is Broadcast, and calls refused for every member that did not take the
+// message, with [ErrFull] or [ErrStopped]. All calls are made before BroadcastFunc
+// returns. They delay the members that are still to be served, so refused should be quick.
+// It may be nil.
 func (g *Group[M]) BroadcastFunc(
 	ctx context.Context, message M, refused func(member Ref[M], err error),
 ) Delivery {
 	return g.broadcast(ctx, message, nil, refused)
 }
 
-// BroadcastRelays is Broadcast to members that each hand the message on to others
-// by a broadcast of their own: to so many as size says, which may be wrong. How
-// many recipients keep the trace is planned once, for all of those at the end, and
-// shared out: there are never more, and what each stands for is exact. The relay's
-// next broadcast in the message's trace spends its share; it should be the only
-// one. size is called for every member if the trace in ctx is sampled.
+// BroadcastRelays is Broadcast to relays: members that each pass the message on by a
+// broadcast of their own. size returns how many final recipients a relay has; the number
+// need not be exact. It is called for every member if the trace in ctx is sampled.
+//
+// The number of final recipients that keep the trace is planned once for the whole tree
+// and shared out to the relays. It is never exceeded, and the weights stay exact. A relay
+// uses up its share with its next broadcast in the message's trace, so it should make only
+// one.
 func (g *Group[M]) BroadcastRelays(ctx context.Context, message M, size func(relay Ref[M]) int) Delivery {
 	return g.broadcast(ctx, message, size, nil)
 }

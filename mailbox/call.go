@@ -14,19 +14,17 @@ import (
 // errUnspecified stands in for a nil error given to [Reply.Fail].
 var errUnspecified = errors.New("mailbox: call failed")
 
-// Reply is where a process answers a call. It travels in the message, and may
-// be answered by anyone, once, during the handling or later. The zero Reply is
-// that of a message nobody waits for.
+// Reply answers a call. It travels in the message. Anyone may answer it, once, during the
+// handling or later. Nobody waits for an answer to the zero Reply.
 type Reply[R any] struct{ c *call[R] }
 
-// Answer gives the caller its result. It does not block. It reports whether
-// the caller will see it: not if the call was answered before, or if the
-// caller has gone, in which case the reply is counted as late, and leaves a span
-// in the caller's trace.
+// Answer gives the caller its result. It does not block. It reports whether the caller
+// will see the result. The caller will not if the call was answered before, or if the
+// caller has gone. In the second case the reply is counted as late, and leaves a span in
+// the caller's trace.
 func (r Reply[R]) Answer(result R) bool { return r.c != nil && r.c.answer(result, nil) }
 
-// Fail gives the caller an error instead of a result, and is like Answer
-// otherwise.
+// Fail gives the caller an error instead of a result. Otherwise it is like Answer.
 func (r Reply[R]) Fail(err error) bool {
 	if err == nil {
 		err = errUnspecified
@@ -35,20 +33,21 @@ func (r Reply[R]) Fail(err error) bool {
 	return r.c != nil && r.c.answer(none, err)
 }
 
-// Call sends the message that build makes and blocks until it is answered.
-// build is called once, at once, with the Reply to put into the message; Call
-// panics if it does, or is nil.
+// Call sends the message that build makes, and blocks until it is answered. build is
+// called once, before Call blocks, with the Reply to put into the message. Call panics if
+// build panics or is nil.
 //
-// It returns the answer; or the error given to [Reply.Fail]; or the handler's
-// failure, if it failed before anyone answered; or ctx.Err(), [ErrFull],
-// [ErrStopped] if the process ended without an answer, [ErrDropped], or
-// [ErrSelfCall]. A handler that returns nil and leaves the reply to nobody makes
-// its caller wait for ctx. The handler's context has ctx's deadline and
-// cancellation; a call whose caller has gone is not handled at all.
+// Call returns the answer, or one of these errors: the error given to [Reply.Fail]; the
+// handler's failure, if it failed before anyone answered; ctx.Err(); [ErrFull];
+// [ErrStopped], if the process ended without an answer; [ErrDropped]; or [ErrSelfCall]. If
+// a handler returns nil and nobody ever answers, the caller waits until ctx ends.
 //
-// A caller that is a handler must pass its own context on: by that it is known,
-// and gives up its worker. Processes that call each other in a circle wait for
-// each other; a deadline frees them.
+// The handler's context has ctx's deadline and cancellation. A call whose caller has gone
+// is not handled at all.
+//
+// A handler that calls must pass on its own context. The context tells who calls, so that
+// the handler can give up its worker while it waits. Processes that call each other in a
+// circle wait for each other until a deadline ends that.
 func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
 	if build == nil {
 		panic("mailbox: Call without a build")

@@ -26,10 +26,10 @@ var (
 	ErrKilled = errors.New("mailbox: killed")
 	// ErrTooManyRestarts means that the process failed too often to be restarted again.
 	ErrTooManyRestarts = errors.New("mailbox: failed too often")
-	// ErrLinked means that the process ended because one that it was linked to did.
+	// ErrLinked means that the process ended because a process that it was linked to did.
 	ErrLinked = errors.New("mailbox: ended with a linked process")
-	// ErrNotIdle means that a process was not passivated, because timers run that it has
-	// set for itself, or callers wait for its answer.
+	// ErrNotIdle means that a process was not passivated, because it has running timers
+	// that it set for itself, or callers wait for its answer.
 	ErrNotIdle = errors.New("mailbox: not idle")
 	// ErrConfig means that an option's value makes no sense.
 	ErrConfig = errors.New("mailbox: invalid configuration")

@@ -26,8 +26,8 @@ const (
 	MessageRefused
 	// MessageDead tells of a message that was accepted and never handled.
 	MessageDead
-	// ProcessEnded tells of a process that ended because of a failure, its own or that
-	// of one it was linked to, or because it was killed.
+	// ProcessEnded tells of a process that was killed, or that ended because it or a
+	// process it was linked to failed.
 	ProcessEnded
 	// SaveFailed tells of an [Instance] whose Save failed.
 	SaveFailed
@@ -68,12 +68,12 @@ type Event struct {
 	// Reason is why a message was refused or never handled: refused_full,
 	// dead_letter_killed and so on, as in the attribute waybill.late.reason.
 	Reason string
-	// SpanContext is that of the handling's span, or that which the message carries;
-	// not valid if there is none.
+	// SpanContext is that of the handling's span, or else the one that the message
+	// carries. It is not valid if there is neither.
 	SpanContext trace.SpanContext
-	// Err is the failure, a *[PanicError] after a panic; of a refused message, what its
-	// sender was told; of a dead one, [ErrDropped] if a newer one took its place, else
-	// [ErrStopped], and Reason says more.
+	// Err is the failure; after a panic it is a *[PanicError]. For a refused message it is
+	// the error that its sender got. For a message that was never handled it is
+	// [ErrDropped] if a newer one took its place, else [ErrStopped]; Reason says more.
 	Err error
 }
 
@@ -83,14 +83,14 @@ func (e Event) Panicked() bool {
 	return ok
 }
 
-// WithEventHook has hook called for every event of those types in the system, or of
-// all types if none is given, one after the other, on a goroutine of its own: the
-// processes do not wait for it. While it blocks, up to 1,024 events wait, and the rest
-// are left out and counted ([Stats.EventsLost]). If it panics, that event is lost to
-// it, and OpenTelemetry's error handler is told.
+// WithEventHook calls hook for every event of the given types in the system, or of all
+// types if none is given. The calls are made one after the other on a goroutine of their
+// own, and the processes do not wait for them. While hook blocks, up to 1,024 events wait;
+// further ones are left out and counted ([Stats.EventsLost]). If hook panics,
+// OpenTelemetry's error handler is told, and the next event follows.
 //
-// An event costs whoever causes it some 200 ns, and those that wait take memory. Where
-// many messages are refused on purpose, leave [MessageRefused] out.
+// An event costs some 200 ns where it happens, and memory while it waits. Where many
+// messages are refused on purpose, leave [MessageRefused] out.
 func WithEventHook(hook func(Event), types ...EventType) SystemOption {
 	return systemOption(func(s *System) { s.hook = eventHook{hook, slices.Clone(types)} })
 }
@@ -105,13 +105,14 @@ func (h eventHook) wants(t EventType) bool {
 	return h.call != nil && (len(h.types) == 0 || slices.Contains(h.types, t))
 }
 
-// WithLogger has all events written to logger: panics, and processes that ended
-// because of a failure, as errors, all others as warnings. Of one kind of processes it
-// gets some 10 records a second, and then one that says how many were left out. It is
-// called like a hook ([WithEventHook]), after it. Nil has nothing written.
+// WithLogger writes all events to logger. Panics, and processes that ended because of a
+// failure, are errors; all others are warnings. Of each kind of process the logger gets
+// some 10 records a second, and then one record that says how many were left out. It is
+// called like a hook ([WithEventHook]), after the hook. With a nil logger nothing is
+// written.
 //
-// Without this option the same goes to [slog.Default], but only for panics and for
-// processes that ended because of a failure.
+// Without this option, panics and processes that ended because of a failure are written to
+// [slog.Default], and nothing else.
 func WithLogger(logger *slog.Logger) SystemOption {
 	return systemOption(func(s *System) { s.log = eventLog{given: true, logger: logger} })
 }

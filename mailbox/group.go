@@ -35,8 +35,8 @@ type kindShare struct {
 	members int
 }
 
-// NewGroup makes an empty group called name, whose broadcasts are traced by
-// sys. Its name is in the names of spans, so there should be few names.
+// NewGroup makes an empty group called name. sys traces its broadcasts. The name is part
+// of the names of spans, so there should be few names.
 //
 // An error wraps [ErrConfig] and says what makes no sense.
 func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], error) {
@@ -59,9 +59,9 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	return g, nil
 }
 
-// Join adds a process to the group until it leaves or ends. Joining twice is
-// joining once. It returns [ErrStopped] if the process has ended. A broadcast
-// that has begun does not reach it.
+// Join adds a process to the group until the process leaves or ends. To join twice is to
+// join once. Join returns [ErrStopped] if the process has ended. A broadcast that has
+// begun does not reach the new member.
 func (g *Group[M]) Join(member Ref[M]) error {
 	p := member.p
 	if p == nil {
@@ -78,8 +78,8 @@ func (g *Group[M]) Join(member Ref[M]) error {
 	return nil
 }
 
-// Leave takes a process out of the group and reports whether it was in it. A
-// broadcast that has begun may still reach it.
+// Leave takes a process out of the group, and reports whether it was a member. A broadcast
+// that has begun may still reach it.
 func (g *Group[M]) Leave(member Ref[M]) bool {
 	p := member.p
 	if p == nil || !g.remove(p) {

@@ -12,42 +12,46 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Factory begins an instance of a process: it makes a fresh state, or loads a
-// saved one, and returns what handles messages with it. A process that was
-// spawned with a Factory and has no instance calls it when the next message
-// comes: the first one, the first after a failure ([Restart]), and the first
-// after it was passivated. self is the process. The context carries the message's
-// trace and the process's own end, not the end of a call; Factory may block.
+// Factory makes an instance of a process. It makes a fresh state or loads a saved one, and
+// returns what handles messages with it.
 //
-// If it fails, so does the message that it was called for, and what becomes of
-// the process is what would if the handler had failed. One that fails after it has
-// opened something returns the Close for that beside its error.
+// A process that was spawned with a Factory calls it when a message comes and there is no
+// instance: for the first message, for the first one after a failure ([Restart]), and for
+// the first one after the process was passivated. self is the process. The context carries
+// the message's trace and ends with the process; it does not end with a call. Factory may
+// block.
+//
+// If Factory fails, the message fails too, and the process does what it would do if its
+// handler had failed. A Factory that fails after it has opened something returns the Close
+// for that beside its error.
 type Factory[M any] func(ctx context.Context, self Ref[M]) (Instance[M], error)
 
-// Instance is what handles a process's messages from one Factory call until it
-// fails, is passivated, or ends with the process.
+// Instance handles a process's messages. It lasts until it fails, is passivated, or ends
+// with the process. A [Factory] makes it.
 type Instance[M any] struct {
-	// Handle handles one message after the other. There must be one.
+	// Handle handles one message after the other. It must not be nil.
 	Handle Handler[M]
-	// Save saves the state before the process is passivated, and before it ends because
-	// it was stopped, or its system shut down; not before it is killed or after a
-	// failure. Nil if there is no state to save. It may block; a kill ends its context.
-	// It must not wait for the end of its own process, which waits for it: what it calls
-	// gets its context.
-	// If it fails before the process was to be passivated, the instance goes on, and
-	// is saved another time; before the end there is no other time.
-	Save func(ctx context.Context) error
-	// Close gives back what the Factory has opened, when the instance is over,
-	// whatever ended it. Nil if there is nothing. It may block, and the process does
-	// not end before it returns; its context never ends.
+	// Save saves the state. It is called before the process is passivated, and before it
+	// ends because it was stopped or its system was shut down. It is not called before a
+	// kill or after a failure. Nil means that there is no state to save.
 	//
-	// Failures of Save and Close, panics included, are counted ([Stats]) and told
+	// Save may block; a kill ends its context. It must not wait for the end of its own
+	// process, because the process waits for Save.
+	//
+	// If Save fails before a passivation, the instance goes on and is saved another time.
+	// If it fails before the end of the process, the state is lost.
+	Save func(ctx context.Context) error
+	// Close gives back what the Factory has opened. It is called when the instance is over,
+	// whatever ended it. Nil means that there is nothing to give back. Close may block, and
+	// the process does not end before it returns. Its context never ends.
+	//
+	// Failures of Save and Close, panics included, are counted ([Stats]) and reported
 	// ([SaveFailed], [CloseFailed]).
 	Close func(ctx context.Context) error
 }
 
-// SpawnInstance starts a process whose state factory makes. It is like
-// Spawn otherwise. factory is not called before the first message.
+// SpawnInstance starts a process whose state factory makes. Otherwise it is like
+// [Kind.Spawn]. factory is not called before the first message comes.
 func (k *Kind[M]) SpawnInstance(id string, factory Factory[M]) (Ref[M], error) {
 	if factory == nil {
 		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Factory", ErrConfig, k.name)

@@ -22,14 +22,14 @@ import (
 type Overflow int
 
 const (
-	// Wait makes the sender wait until there is room or its context ends. A
-	// sender that is itself a handler waits for a bounded time ([WithHandlerSendTimeout]),
-	// and not at all for its own process: it is known by its context, so it must
-	// pass that on. A broadcast never waits: it is refused.
+	// Wait makes the sender wait until there is room or its context ends. A handler that
+	// sends waits for a limited time ([WithHandlerSendTimeout]), and never for its own
+	// process. Its context tells that it is a handler, so it must pass that on. A
+	// broadcast never waits: it is refused.
 	Wait Overflow = iota
 	// Refuse refuses the message with [ErrFull].
 	Refuse
-	// DropOldest takes the message in, and the longest waiting one becomes a
+	// DropOldest takes the message in. The message that has waited longest becomes a
 	// dead letter.
 	DropOldest
 )
@@ -42,11 +42,11 @@ const (
 	Continue FailurePolicy = iota
 	// Terminate ends the process; what was waiting becomes dead letters.
 	Terminate
-	// Restart drops the process's state and goes on with a fresh one, after a
-	// while ([WithRestartPolicy]); if it has failed too often, it ends with
-	// [ErrTooManyRestarts]. Calls that it left to be answered later fail, and timers that
-	// it had set for itself stop; what waits in the mailbox stays there. It is for
-	// processes that were spawned with a [Factory].
+	// Restart drops the process's state and goes on with a fresh one after a back-off
+	// ([WithRestartPolicy]). What waits in the mailbox stays there. Calls that the process
+	// left to be answered later fail, and timers that it set for itself stop. A process
+	// that fails too often ends with [ErrTooManyRestarts]. It is for processes that were
+	// spawned with a [Factory].
 	Restart
 )
 
@@ -63,43 +63,46 @@ func WithTracerProvider(provider trace.TracerProvider) SystemOption {
 	return systemOption(func(s *System) { s.provider = provider })
 }
 
-// WithMeterProvider has the system's figures reported as metrics, as
-// [System.RegisterMetrics] does, for as long as the provider lives: it keeps the
-// system. Every measurement has attrs: systems that share a provider need attributes
-// that tell them apart. Without this option nothing is reported. An error goes to
-// OpenTelemetry's error handler.
+// WithMeterProvider reports the system's counts as metrics, as [System.RegisterMetrics]
+// does, for as long as the provider lives. The provider keeps the system in memory. Every
+// measurement has attrs; systems that share a provider need attributes that tell them
+// apart. An error goes to OpenTelemetry's error handler. Without this option nothing is
+// reported.
 func WithMeterProvider(provider metric.MeterProvider, attrs ...attribute.KeyValue) SystemOption {
 	return systemOption(func(s *System) { s.meters = meters{provider, attrs} })
 }
 
-// WithCarry sets what messages to this system's processes and groups take
-// along from their senders' contexts.
+// WithCarry sets what messages to the system's processes and groups take from their
+// senders' contexts.
 func WithCarry(carry envelope.CarryPolicy) SystemOption {
 	return systemOption(func(s *System) { s.carry = header.CarryPolicy(carry) })
 }
 
-// WithHandlerSendTimeout bounds how long a handler that sends to another process waits
-// for room there, 1 s by default; then the message is refused with [ErrFull].
-// Without a bound, two processes that answer each other through full mailboxes
-// would wait for ever, so there is always one: zero or less means the default.
+// WithHandlerSendTimeout sets how long a handler that sends to another process waits for
+// room there. After that the message is refused with [ErrFull]. Zero or less means the
+// default, 1 s. There is always a limit: two processes that answer each other through full
+// mailboxes would otherwise wait for ever.
 func WithHandlerSendTimeout(d time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.handlerWait = d })
 }
 
-// WithControl has the system's kinds and groups follow control, by their names,
-// while the program runs: see [sampling.Control]. Without it they have the
-// settings of [sampling.DefaultConfig].
+// WithControl has the system's kinds and groups follow control, by their names, while the
+// program runs: see [sampling.Control]. It also lets messages that were not sampled leave
+// late spans. Without it, kinds and groups have the settings of [sampling.DefaultConfig],
+// and those do not change.
 func WithControl(control *sampling.Control) SystemOption {
 	return systemOption(func(s *System) { s.control = control })
 }
 
-// WithChainLimit bounds the traces that processes make by sending on and on: a
-// message that is more than hops handings-over away from the one that brought the
-// trace into a mailbox, or was sent more than age after that, is handled in a new
-// trace, with a link to the old one. Zero means the default, 256 and 30 minutes; a
-// negative value means no limit. The new trace's ID keeps the last 8 bytes of the old one's:
-// samplers that decide by those decide the same, and that of package sampler goes
-// on in any case. One that samples no roots ends the chain.
+// WithChainLimit limits the length of traces that processes make by sending on and on. A
+// message is handled in a new trace, with a link to the old one, if it is more than hops
+// sends away from the message that brought the trace into a mailbox, or was sent more than
+// age after that message. Zero means the default, 256 and 30 minutes. A negative value
+// means no limit.
+//
+// The new trace's ID keeps the last 8 bytes of the old one's, so samplers that decide by
+// those bytes decide the same again. The sampler of package sampler goes on in any case.
+// If the sampler does not sample the new root, the chain of traces ends.
 func WithChainLimit(hops int, age time.Duration) SystemOption {
 	return systemOption(func(s *System) { s.chain = spans.ChainLimit{Hops: hops, Age: age} })
 }
@@ -174,25 +177,26 @@ func WithRestartPolicy(restarts RestartPolicy) KindOption {
 	return kindOption(func(s *settings) { s.restarts = restarts })
 }
 
-// WithPassivation has processes passivated, as [Ref.Passivate] does, when their last
-// message was sent longer ago than that and they are idle: at the latest half as
-// long again after that. Zero means the default: never. It concerns those that were spawned with a [Factory].
+// WithPassivation passivates idle processes, as [Ref.Passivate] does, when no message was
+// sent to them for that long; at the latest after one and a half times that. Zero means
+// the default: never. It concerns processes that were spawned with a [Factory].
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(s *settings) { s.idle = idle })
 }
 
-// WithRootSpans makes a message without a trace start one, if the sampler agrees.
-// It is for the entry points of a service, whose senders are not traced. It
-// starts none where somebody decided against one: for a sender whose trace is
-// not sampled, for the recipients that a fan-out skipped, and for a message
-// from a handler that has no trace itself.
+// WithRootSpans lets a message without a trace start one, if the sampler agrees. It is for
+// the entry points of a service, whose senders are not traced. It starts no trace where
+// somebody has decided against one: for a sender whose trace is not sampled, for the
+// recipients that a fan-out skipped, and for messages from a handler that has no trace
+// itself.
 func WithRootSpans() KindOption {
 	return kindOption(func(s *settings) { s.roots = true })
 }
 
-// WithDedicatedGoroutine gives every busy process of the kind a goroutine of its own,
-// instead of a worker of the system's. It is for handlers that block most of the
-// time: others then need not wait until that is noticed, about a millisecond.
+// WithDedicatedGoroutine gives each busy process of the kind a goroutine of its own,
+// instead of one of the system's workers. It is for handlers that block most of the time.
+// With workers, other processes wait about a millisecond until a blocked worker is
+// noticed.
 func WithDedicatedGoroutine() KindOption {
 	return kindOption(func(s *settings) { s.own = true })
 }
@@ -204,11 +208,11 @@ type groupOption func(*groupSettings)
 
 func (o groupOption) applyGroup(s *groupSettings) { o(s) }
 
-// WithLinkedRoots has every recipient of a traced broadcast that the choice falls
-// on begin a trace of its own, linked to the broadcast's, instead of going on in
-// that: for fan-outs whose traces would be too large to look at. With the sampler
-// of package sampler they are all sampled; others sample them as any root whose
-// ID has the same last 8 bytes.
+// WithLinkedRoots starts a new trace for each sampled recipient of a broadcast, with a
+// link to the broadcast, instead of going on in the broadcast's trace. It is for fan-outs
+// whose traces would be too large to look at. The sampler of package sampler samples all
+// these roots. Other samplers treat them like any root whose trace ID has the same last 8
+// bytes.
 func WithLinkedRoots() GroupOption {
 	return groupOption(func(s *groupSettings) { s.linked = true })
 }

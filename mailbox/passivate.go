@@ -13,17 +13,19 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
 
-// Passivate asks the process to give up its state as soon as it has nothing to do:
-// it saves it ([Instance]), and makes a new one with the next message. It does not
-// block. The result receives one value when that is decided; who does not wait for it
-// leaves it to the garbage collector. A process that asks itself must not wait.
+// Passivate asks the process to give up its state as soon as it has nothing to do. The
+// process then saves its state ([Instance]), and makes a new instance for the next
+// message. Passivate does not block.
 //
-// The value is nil once the state is saved and closed, or if there was none. It is
-// [ErrStopped] if the process takes no messages, or ended first; [ErrNotIdle] if timers
-// run that it has set for itself, or callers wait for an answer that it has left for
-// later; an error that wraps [ErrConfig] if it was spawned without a [Factory], and has
-// no state that could be made again; else it is the failure of Save, after which the
-// process goes on with the state it has.
+// The channel receives one value, when the outcome is known. You need not read it. A
+// process that passivates itself must not wait for it.
+//
+// The value is nil once the state is saved and closed, or if there was no state. It is
+// [ErrStopped] if the process takes no messages, or ended first. It is [ErrNotIdle] if the
+// process has running timers that it set for itself, or callers whose answer it has left
+// for later. It wraps [ErrConfig] if the process was spawned without a [Factory], which
+// alone could make its state again. Otherwise it is the failure of Save, and the process
+// goes on with the state it has.
 func (r Ref[M]) Passivate() <-chan error {
 	result := make(chan error, 1)
 	p := r.p

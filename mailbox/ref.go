@@ -11,9 +11,8 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
-// Ref refers to a process that takes messages of type M. It is a value, to be
-// copied, compared and used as a map key; the zero Ref refers to a process
-// that has ended.
+// Ref refers to a process that takes messages of type M. It is a value: it can be copied,
+// compared and used as a map key. The zero Ref refers to a process that has ended.
 type Ref[M any] struct{ p *process[M] }
 
 // ID returns the ID that the process was spawned with.
@@ -32,9 +31,9 @@ func (r Ref[M]) Kind() string {
 	return r.p.kind.name
 }
 
-// Send sends message to the process. It blocks only while the mailbox is full
-// and the process's kind says [Wait]. It returns nil once the mailbox has
-// taken the message, [ErrFull], [ErrStopped], or ctx.Err().
+// Send sends message to the process. It returns nil once the mailbox has taken the
+// message, and otherwise [ErrFull], [ErrStopped] or ctx.Err(). It blocks only while the
+// mailbox is full and the kind's overflow is [Wait].
 func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
@@ -44,8 +43,8 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	return r.p.send(ctx, &s)
 }
 
-// TrySend is Send for a sender that must not wait: where Send would, it
-// returns [ErrFull].
+// TrySend is Send for a sender that must not wait. Where Send would wait, TrySend returns
+// [ErrFull].
 func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
@@ -72,10 +71,10 @@ func (p *process[M]) address(ctx context.Context, s *slot[M]) {
 	}
 }
 
-// Stop stops the process gracefully: from now on it refuses messages, and it
-// ends when those it has accepted are handled. Stop blocks until then or until
-// ctx ends, and returns nil or ctx.Err(); the process ends in either case. From
-// the process's own handler it returns at once.
+// Stop stops the process gracefully. From now on the process refuses messages, and it ends
+// when it has handled those it has accepted. Stop blocks until then, or until ctx ends,
+// and returns nil or ctx.Err(). The process ends in either case. From the process's own
+// handler Stop returns at once.
 func (r Ref[M]) Stop(ctx context.Context) error {
 	if r.p == nil {
 		return nil
@@ -92,9 +91,9 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill stops the process at once: its handler's context is cancelled, and what
-// waits in its mailbox becomes dead letters when the handler returns. Kill does
-// not block; Done tells of the end.
+// Kill ends the process at once. Its handler's context is cancelled. What waits in its
+// mailbox becomes dead letters when the handler returns. Kill does not block; Done tells
+// when the process has ended.
 func (r Ref[M]) Kill() {
 	if r.p != nil {
 		r.p.close(true)
@@ -109,10 +108,10 @@ func (r Ref[M]) Done() <-chan struct{} {
 	return r.p.doneChannel()
 }
 
-// Err returns what ended the process: the handler's error, a [*PanicError], or
-// [ErrGoexit]; [ErrTooManyRestarts] with one of those; [ErrKilled], also if the handler then
-// failed; or [ErrLinked] with the cause. It is nil while the process lives and
-// after it was stopped gracefully.
+// Err returns what ended the process: the handler's error, a [*PanicError] or [ErrGoexit];
+// [ErrTooManyRestarts] together with one of those; [ErrKilled], also if the handler failed
+// after the kill; or [ErrLinked] together with the cause. It returns nil while the process
+// lives, and after the process was stopped gracefully.
 func (r Ref[M]) Err() error {
 	if r.p == nil {
 		return nil

@@ -14,11 +14,12 @@ type registry[M any] struct {
 	byID map[string]*process[M]
 }
 
-// GetOrSpawn returns the kind's registered process of that ID, and starts one
-// with [Kind.SpawnInstance] if there is none: one, whoever asks at the same time.
-// Processes that were spawned otherwise are not registered. A process is
-// registered until it has ended; one that is just being stopped refuses
-// messages, and there is a new one to be had once it is Done.
+// GetOrSpawn returns the kind's registered process of that ID. If there is none, it starts
+// one with [Kind.SpawnInstance] and registers it. Several that ask at the same time get
+// the same process. Processes that were spawned in another way are not registered.
+//
+// A process stays registered until it has ended. While it is being stopped it refuses
+// messages; once it is Done, GetOrSpawn starts a new one.
 func (k *Kind[M]) GetOrSpawn(id string, factory Factory[M]) (Ref[M], error) {
 	if ref, ok := k.Lookup(id); ok {
 		return ref, nil

@@ -14,17 +14,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// RestartPolicy says how a process is restarted that fails ([Restart]). The zero
+// RestartPolicy says how a process is restarted after a failure ([Restart]). The zero
 // value of a field means its default. A negative MaxFailures means no limit; other
 // negative values are refused.
 //
-// Failures are counted with a decay, as the supervisors of thejerf/suture do:
-// each counts 1 when it happens and less as time goes by, 1/e after Decay. A
-// process whose count exceeds MaxFailures is given up. Until then it waits before its
-// next message, twice as long for each failure in the count, beginning with
-// MinBackoff and up to MaxBackoff, and each time between a half and one and a
-// half of that, by chance, so that processes that failed together do not come
-// back together.
+// The process keeps a count of its failures, as the supervisors of thejerf/suture do. Each
+// failure adds 1, and the count decays: after the time Decay, 1/e of it is left. A process
+// whose count exceeds MaxFailures ends. Otherwise it waits before its next message. The
+// wait begins with MinBackoff, doubles with each failure in the count, and is at most
+// MaxBackoff. It is then multiplied by a random factor between 0.5 and 1.5, so that
+// processes that failed together do not come back together.
 type RestartPolicy struct {
 	MaxFailures float64       // 5
 	Decay       time.Duration // 30 s

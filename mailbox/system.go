@@ -24,9 +24,8 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// System is a set of processes that share their telemetry and their end.
-// Make one with [NewSystem], usually one for each service; the zero System cannot
-// be used.
+// System is a set of processes that share their telemetry and are shut down together. Make
+// one with [NewSystem], usually one for each service; the zero System cannot be used.
 type System struct {
 	provider    trace.TracerProvider
 	meters      meters
@@ -107,9 +106,9 @@ func (s *System) stamp(h *header.Header) int64 {
 	return s.sched.Now()
 }
 
-// Stats returns the counts of all processes that are or were in the system.
-// The equations of the package documentation hold in every result. It takes time
-// in proportion to the number of processes, and holds up spawning meanwhile.
+// Stats returns the counts of all processes that are or were in the system. The equations
+// of the package documentation hold in every result. Stats takes time in proportion to the
+// number of processes, and no process can be spawned meanwhile.
 func (s *System) Stats() Stats {
 	var total Stats
 	for _, n := range s.KindStats() {
@@ -118,8 +117,9 @@ func (s *System) Stats() Stats {
 	return total
 }
 
-// KindStats returns the counts of all processes that are or were in the system,
-// by the name of their kind. What is said of [System.Stats] holds for each.
+// KindStats returns the counts of all processes that are or were in the system, by the
+// name of their kind. The equations hold for each kind. It costs what [System.Stats]
+// costs.
 func (s *System) KindStats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,10 +165,10 @@ func (s *System) totalsOrOthers(name string) (t *kindTotals, uncounted uint64) {
 	return t, uncounted
 }
 
-// Shutdown stops all processes gracefully, the newest first and one after
-// another, and blocks until all have ended: what was accepted is handled. From
-// its start nothing can be spawned. If ctx ends before, it kills what is left
-// and returns a [*ShutdownError] at once. It must not be called by a handler.
+// Shutdown stops all processes gracefully, the newest first and one after another, and
+// blocks until all have ended. What was accepted is handled. Nothing can be spawned once
+// Shutdown has begun. If ctx ends first, Shutdown kills what is left and returns a
+// [*ShutdownError] at once. A handler must not call it.
 func (s *System) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

@@ -11,19 +11,19 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 )
 
-// Timer sends a message later, once or again and again. It ends with its
-// process. It holds no goroutine.
+// Timer sends a message later, once or again and again. It ends when its process ends. It
+// holds no goroutine.
 type Timer struct{ stop func() bool }
 
-// Stop keeps the timer from sending any more. It reports whether there was
-// anything left to send. It does not block, and may be called again.
+// Stop stops the timer. It reports whether there was anything left to send. It does not
+// block, and may be called again.
 func (t *Timer) Stop() bool { return t.stop() }
 
-// SendAfter sends message to the process after d, as [Ref.TrySend] would: a full
-// mailbox refuses it. The message carries what the default for the system takes
-// from ctx now, and counts as sent when d is over. ctx does not bound the timer;
-// but one that a process sets for itself, with its handler's context, ends when
-// the process is restarted.
+// SendAfter sends message to the process after d, as [Ref.TrySend] would: a full mailbox
+// refuses it. The message carries what a send from ctx would carry now, and its time of
+// sending is when d is over. The timer goes on when ctx ends. But if a process sets a
+// timer for itself, with its handler's context, the timer ends when the process is
+// restarted.
 func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Timer {
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
@@ -31,11 +31,11 @@ func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Time
 	return r.p.newTimer(ctx, message, r.p.isOwner(ctx), d, 0)
 }
 
-// SendEvery sends message to the process every d, at first after d, as
-// [Ref.TrySend] would. The times do not drift; those that were missed, because
-// the program was suspended or the processors were busy for longer than d, are
-// left out. The messages carry nothing from ctx, which only tells, as with
-// SendAfter, who sets the timer. It panics if d is not positive.
+// SendEvery sends message to the process every d, for the first time after d, as
+// [Ref.TrySend] would. The times do not drift. Times that were missed are left out, for
+// instance while the program was suspended. The messages carry nothing from ctx. As with
+// SendAfter, ctx tells whether the process sets the timer for itself. SendEvery panics if
+// d is not positive.
 func (r Ref[M]) SendEvery(ctx context.Context, d time.Duration, message M) *Timer {
 	if d <= 0 {
 		panic("mailbox: SendEvery with an interval that is not positive")

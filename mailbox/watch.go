@@ -23,11 +23,13 @@ func (e Termination) who() string {
 	return e.Kind + " " + e.ID
 }
 
-// Watch has the watcher learn of the other process's end: it is sent what build
-// makes of it, even if its mailbox is full. If the other has ended already, that
-// is at once. build must not block. If it panics, the watcher is sent nothing, and
-// OpenTelemetry's error handler is told. The watch ends with either process, or by
-// unwatch, which reports whether it came in time. It panics without a build.
+// Watch sends the watcher a message when the other process ends. build makes that message
+// from the cause. The watcher's mailbox takes it even if it is full. If the other process
+// has ended already, the message is sent at once.
+//
+// build must not block. If it panics, the watcher is sent nothing, and OpenTelemetry's
+// error handler is told. The watch ends when either process ends, or by unwatch, which
+// reports whether it came before the end. Watch panics if build is nil.
 func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (unwatch func() bool) {
 	if build == nil {
 		panic("mailbox: Watch without a build")
@@ -51,11 +53,13 @@ func Watch[M, N any](watcher Ref[M], other Ref[N], build func(Termination) M) (u
 	})
 }
 
-// Link has the process end with the other one: it is stopped gracefully if that
-// was, and killed if that was killed or failed; then its Err wraps [ErrLinked]
-// and the other's. If the other has ended already, that is at once. The link ends
-// with either process, or by unlink, which reports whether it came in time. To
-// have two processes end with each other, link both ways.
+// Link ends the process when the other one ends. If the other was stopped gracefully, the
+// process is stopped gracefully too. If the other was killed or failed, the process is
+// killed, and its Err wraps [ErrLinked] and the other's Err. If the other process has
+// ended already, this happens at once.
+//
+// The link ends when either process ends, or by unlink, which reports whether it came
+// before the end. For two processes that end with each other, link both ways.
 func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
 	if process.p == nil {
 		return nothingToUndo
