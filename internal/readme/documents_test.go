@@ -14,17 +14,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// documents show Go code. What one shows stands between two comments in one of
-// the sources, for the README's block of a channel
+// documents show blocks of Go code. Each block stands between two comments in one of
+// the sources. For the README's block about a channel, these are
 //
 //	// README: channel
 //	// README: end
 //
-// and in the same way for the others, each by its file name without extension.
-// The comments are indented as the code is, which the document shows without.
+// For other documents, the comments begin with the file name without its extension. The
+// comments are indented like the code. The document shows the code without that
+// indentation.
 var documents = []string{"../../README.md", "../../docs/*.md"}
 
-// sources are read by the compiler, and tested.
+// sources are compiled and tested.
 var sources = []string{"*_test.go", "../../examples/patterns/*.go", "../../examples/boundary/*.go"}
 
 // codeBlock matches a block of Go in a document.
@@ -49,7 +50,7 @@ func TestSnippetsAreCompiled(t *testing.T) {
 	}
 }
 
-// snippets returns what code has between comments with mark.
+// snippets returns the blocks of code that stand between comments with mark.
 func snippets(code, mark string) map[string]bool {
 	found := map[string]bool{}
 	between := regexp.MustCompile(`(?sm)^(\t*)// ` + regexp.QuoteMeta(mark) + `: \S+\n(.*?)^\t*// ` + regexp.QuoteMeta(mark) + `: end$`)
@@ -60,7 +61,7 @@ func snippets(code, mark string) map[string]bool {
 	return found
 }
 
-// TestSnippetsAreFound holds snippets against code with all that they may have.
+// TestSnippetsAreFound checks snippets with code of every form that they may have.
 func TestSnippetsAreFound(t *testing.T) {
 	code := `
 // one: declaration
@@ -122,8 +123,8 @@ func anchors(document string) []string {
 	return all
 }
 
-// files returns those that match any of the patterns, each of which must match
-// one.
+// files returns the files that match any of the patterns. Each pattern must match a
+// file.
 func files(t *testing.T, patterns []string) []string {
 	t.Helper()
 	var all []string

@@ -117,8 +117,8 @@ func TestMixedFleetsWork(t *testing.T) {
 	assert.False(t, w.Wrap())
 }
 
-// TestMetricsOfMixedFleetsExist looks for the names that the page gives to
-// metrics among those that the package has.
+// TestMetricsOfMixedFleetsExist checks that the package has every metric that the page
+// names.
 func TestMetricsOfMixedFleetsExist(t *testing.T) {
 	text, err := os.ReadFile("../../docs/mixed-fleets.md")
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// What the README's snippets take as given.
+// Types that the README's snippets use.
 
 type Order struct{ ID int }
 
