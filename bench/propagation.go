@@ -153,7 +153,7 @@ func everyWay(
 	with := func(name string, p propagation.TextMapPropagator, newCarrier func() propagation.TextMapCarrier) variant {
 		return variant{name, func(int) (*contender, error) { return set(p, newCarrier) }}
 	}
-	first := propagate.NewSampledFirst()
+	first := propagate.SampledFirst{}
 	return []variant{
 		with(raw, rawPropagators, onHeader), with(ours, first, onHeader), with(standard, ourStandard, onHeader),
 		with(rawMap, rawPropagators, onMap), with(oursMap, first, onMap), with(standardMap, ourStandard, onMap),
@@ -226,16 +226,16 @@ func flagRow(ratios ...ratio) row {
 	header["Traceparent"], metadata["traceparent"] = []string{parent}, []string{parent}
 	peek := func(of map[string][]string) func(int) (*contender, error) {
 		return func(int) (*contender, error) {
-			var d propagate.Decision
+			var sampled, ok bool
 			return inTurn(
 				func(_, times int) {
 					for range times {
-						d = propagate.PeekHeader(of)
+						sampled, ok = propagate.PeekHeader(of)
 					}
 				},
 				func() error {
-					if d != propagate.Unsampled {
-						return fmt.Errorf("%w: %v", errEffect, d)
+					if sampled || !ok {
+						return fmt.Errorf("%w: sampled %v, ok %v", errEffect, sampled, ok)
 					}
 					return nil
 				},

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	sinkDecision propagate.Decision
+	sinkDecision decision
 	sinkSpan     trace.SpanContext
 )
 
@@ -33,7 +33,7 @@ func TestAllocations(t *testing.T) {
 		_ = standard.Extract(t.Context(), propagation.HeaderCarrier(state))
 		_ = standard.Extract(t.Context(), propagation.HeaderCarrier(mixed))
 	}
-	carry, drop := propagate.NewSampledFirst(), propagate.NewSampledFirst(propagate.WithoutUnsampled())
+	carry, drop := sampledFirst(), dropUnsampled()
 	background, ctx := t.Context(), contextWith(t, spanContext(t, 0, ""), "")
 	withState := contextWith(t, spanContext(t, 1, "a=1"), "")
 	for _, tt := range []struct {
@@ -41,10 +41,10 @@ func TestAllocations(t *testing.T) {
 		want float64
 		f    func()
 	}{
-		{"peek", 0, func() { sinkDecision = propagate.Peek(unsampled) }},
-		{"peek, malformed", 0, func() { sinkDecision = propagate.Peek(unsampled + " ") }},
-		{"peek into a header", 0, func() { sinkDecision = propagate.PeekHeader(header) }},
-		{"peek into metadata", 0, func() { sinkDecision = propagate.PeekHeader(multi{"traceparent": one}) }},
+		{"peek", 0, func() { sinkDecision = peek(unsampled) }},
+		{"peek, malformed", 0, func() { sinkDecision = peek(unsampled + " ") }},
+		{"peek into a header", 0, func() { sinkDecision = peekHeader(header) }},
+		{"peek into metadata", 0, func() { sinkDecision = peekHeader(multi{"traceparent": one}) }},
 		{"parse", 0, func() { sinkSpan, _ = propagate.ParseTraceparent(sampled) }},
 		{"extract, carried", 2, func() { _ = carry.Extract(background, propagation.HeaderCarrier(header)) }},
 		{"extract, dropped", 0, func() { _ = drop.Extract(background, propagation.HeaderCarrier(header)) }},

@@ -23,7 +23,7 @@ func ExampleBaggage() {
 	incoming.Add("baggage", "malformed")
 	ctx := public.Extract(context.Background(), propagation.HeaderCarrier(incoming))
 	fmt.Println(baggage.FromContext(ctx).Len(), baggage.FromContext(ctx).Member("tenant").Value())
-	fmt.Println(counters.Counts().BaggageDropped)
+	fmt.Println(counters.Counts().Dropped)
 
 	outgoing := http.Header{}
 	propagate.Baggage{}.Inject(ctx, propagation.HeaderCarrier(outgoing))
@@ -34,11 +34,14 @@ func ExampleBaggage() {
 	// tenant=caf%C3%A9;ttl=60
 }
 
-func ExampleWithBaggage() {
-	propagator := propagate.NewSampledFirst(propagate.WithBaggage(propagate.Baggage{Allow: []string{"tenant"}}))
+func ExampleSampledFirst_baggage() {
+	propagator := propagate.SampledFirst{
+		Baggage:  propagate.Baggage{Allow: []string{"tenant"}},
+		Counters: new(propagate.Counters),
+	}
 	carrier := propagation.MapCarrier{"baggage": "tenant=acme,admin=true"}
 
 	ctx := propagator.Extract(context.Background(), carrier)
-	fmt.Println(baggage.FromContext(ctx), propagator.Counts().BaggageDropped)
+	fmt.Println(baggage.FromContext(ctx), propagator.Counters.Counts().Dropped)
 	// Output: tenant=acme 1
 }

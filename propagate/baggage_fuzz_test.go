@@ -33,11 +33,11 @@ var pairPattern = regexp.MustCompile(`\A(` + tokenPattern + `)[ \t]*=[ \t]*(` + 
 
 // expected does what Extract should, by means of the expressions: it returns
 // the values by their keys, and what is counted.
-func expected(t *testing.T, in string, b propagate.Baggage) (map[string]string, propagate.Counts) {
+func expected(t *testing.T, in string, b propagate.Baggage) (map[string]string, propagate.Figures) {
 	t.Helper()
 	values := map[string]string{}
 	if len(in) > b.MaxBytes {
-		return values, propagate.Counts{BaggageRefused: 1}
+		return values, propagate.Figures{BaggageRefused: 1}
 	}
 	var well, malformed uint64
 	for text := range strings.SplitSeq(in, ",") {
@@ -59,9 +59,9 @@ func expected(t *testing.T, in string, b propagate.Baggage) (map[string]string, 
 		}
 	}
 	if well == 0 && malformed > 0 {
-		return values, propagate.Counts{BaggageRefused: 1}
+		return values, propagate.Figures{BaggageRefused: 1}
 	}
-	return values, propagate.Counts{BaggageDropped: well + malformed - uint64(len(values))}
+	return values, propagate.Figures{BaggageDropped: well + malformed - uint64(len(values))}
 }
 
 func FuzzBaggage(f *testing.F) {
@@ -84,7 +84,7 @@ func FuzzBaggage(f *testing.F) {
 		for _, m := range bag.Members() {
 			got[m.Key()] = m.Value()
 		}
-		counts := counters.Counts()
+		counts := counters.Figures()
 
 		if !mayGrow(in, b) {
 			want, wantCounts := expected(t, in, b)
@@ -130,7 +130,7 @@ func checkRoundTrip(t *testing.T, b propagate.Baggage, bag baggage.Baggage) {
 	b.Inject(baggage.ContextWithBaggage(t.Context(), bag), c)
 	require.LessOrEqual(t, len(c["baggage"]), b.MaxBytes)
 	again := baggage.FromContext(b.Extract(t.Context(), c))
-	require.Zero(t, counters.Counts(), "%q", c["baggage"])
+	require.Zero(t, counters.Figures(), "%q", c["baggage"])
 	require.Equal(t, bag.Len(), again.Len())
 	if bag.Len() == 0 {
 		require.NotContains(t, c, "baggage")

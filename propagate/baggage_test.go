@@ -77,7 +77,7 @@ func TestBaggageExtract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var counters propagate.Counters
 			assert.Equal(t, tt.want, read(t, propagate.Baggage{Counters: &counters}, tt.in...))
-			assert.Equal(t, propagate.Counts{BaggageDropped: tt.dropped, BaggageRefused: tt.refused}, counters.Counts())
+			assert.Equal(t, propagate.Figures{BaggageDropped: tt.dropped, BaggageRefused: tt.refused}, counters.Figures())
 		})
 	}
 	assert.Len(t, read(t, propagate.Baggage{}, keys(64)), 64, "the limit of the standard")
@@ -134,13 +134,13 @@ func TestBaggageAllow(t *testing.T) {
 			c := propagation.MapCarrier{}
 			propagate.Baggage{}.Inject(ctx, c)
 			assert.Equal(t, tt.want, c["baggage"])
-			assert.Equal(t, propagate.Counts{BaggageDropped: tt.dropped}, in.Counts(), "nothing was refused whole")
+			assert.Equal(t, propagate.Figures{BaggageDropped: tt.dropped}, in.Figures(), "nothing was refused whole")
 
 			// And on the way out.
 			c = propagation.MapCarrier{"baggage": "stale=yes"}
 			propagate.Baggage{Allow: tt.allow, Counters: &out}.Inject(contextWith(t, trace.SpanContext{}, header), c)
 			assert.Equal(t, tt.want, c["baggage"])
-			assert.Equal(t, propagate.Counts{BaggageDropped: tt.dropped}, out.Counts())
+			assert.Equal(t, propagate.Figures{BaggageDropped: tt.dropped}, out.Figures())
 		})
 	}
 }
@@ -151,16 +151,16 @@ func TestBaggageLimitsCannotBeRaised(t *testing.T) {
 	b := propagate.Baggage{MaxMembers: 1000, MaxBytes: 10_000, Counters: new(propagate.Counters)}
 	assert.Equal(t, read(t, propagate.Baggage{}, keys(64)), read(t, b, keys(65)))
 	assert.Empty(t, read(t, b, "a="+strings.Repeat("b", 8191)))
-	assert.Equal(t, propagate.Counts{BaggageDropped: 1, BaggageRefused: 1}, b.Counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 1, BaggageRefused: 1}, b.Counters.Figures())
 }
 
 // What is well-formed and not allowed is no reason to refuse the rest.
 func TestBaggageNotAllowedIsNotRefused(t *testing.T) {
 	var counters propagate.Counters
 	assert.Empty(t, read(t, propagate.Baggage{Allow: []string{"a"}, Counters: &counters}, "b=1,malformed"))
-	assert.Equal(t, propagate.Counts{BaggageDropped: 2}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 2}, counters.Figures())
 	assert.Empty(t, read(t, propagate.Baggage{Allow: []string{"a"}, Counters: &counters}, "=1"))
-	assert.Equal(t, propagate.Counts{BaggageDropped: 2, BaggageRefused: 1}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 2, BaggageRefused: 1}, counters.Figures())
 }
 
 func TestBaggageLimits(t *testing.T) {
@@ -168,22 +168,22 @@ func TestBaggageLimits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		b         propagate.Baggage
 		in, out   string
-		inCounts  propagate.Counts
-		outCounts propagate.Counts
+		inCounts  propagate.Figures
+		outCounts propagate.Figures
 	}{
-		"defaults": {propagate.Baggage{}, header, header, propagate.Counts{}, propagate.Counts{}},
+		"defaults": {propagate.Baggage{}, header, header, propagate.Figures{}, propagate.Figures{}},
 		"not more than the standard": {
-			propagate.Baggage{MaxMembers: 65, MaxBytes: 8193}, header, header, propagate.Counts{}, propagate.Counts{},
+			propagate.Baggage{MaxMembers: 65, MaxBytes: 8193}, header, header, propagate.Figures{}, propagate.Figures{},
 		},
-		"negative": {propagate.Baggage{MaxMembers: -1, MaxBytes: -1}, header, header, propagate.Counts{}, propagate.Counts{}},
+		"negative": {propagate.Baggage{MaxMembers: -1, MaxBytes: -1}, header, header, propagate.Figures{}, propagate.Figures{}},
 		"two members": {
 			propagate.Baggage{MaxMembers: 2}, "a=1,b=22", "a=1,b=22",
-			propagate.Counts{BaggageDropped: 1}, propagate.Counts{BaggageDropped: 1},
+			propagate.Figures{BaggageDropped: 1}, propagate.Figures{BaggageDropped: 1},
 		},
-		"as many bytes": {propagate.Baggage{MaxBytes: 12}, header, header, propagate.Counts{}, propagate.Counts{}},
+		"as many bytes": {propagate.Baggage{MaxBytes: 12}, header, header, propagate.Figures{}, propagate.Figures{}},
 		"fewer bytes": { // What is smaller still fits on the way out.
 			propagate.Baggage{MaxBytes: 7}, "", "a=1,c=3",
-			propagate.Counts{BaggageRefused: 1}, propagate.Counts{BaggageDropped: 1},
+			propagate.Figures{BaggageRefused: 1}, propagate.Figures{BaggageDropped: 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,12 +192,12 @@ func TestBaggageLimits(t *testing.T) {
 			b.Counters = &in
 			propagate.Baggage{}.Inject(b.Extract(t.Context(), propagation.MapCarrier{"baggage": header}), c)
 			assert.Equal(t, tt.in, c["baggage"])
-			assert.Equal(t, tt.inCounts, in.Counts())
+			assert.Equal(t, tt.inCounts, in.Figures())
 
 			b.Counters = &out
 			b.Inject(contextWith(t, trace.SpanContext{}, header), c)
 			assert.Equal(t, tt.out, c["baggage"])
-			assert.Equal(t, tt.outCounts, out.Counts())
+			assert.Equal(t, tt.outCounts, out.Figures())
 		})
 	}
 }
@@ -215,7 +215,7 @@ func TestBaggageLimitsOfTheStandardOnTheWayOut(t *testing.T) {
 
 	p.Inject(baggage.ContextWithBaggage(t.Context(), b), c)
 	assert.Equal(t, keys(64), c["baggage"])
-	assert.Equal(t, uint64(1), counters.Counts().BaggageDropped)
+	assert.Equal(t, uint64(1), counters.Figures().BaggageDropped)
 
 	long, err := baggage.NewMemberRaw("long", strings.Repeat("%", 8192/3))
 	require.NoError(t, err)
@@ -225,7 +225,7 @@ func TestBaggageLimitsOfTheStandardOnTheWayOut(t *testing.T) {
 	require.NoError(t, err)
 	p.Inject(baggage.ContextWithBaggage(t.Context(), b), c)
 	assert.Equal(t, "k64=v", c["baggage"], "8,195 bytes once escaped")
-	assert.Equal(t, uint64(2), counters.Counts().BaggageDropped)
+	assert.Equal(t, uint64(2), counters.Figures().BaggageDropped)
 }
 
 // Bytes that are no UTF-8 come back as three characters each; what would not
@@ -234,12 +234,12 @@ func TestBaggageThatWouldGrow(t *testing.T) {
 	var counters propagate.Counters
 	got := read(t, propagate.Baggage{Counters: &counters}, "a=1,big="+strings.Repeat("%ff", 2000)+",b=2")
 	assert.Equal(t, map[string]string{"a": "1", "b": "2"}, got)
-	assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 1}, counters.Figures())
 
 	// Each of these would fit alone.
 	got = read(t, propagate.Baggage{Counters: &counters}, "a="+strings.Repeat("%ff", 500)+",b="+strings.Repeat("%ff", 500))
 	assert.Equal(t, map[string]string{"a": strings.Repeat("\uFFFD", 500)}, got)
-	assert.Equal(t, propagate.Counts{BaggageDropped: 2}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 2}, counters.Figures())
 }
 
 func TestBaggageKeepsProperties(t *testing.T) {
@@ -271,7 +271,7 @@ func TestBaggageThatAHeaderCannotHold(t *testing.T) {
 	c := propagation.MapCarrier{"baggage": "stale=yes"}
 	propagate.Baggage{Counters: &counters}.Inject(baggage.ContextWithBaggage(t.Context(), b), c)
 	assert.Equal(t, "a=%C3%A4%2C%20b", c["baggage"])
-	assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 1}, counters.Figures())
 }
 
 func TestBaggageFields(t *testing.T) {
@@ -282,11 +282,11 @@ func TestBaggageFields(t *testing.T) {
 }
 
 func TestBaggageCountsByDefault(t *testing.T) {
-	before := propagate.DefaultCounters().Counts().BaggageRefused
+	before := propagate.DefaultCounters().Figures().BaggageRefused
 	read(t, propagate.Baggage{}, "malformed")
-	assert.Equal(t, before+1, propagate.DefaultCounters().Counts().BaggageRefused)
+	assert.Equal(t, before+1, propagate.DefaultCounters().Figures().BaggageRefused)
 	var none *propagate.Counters
-	assert.Equal(t, before+1, none.Counts().BaggageRefused, "no counters are the default ones")
+	assert.Equal(t, before+1, none.Figures().BaggageRefused, "no counters are the default ones")
 }
 
 func TestSampledFirstWithBaggage(t *testing.T) {
@@ -295,17 +295,17 @@ func TestSampledFirstWithBaggage(t *testing.T) {
 	in := propagation.MapCarrier{"traceparent": sampled, "baggage": "user=alice,secret=x"}
 	sc := spanContext(t, trace.FlagsSampled, "")
 
-	p := propagate.NewSampledFirst(propagate.WithBaggage(propagate.Baggage{Allow: allow}))
+	p := propagate.SampledFirst{Baggage: propagate.Baggage{Allow: allow}, Counters: new(propagate.Counters)}
 	assert.Equal(t, "user=alice", bagOf(p.Extract(t.Context(), in)))
 	out := propagation.MapCarrier{}
 	p.Inject(contextWith(t, sc, "user=bob,secret=y"), out)
 	assert.Equal(t, propagation.MapCarrier{"traceparent": sampled, "baggage": "user=bob"}, out)
 	p.Inject(contextWith(t, trace.SpanContext{}, "user=eve,secret=y"), out)
 	assert.Equal(t, propagation.MapCarrier{"baggage": "user=eve"}, out)
-	assert.Equal(t, propagate.Counts{BaggageDropped: 3}, p.Counts())
+	assert.Equal(t, propagate.Figures{BaggageDropped: 3}, p.Counters.Figures())
 
-	p = propagate.NewSampledFirst(propagate.WithBaggage(propagate.Baggage{MaxBytes: 10, Counters: &own}))
+	p = propagate.SampledFirst{Baggage: propagate.Baggage{MaxBytes: 10, Counters: &own}, Counters: new(propagate.Counters)}
 	assert.Empty(t, bagOf(p.Extract(t.Context(), in)))
-	assert.Zero(t, p.Counts())
-	assert.Equal(t, propagate.Counts{BaggageRefused: 1}, own.Counts())
+	assert.Zero(t, p.Counters.Figures())
+	assert.Equal(t, propagate.Figures{BaggageRefused: 1}, own.Figures())
 }

@@ -42,13 +42,13 @@ var contenders = []struct {
 	propagator propagation.TextMapPropagator
 }{
 	{"otel", otelPropagator},
-	{"waybill", propagate.NewSampledFirst()},
-	{"waybill-dropping", propagate.NewSampledFirst(propagate.WithoutUnsampled())},
+	{"waybill", sampledFirst()},
+	{"waybill-dropping", dropUnsampled()},
 	{"waybill-standard", propagation.NewCompositeTextMapPropagator(propagate.TraceContext{}, propagation.Baggage{})},
 }
 
 // benchmarkExtract has all contenders read what one carrier holds.
-func benchmarkExtract(b *testing.B, name string, decision propagate.Decision, carrier propagation.TextMapCarrier) {
+func benchmarkExtract(b *testing.B, name string, decision decision, carrier propagation.TextMapCarrier) {
 	for _, c := range contenders {
 		b.Run(name+"/"+c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -58,9 +58,9 @@ func benchmarkExtract(b *testing.B, name string, decision propagate.Decision, ca
 				last = c.propagator.Extract(ctx, carrier) //nolint:fatcontext // Each has the same parent.
 			}
 			sc := trace.SpanContextFromContext(last)
-			dropped := c.name == "waybill-dropping" && decision == propagate.Unsampled
-			if sc.IsSampled() != (decision == propagate.Sampled) ||
-				sc.IsValid() != (decision != propagate.Invalid && !dropped) {
+			dropped := c.name == "waybill-dropping" && decision == saysUnsampled
+			if sc.IsSampled() != (decision == saysSampled) ||
+				sc.IsValid() != (decision != saysNothing && !dropped) {
 				b.Fatal(sc)
 			}
 		})
@@ -71,35 +71,35 @@ func BenchmarkPeek(b *testing.B) {
 	header := requestHeader(unsampled, longState, longBag)
 	b.Run("string", func(b *testing.B) {
 		for b.Loop() {
-			sinkDecision = propagate.Peek(unsampled)
+			sinkDecision = peek(unsampled)
 		}
 	})
-	if sinkDecision != propagate.Unsampled {
+	if sinkDecision != saysUnsampled {
 		b.Fatal(sinkDecision)
 	}
 	b.Run("header", func(b *testing.B) {
 		for b.Loop() {
-			sinkDecision = propagate.PeekHeader(header)
+			sinkDecision = peekHeader(header)
 		}
 	})
-	if sinkDecision != propagate.Unsampled {
+	if sinkDecision != saysUnsampled {
 		b.Fatal(sinkDecision)
 	}
 	metadata := map[string][]string{"traceparent": {unsampled}, "content-type": {"application/grpc"}}
 	b.Run("metadata", func(b *testing.B) {
 		for b.Loop() {
-			sinkDecision = propagate.PeekHeader(metadata)
+			sinkDecision = peekHeader(metadata)
 		}
 	})
-	if sinkDecision != propagate.Unsampled {
+	if sinkDecision != saysUnsampled {
 		b.Fatal(sinkDecision)
 	}
 	b.Run("http.Header.Get", func(b *testing.B) {
 		for b.Loop() {
-			sinkDecision = propagate.Peek(header.Get("traceparent"))
+			sinkDecision = peek(header.Get("traceparent"))
 		}
 	})
-	if sinkDecision != propagate.Unsampled {
+	if sinkDecision != saysUnsampled {
 		b.Fatal(sinkDecision)
 	}
 }
@@ -118,7 +118,7 @@ func BenchmarkExtract(b *testing.B) {
 		{"sampled-full", requestHeader(sampled, longState, longBag)},
 		{"absent", requestHeader("", "", "")},
 	} {
-		decision := propagate.PeekHeader(in.header)
+		decision := peekHeader(in.header)
 		benchmarkExtract(b, in.name, decision, propagation.HeaderCarrier(in.header))
 		plain := propagation.MapCarrier{}
 		for key := range in.header {

@@ -18,10 +18,10 @@ import (
 )
 
 // A public listener and an internal one, each with instrumentation of its own.
-func ExampleNewBoundary() {
+func ExampleBoundary() {
 	recorded := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))
-	listen := func(boundary *propagate.Boundary) http.Handler {
+	listen := func(boundary propagate.Boundary) http.Handler {
 		tracer := boundary.TracerProvider(provider).Tracer("example")
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			_, span := tracer.Start(boundary.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), "serve")
@@ -31,8 +31,8 @@ func ExampleNewBoundary() {
 
 	headers := propagation.NewCompositeTextMapPropagator(
 		propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}})
-	public := listen(propagate.NewBoundary(propagate.Link, headers))
-	internal := listen(propagate.NewBoundary(propagate.Continue, headers))
+	public := listen(propagate.Boundary{Policy: propagate.Link, Propagator: headers})
+	internal := listen(propagate.Boundary{Policy: propagate.Continue, Propagator: headers})
 
 	request := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	request.Header.Set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -51,18 +51,18 @@ func ExampleNewBoundary() {
 	// parent: 00f067aa0ba902b7
 }
 
-func ExampleWithBoundaryCounters() {
+func ExampleBoundary_counters() {
 	var public propagate.Counters
-	boundary := propagate.NewBoundary(propagate.Ignore, propagate.TraceContext{}, propagate.WithBoundaryCounters(&public))
+	boundary := propagate.Boundary{Policy: propagate.Ignore, Propagator: propagate.TraceContext{}, Counters: &public}
 	carrier := propagation.MapCarrier{"traceparent": exampleParent}
 
 	ctx := boundary.Extract(context.Background(), carrier)
-	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), public.Counts().BoundaryIgnored)
+	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), public.Counts().Ignored)
 	// Output: false 1
 }
 
 func ExampleCallerLink() {
-	boundary := propagate.NewBoundary(propagate.Link, propagate.TraceContext{})
+	boundary := propagate.Boundary{Policy: propagate.Link, Propagator: propagate.TraceContext{}}
 	ctx := boundary.Extract(context.Background(), propagation.MapCarrier{"traceparent": exampleParent})
 
 	var opts []trace.SpanStartOption

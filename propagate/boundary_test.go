@@ -5,6 +5,7 @@ package propagate_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -40,7 +41,7 @@ func recorder(t *testing.T, root sdktrace.Sampler) (*sdktrace.TracerProvider, *t
 
 // listener serves requests as instrumentation does by hand: the first span, and
 // one below it.
-func listener(t *testing.T, base context.Context, boundary *propagate.Boundary, provider trace.TracerProvider) string {
+func listener(t *testing.T, base context.Context, boundary propagate.Boundary, provider trace.TracerProvider) string {
 	t.Helper()
 	tracer := boundary.TracerProvider(provider).Tracer("test")
 	return serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -76,32 +77,32 @@ var policies = []struct {
 	parented     bool // The first span goes on with the caller's trace.
 	linked       bool
 	spans        int // Sampled, with a root sampler that takes all.
-	counts       propagate.Counts
+	counts       propagate.Figures
 }{
-	{"continue, sampled", sampled, propagate.Continue, true, false, 2, propagate.Counts{}},
-	{"continue, unsampled", unsampled, propagate.Continue, true, false, 0, propagate.Counts{}},
-	{"continue, malformed", sampled + "-x", propagate.Continue, false, false, 2, propagate.Counts{}},
-	{"continue, none", "", propagate.Continue, false, false, 2, propagate.Counts{}},
-	{"link, sampled", sampled, propagate.Link, false, true, 2, propagate.Counts{BoundaryLinked: 1}},
-	{"link, unsampled", unsampled, propagate.Link, false, true, 2, propagate.Counts{BoundaryLinked: 1}},
-	{"link, malformed", sampled + "-x", propagate.Link, false, false, 2, propagate.Counts{}},
-	{"link, none", "", propagate.Link, false, false, 2, propagate.Counts{}},
-	{"ignore, sampled", sampled, propagate.Ignore, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
-	{"ignore, unsampled", unsampled, propagate.Ignore, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
-	{"ignore, malformed", sampled + "-x", propagate.Ignore, false, false, 2, propagate.Counts{}},
-	{"ignore, none", "", propagate.Ignore, false, false, 2, propagate.Counts{}},
-	{"unknown, sampled", sampled, 77, false, false, 2, propagate.Counts{BoundaryIgnored: 1}},
+	{"continue, sampled", sampled, propagate.Continue, true, false, 2, propagate.Figures{}},
+	{"continue, unsampled", unsampled, propagate.Continue, true, false, 0, propagate.Figures{}},
+	{"continue, malformed", sampled + "-x", propagate.Continue, false, false, 2, propagate.Figures{}},
+	{"continue, none", "", propagate.Continue, false, false, 2, propagate.Figures{}},
+	{"link, sampled", sampled, propagate.Link, false, true, 2, propagate.Figures{BoundaryLinked: 1}},
+	{"link, unsampled", unsampled, propagate.Link, false, true, 2, propagate.Figures{BoundaryLinked: 1}},
+	{"link, malformed", sampled + "-x", propagate.Link, false, false, 2, propagate.Figures{}},
+	{"link, none", "", propagate.Link, false, false, 2, propagate.Figures{}},
+	{"ignore, sampled", sampled, propagate.Ignore, false, false, 2, propagate.Figures{BoundaryIgnored: 1}},
+	{"ignore, unsampled", unsampled, propagate.Ignore, false, false, 2, propagate.Figures{BoundaryIgnored: 1}},
+	{"ignore, malformed", sampled + "-x", propagate.Ignore, false, false, 2, propagate.Figures{}},
+	{"ignore, none", "", propagate.Ignore, false, false, 2, propagate.Figures{}},
+	{"unknown, sampled", sampled, 77, false, false, 2, propagate.Figures{BoundaryIgnored: 1}},
 }
 
 func TestBoundaryOverHTTP(t *testing.T) {
 	for _, tt := range policies {
 		t.Run(tt.name, func(t *testing.T) {
 			var counters propagate.Counters
-			boundary := propagate.NewBoundary(tt.policy, inside, propagate.WithBoundaryCounters(&counters))
+			boundary := propagate.Boundary{Policy: tt.policy, Propagator: inside, Counters: &counters}
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
 			request(t, listener(t, t.Context(), boundary, provider), tt.parent, forged, "user=alice,secret=x")
 
-			assert.Equal(t, tt.counts, counters.Counts())
+			assert.Equal(t, tt.counts, counters.Figures())
 			ended := recorded.Ended()
 			require.Len(t, ended, tt.spans)
 			if tt.spans == 0 {
@@ -120,7 +121,7 @@ func TestBoundaryOverHTTP(t *testing.T) {
 				assert.Empty(t, first.Links())
 				return
 			}
-			checkCallerLink(t, first.Links(), propagate.Peek(tt.parent) == propagate.Sampled)
+			checkCallerLink(t, first.Links(), peek(tt.parent) == saysSampled)
 		})
 	}
 }
@@ -145,7 +146,7 @@ func TestBoundaryLeavesTheDecisionToTheSampler(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Link, propagate.Ignore} {
 		for root, want := range map[sdktrace.Sampler]int{sdktrace.AlwaysSample(): 2, sdktrace.NeverSample(): 0} {
 			for _, parent := range []string{sampled, unsampled} {
-				boundary := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+				boundary := propagate.Boundary{Policy: policy, Propagator: inside, Counters: new(propagate.Counters)}
 				provider, recorded := recorder(t, root)
 				request(t, listener(t, t.Context(), boundary, provider), parent, "", "")
 				assert.Len(t, recorded.Ended(), want, "%v %v %v", policy, root.Description(), parent)
@@ -157,8 +158,8 @@ func TestBoundaryLeavesTheDecisionToTheSampler(t *testing.T) {
 func TestBoundaryLetsInAllowedBaggageAlone(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
 		for name, parent := range map[string]string{"sampled": sampled, "unsampled": unsampled, "none": ""} {
-			t.Run(policy.String()+"/"+name, func(t *testing.T) {
-				boundary := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+			t.Run(fmt.Sprint(policy, "/", name), func(t *testing.T) {
+				boundary := propagate.Boundary{Policy: policy, Propagator: inside, Counters: new(propagate.Counters)}
 				c := fill(propagation.MapCarrier{}, parent, "", "user=bob,secret=x")
 				before := contextWith(t, trace.SpanContext{}, "user=server")
 				assert.Equal(t, "user=bob", bagOf(boundary.Extract(before, c)))
@@ -186,7 +187,7 @@ func TestBoundaryWithALocalSpan(t *testing.T) {
 		"link, unsampled": {propagate.Link, unsampled, false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			boundary := propagate.NewBoundary(tt.policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+			boundary := propagate.Boundary{Policy: tt.policy, Propagator: inside, Counters: new(propagate.Counters)}
 			provider, recorded := recorder(t, sdktrace.AlwaysSample())
 			base, local := provider.Tracer("test").Start(t.Context(), "life of the server")
 			request(t, listener(t, base, boundary, provider), tt.parent, "", "")
@@ -201,7 +202,7 @@ func TestBoundaryWithALocalSpan(t *testing.T) {
 			assert.Empty(t, ended[0].Links())
 			if tt.links == 2 {
 				assert.False(t, first.Parent().IsValid())
-				checkCallerLink(t, first.Links()[:1], propagate.Peek(tt.parent) == propagate.Sampled)
+				checkCallerLink(t, first.Links()[:1], peek(tt.parent) == saysSampled)
 				assert.True(t, first.Links()[1].SpanContext.Equal(local.SpanContext()))
 				assert.Equal(t, "local", first.Links()[1].Attributes[0].Value.AsString())
 			}
@@ -211,7 +212,7 @@ func TestBoundaryWithALocalSpan(t *testing.T) {
 
 func TestBoundaryInjectGoesInside(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		boundary := propagate.NewBoundary(policy, inside)
+		boundary := propagate.Boundary{Policy: policy, Propagator: inside}
 		ctx := contextWith(t, spanContext(t, trace.FlagsSampled, "a=1"), "user=alice,secret=x")
 		want, got := propagation.MapCarrier{}, propagation.MapCarrier{}
 		inside.Inject(ctx, want)
@@ -239,7 +240,7 @@ func (s seen) Extract(ctx context.Context, c propagation.TextMapCarrier) context
 // Of what a stranger sends, baggage goes on and nothing else.
 func TestBoundaryLetsInNothingElse(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		boundary := propagate.NewBoundary(policy, seen{inside}, propagate.WithBoundaryCounters(new(propagate.Counters)))
+		boundary := propagate.Boundary{Policy: policy, Propagator: seen{inside}, Counters: new(propagate.Counters)}
 		ctx := boundary.Extract(t.Context(), propagation.MapCarrier{"traceparent": sampled, "baggage": "user=alice"})
 		assert.Equal(t, policy == propagate.Continue, ctx.Value(seenKey{}) != nil)
 		assert.Equal(t, policy == propagate.Continue, trace.SpanContextFromContext(ctx).IsValid())
@@ -257,16 +258,15 @@ func (c clearing) Extract(ctx context.Context, _ propagation.TextMapCarrier) con
 func TestBoundaryLetsBaggageBeTakenAway(t *testing.T) {
 	before := contextWith(t, trace.SpanContext{}, "user=server")
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		boundary := propagate.NewBoundary(policy, clearing{})
+		boundary := propagate.Boundary{Policy: policy, Propagator: clearing{}}
 		assert.Empty(t, bagOf(boundary.Extract(before, propagation.MapCarrier{})))
 	}
 }
 
-// As NewBoundary says, which is why it asks for something else.
+// As Boundary says, which is why it asks for something else.
 func TestBoundaryWithSampledFirstInside(t *testing.T) {
 	for parent, want := range map[string]string{sampled: "user=alice", unsampled: "", "": "user=alice"} {
-		boundary := propagate.NewBoundary(propagate.Ignore, propagate.NewSampledFirst(),
-			propagate.WithBoundaryCounters(new(propagate.Counters)))
+		boundary := propagate.Boundary{Policy: propagate.Ignore, Propagator: sampledFirst(), Counters: new(propagate.Counters)}
 		ctx := boundary.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent, "baggage": "user=alice"})
 		assert.Equal(t, want, bagOf(ctx), parent)
 		assert.False(t, trace.SpanContextFromContext(ctx).IsValid())
@@ -274,7 +274,7 @@ func TestBoundaryWithSampledFirstInside(t *testing.T) {
 }
 
 func TestBoundaryWithNothingInside(t *testing.T) {
-	boundary := propagate.NewBoundary(propagate.Link, nil)
+	boundary := propagate.Boundary{Policy: propagate.Link}
 	c := propagation.MapCarrier{"traceparent": sampled}
 	assert.Equal(t, t.Context(), boundary.Extract(t.Context(), c))
 	boundary.Inject(contextWith(t, spanContext(t, 0, ""), ""), c)
@@ -284,17 +284,7 @@ func TestBoundaryWithNothingInside(t *testing.T) {
 
 func TestBoundaryCountsByDefault(t *testing.T) {
 	c := propagation.MapCarrier{"traceparent": sampled}
-	for _, boundary := range []*propagate.Boundary{
-		propagate.NewBoundary(propagate.Link, inside),
-		propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(nil)),
-	} {
-		before := propagate.DefaultCounters().Counts().BoundaryLinked
-		boundary.Extract(t.Context(), c)
-		assert.Equal(t, before+1, propagate.DefaultCounters().Counts().BoundaryLinked)
-	}
-}
-
-func TestPolicyString(t *testing.T) {
-	assert.Equal(t, "continue link ignore Policy(9)", propagate.Continue.String()+" "+
-		propagate.Link.String()+" "+propagate.Ignore.String()+" "+propagate.Policy(9).String())
+	before := propagate.DefaultCounters().Figures().BoundaryLinked
+	propagate.Boundary{Policy: propagate.Link, Propagator: inside}.Extract(t.Context(), c)
+	assert.Equal(t, before+1, propagate.DefaultCounters().Figures().BoundaryLinked)
 }

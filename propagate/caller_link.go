@@ -11,14 +11,14 @@ import (
 	"github.com/waybill-go/waybill/internal/caller"
 )
 
-// CallerLink returns a link to the span of the caller that a [Boundary] has put
-// aside by its policy [Link], for those who start the first span themselves, or
-// add the link to one that was started without. It reports false if there is no
-// such caller. The link has the attribute waybill.link.reason, which is
-// "boundary", and no tracestate.
+// CallerLink returns a link to the span of the caller whom a [Boundary] with the policy
+// [Link] has kept in ctx. It is for programs that start the first span themselves, or add
+// the link to a span that was started without. It reports false if ctx has no such
+// caller. The link has the attribute waybill.link.reason, which is "boundary", and no
+// tracestate.
 //
-// A context keeps it for all that is derived from it, also below the first
-// span, until the next extraction at a boundary.
+// All contexts that are derived from ctx have the caller too, also below the first span,
+// until the next extraction at a boundary.
 func CallerLink(ctx context.Context) (trace.Link, bool) {
 	if c := caller.Of(ctx); c != nil {
 		return c.Link(), true
@@ -26,18 +26,17 @@ func CallerLink(ctx context.Context) (trace.Link, bool) {
 	return trace.Link{}, false
 }
 
-// TracerProvider returns a provider for the instrumentation of a listener with
-// this boundary, beside the boundary itself. Its spans are those of provider. What
-// it starts right below an extraction by a boundary with the policy [Link] is a
-// root, and has a link to the caller's span as from [CallerLink]; and one to
-// the span that was in the context before, if there was one, with "local" as
-// its reason. What is started below such a span is started as ever. If the
-// policy is another one, the result is provider itself.
+// TracerProvider returns a provider for the instrumentation of a listener with this
+// boundary. Give the instrumentation both. The spans of the provider are those of the
+// argument. With the policy [Link], a span that it starts right below an extraction is a
+// root. It has a link to the caller's span, as from [CallerLink]. If the context had a
+// span before, it has a link to that too, whose reason is "local". Spans below such a root
+// are started as usual. With another policy the result is the argument itself.
 //
-// Some instrumentation takes its provider from a span in the context if it was
-// given none: so give it this one, even if it is made of the global one.
-func (b *Boundary) TracerProvider(provider trace.TracerProvider) trace.TracerProvider {
-	if b.policy != Link {
+// Some instrumentation takes its provider from a span in the context if it is given none.
+// So give it this one, even if it is made of the global one.
+func (b Boundary) TracerProvider(provider trace.TracerProvider) trace.TracerProvider {
+	if b.Policy != Link {
 		return provider
 	}
 	return linkingProvider{provider}

@@ -21,8 +21,8 @@ import (
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
-func linkBoundary() *propagate.Boundary {
-	return propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+func linkBoundary() propagate.Boundary {
+	return propagate.Boundary{Policy: propagate.Link, Propagator: inside, Counters: new(propagate.Counters)}
 }
 
 var fromCaller = propagation.MapCarrier{"traceparent": sampled, "tracestate": forged}
@@ -30,7 +30,7 @@ var fromCaller = propagation.MapCarrier{"traceparent": sampled, "tracestate": fo
 func TestTracerProviderOfOtherPoliciesIsTheOneGiven(t *testing.T) {
 	provider, _ := recorder(t, sdktrace.AlwaysSample())
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Ignore} {
-		assert.Same(t, provider, propagate.NewBoundary(policy, inside).TracerProvider(provider))
+		assert.Same(t, provider, propagate.Boundary{Policy: policy, Propagator: inside}.TracerProvider(provider))
 	}
 }
 
@@ -149,7 +149,7 @@ func TestCallerLink(t *testing.T) {
 	_, ok := propagate.CallerLink(t.Context())
 	assert.False(t, ok)
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Ignore} {
-		other := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+		other := propagate.Boundary{Policy: policy, Propagator: inside, Counters: new(propagate.Counters)}
 		_, ok = propagate.CallerLink(other.Extract(t.Context(), fromCaller))
 		assert.False(t, ok)
 	}
@@ -176,7 +176,7 @@ func TestCallerLink(t *testing.T) {
 // What an earlier request said is forgotten, whatever the next one says.
 func TestCallerLinkIsOfTheLastExtraction(t *testing.T) {
 	for _, policy := range []propagate.Policy{propagate.Continue, propagate.Link, propagate.Ignore} {
-		next := propagate.NewBoundary(policy, inside, propagate.WithBoundaryCounters(new(propagate.Counters)))
+		next := propagate.Boundary{Policy: policy, Propagator: inside, Counters: new(propagate.Counters)}
 		for _, carrier := range []propagation.MapCarrier{{}, {"traceparent": "x"}, {"traceparent": stale}} {
 			ctx := next.Extract(linkBoundary().Extract(t.Context(), fromCaller), carrier)
 			link, ok := propagate.CallerLink(ctx)
@@ -190,7 +190,7 @@ func TestCallerLinkIsOfTheLastExtraction(t *testing.T) {
 func TestBoundaryConcurrently(t *testing.T) {
 	const workers, rounds = 8, 100
 	var counters propagate.Counters
-	boundary := propagate.NewBoundary(propagate.Link, inside, propagate.WithBoundaryCounters(&counters))
+	boundary := propagate.Boundary{Policy: propagate.Link, Propagator: inside, Counters: &counters}
 	provider, recorded := recorder(t, sdktrace.AlwaysSample())
 	tracer := boundary.TracerProvider(provider).Tracer("")
 	base, local := provider.Tracer("").Start(t.Context(), "base")
@@ -210,7 +210,7 @@ func TestBoundaryConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	local.End()
-	assert.Equal(t, propagate.Counts{BoundaryLinked: workers * rounds}, counters.Counts())
+	assert.Equal(t, propagate.Figures{BoundaryLinked: workers * rounds}, counters.Figures())
 	firsts := 0
 	for _, span := range recorded.Ended() {
 		if span.Name() == "child" || span.Name() == "base" {

@@ -29,19 +29,19 @@ func BenchmarkCarrierPeek(b *testing.B) {
 	plain := propagate.MapCarrier(metadata{"traceparent": unsampled, "tracestate": longState, "baggage": longBag})
 	for _, tt := range []struct {
 		name string
-		peek func() propagate.Decision
+		peek func() decision
 	}{
-		{"header", func() propagate.Decision { return propagate.PeekHeader(header) }},
-		{"list", func() propagate.Decision { return propagate.PeekHeader(lower) }},
-		{"map", func() propagate.Decision { return propagate.Peek(plain.Get("traceparent")) }},
-		{"http.Header.Get", func() propagate.Decision { return propagate.Peek(header.Get("traceparent")) }},
+		{"header", func() decision { return peekHeader(header) }},
+		{"list", func() decision { return peekHeader(lower) }},
+		{"map", func() decision { return peek(plain.Get("traceparent")) }},
+		{"http.Header.Get", func() decision { return peek(header.Get("traceparent")) }},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				sinkDecision = tt.peek()
 			}
-			if sinkDecision != propagate.Unsampled {
+			if sinkDecision != saysUnsampled {
 				b.Fatal(sinkDecision)
 			}
 		})
@@ -66,7 +66,7 @@ func compared(header http.Header, list func() *[]kafkaHeader) []comparedCarrier 
 
 // What this package's carriers cost beside those of package propagation.
 func BenchmarkCarrierExtract(b *testing.B) {
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	kafka := []kafkaHeader{
 		{"id", nil}, {"traceparent", []byte(unsampled)}, {"tracestate", []byte(longState)}, {"baggage", []byte(longBag)},
 	}
@@ -88,7 +88,7 @@ func BenchmarkCarrierExtract(b *testing.B) {
 // The same for what is written, in a header that has other fields too.
 func BenchmarkCarrierInject(b *testing.B) {
 	ctx := contextWith(b, spanContext(b, 1, longState), longBag)
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	for _, tt := range compared(requestHeader("", "", ""), func() *[]kafkaHeader { return new([]kafkaHeader) }) {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -50,11 +50,11 @@ type pairsCarrier[E any, K, V ~string | ~[]byte] struct {
 	split func(element E) (key K, value V)
 	join  func(key K, value V) E
 	list  *[]E
-	// own is the array that this carrier made, with room behind its end that
-	// nobody else can reach: what list holds has been cut off there.
+	// own is the list that this carrier made. The room behind its end is this carrier's
+	// alone, because list has no capacity beyond its end.
 	own []E
-	// found holds single values under the fields of the standards, one each, so
-	// that reading one leaves what was read of another.
+	// found holds one value for each field of the standards, so that to read one field
+	// does not overwrite what was read of another.
 	found [3][1]string
 }
 
@@ -67,8 +67,8 @@ var (
 // fieldsWritten is for how many more elements a copy of a list has room.
 const fieldsWritten = 3
 
-// Get returns the first value under key, spelled in lower case, or where there
-// is none, as net/http does.
+// Get returns the first value under key in lower case. If there is none, it returns the
+// first under key as net/http spells it.
 func (c *pairsCarrier[E, K, V]) Get(key string) string {
 	f := fieldOf(key)
 	for _, spelling := range [...]string{f.lower, f.canonical} {
@@ -81,9 +81,9 @@ func (c *pairsCarrier[E, K, V]) Get(key string) string {
 	return ""
 }
 
-// Values returns all values under key in their order, spelled as for Get. Of a
-// key of W3C Trace Context or Baggage, the slice is good until the next call with
-// the same key.
+// Values returns all values under key, in their order. The spelling is that of Get. For a
+// key of W3C Trace Context or Baggage, the slice is valid until the next call with the same
+// key.
 func (c *pairsCarrier[E, K, V]) Values(key string) []string {
 	f := fieldOf(key)
 	if values := c.exactly(f.lower, f); len(values) > 0 {
@@ -122,12 +122,12 @@ func (c *pairsCarrier[E, K, V]) space(f field) []string {
 	}
 }
 
-// Set makes value the only one under key, however what was there is spelled. It
-// goes to the end of the list, with its key in lower case.
+// Set makes value the only one under key, in every spelling. The new element is the last of
+// the list, with its key in lower case.
 func (c *pairsCarrier[E, K, V]) Set(key, value string) { c.set(key, V(value)) }
 
-// SetBytes is Set for a value of bytes, which becomes the list's own if that
-// holds bytes. The propagators of this package need no string for it, then.
+// SetBytes is Set for a value of bytes, which the list keeps if it holds bytes. Then the
+// propagators of this package need no string for it.
 func (c *pairsCarrier[E, K, V]) SetBytes(key string, value []byte) { c.set(key, V(value)) }
 
 func (c *pairsCarrier[E, K, V]) set(key string, value V) {
@@ -158,8 +158,8 @@ func (c *pairsCarrier[E, K, V]) remove(key string) {
 	c.publish()
 }
 
-// claim makes sure that the list is what publish has left there: this carrier's
-// own, or else a copy.
+// claim makes sure that own is the list: it makes a copy unless the list is still the one
+// that publish has left there.
 func (c *pairsCarrier[E, K, V]) claim() {
 	list := *c.list
 	if len(list) == 0 || len(list) != len(c.own) || &list[0] != &c.own[0] {
@@ -170,8 +170,7 @@ func (c *pairsCarrier[E, K, V]) claim() {
 // publish shows the list without the room behind its end.
 func (c *pairsCarrier[E, K, V]) publish() { *c.list = slices.Clip(c.own) }
 
-// Keys returns the keys as they are spelled, in their order. One that is there
-// more than once comes as often.
+// Keys returns the keys as they are spelled, in their order, each as often as it is there.
 func (c *pairsCarrier[E, K, V]) Keys() []string {
 	names := make([]string, 0, len(*c.list))
 	for _, element := range *c.list {

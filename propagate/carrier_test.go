@@ -139,7 +139,7 @@ func TestCarriersLeaveNoSecondSpelling(t *testing.T) {
 		assert.ElementsMatch(t, []string{"other", "trace-parent"}, c.Keys(), kind)
 	}
 	for kind, c := range spelled(all...) {
-		propagate.NewSampledFirst().Inject(contextWith(t, spanContext(t, 1, ""), ""), c)
+		sampledFirst().Inject(contextWith(t, spanContext(t, 1, ""), ""), c)
 		assert.Len(t, c.Keys(), 3, kind)
 		assert.Equal(t, sampled, c.Get("traceparent"), kind)
 	}
@@ -152,7 +152,7 @@ func TestCarriersLeaveNoSecondSpelling(t *testing.T) {
 
 // The conversions that the documentation shows, of the types that they are for.
 func TestCarriersOfForeignTypes(t *testing.T) {
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	ctx := contextWith(t, spanContext(t, 1, "a=1,b=2"), "user=alice")
 	h, mime, nats, md := http.Header{}, textproto.MIMEHeader{}, natsHeader{}, grpcMD{}
 	meta, table := metadata{}, amqpTable{}
@@ -176,7 +176,7 @@ func TestTableReadsText(t *testing.T) {
 	assert.Equal(t, sampled, c.Get("traceparent"))
 	assert.Empty(t, c.Get("tracestate"))
 	assert.Empty(t, c.Get("baggage"))
-	sc := trace.SpanContextFromContext(propagate.NewSampledFirst().Extract(t.Context(), c))
+	sc := trace.SpanContextFromContext(sampledFirst().Extract(t.Context(), c))
 	assert.True(t, sc.IsSampled())
 	c.Delete("tracestate")
 	assert.Len(t, table, 2)
@@ -204,7 +204,7 @@ func TestCarriersShowWhatIsRepeated(t *testing.T) {
 			kafkaPairs(&kafka),
 		}
 	}
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	for _, c := range build(sampled) {
 		sc := trace.SpanContextFromContext(p.Extract(t.Context(), c))
 		assert.Equal(t, "a=1,b=2,c=3", sc.TraceState().String(), "%T", c)
@@ -213,16 +213,16 @@ func TestCarriersShowWhatIsRepeated(t *testing.T) {
 	for _, c := range twice {
 		assert.False(t, trace.SpanContextFromContext(p.Extract(t.Context(), c)).IsValid(), "%T", c)
 	}
-	assert.EqualValues(t, len(twice), p.Counts().Malformed)
+	assert.EqualValues(t, len(twice), p.Counters.Figures().Malformed)
 }
 
 // Peeking at a header finds what the carriers find.
 func TestPeekHeaderOfForeignTypes(t *testing.T) {
 	for _, key := range []string{"traceparent", "Traceparent"} {
 		nats, md := natsHeader{key: {sampled}}, grpcMD{key: {unsampled}}
-		assert.Equal(t, propagate.Sampled, propagate.PeekHeader(nats))
+		assert.Equal(t, saysSampled, peekHeader(nats))
 		assert.Equal(t, sampled, propagate.MetadataCarrier(nats).Get("traceparent"))
-		assert.Equal(t, propagate.Unsampled, propagate.PeekHeader(md))
+		assert.Equal(t, saysUnsampled, peekHeader(md))
 		assert.Equal(t, unsampled, propagate.HeaderCarrier(md).Get("traceparent"))
 	}
 }
@@ -244,7 +244,7 @@ func TestPairsLeaveSharedListsAlone(t *testing.T) {
 	array[0], array[1] = kafkaHeader{"traceparent", []byte(stale)}, kafkaHeader{"other", []byte("kept")}
 	before := slices.Clone(array[:8])
 	one, two := array, array[1:]
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	p.Inject(contextWith(t, spanContext(t, 1, "a=1"), "user=alice"), kafkaPairs(&one))
 	p.Inject(contextWith(t, spanContext(t, 0, ""), ""), kafkaPairs(&two))
 	assert.Equal(t, before, array[:8])
@@ -317,7 +317,8 @@ func TestPairsMisuse(t *testing.T) {
 }
 
 func TestCarrierAllocations(t *testing.T) {
-	carry := propagate.NewSampledFirst()
+	carry := sampledFirst()
+	var drop propagation.TextMapPropagator = dropUnsampled()
 	background, ctx := t.Context(), contextWith(t, spanContext(t, 0, ""), "")
 	header := http.Header{"Traceparent": {unsampled}, "Tracestate": {"a=1"}, "Accept": {"*/*"}}
 	nats := natsHeader{"traceparent": {unsampled}, "tracestate": {"a=1"}, "Nats-Msg-Id": {"7"}}
@@ -332,15 +333,19 @@ func TestCarrierAllocations(t *testing.T) {
 		want float64
 		f    func()
 	}{
-		{"peek into a list", 0, func() { sinkDecision = propagate.PeekHeader(nats) }},
-		{"peek into a map", 0, func() { sinkDecision = propagate.Peek(propagate.MapCarrier(meta).Get("traceparent")) }},
+		{"peek into a list", 0, func() { sinkDecision = peekHeader(nats) }},
+		{"peek into a map", 0, func() { sinkDecision = peek(propagate.MapCarrier(meta).Get("traceparent")) }},
 		{"values of a header", 0, func() { sink = propagate.HeaderCarrier(header).(propagation.ValuesGetter).Values("traceparent") }},
 		{"values of a list", 0, func() { sink = propagate.MetadataCarrier(nats).(propagation.ValuesGetter).Values("tracestate") }},
 		// For the context, as with the carriers of package propagation.
 		{"extract from a header", 2, func() { _ = carry.Extract(background, propagate.HeaderCarrier(header)) }},
 		{"extract from a list", 2, func() { _ = carry.Extract(background, propagate.MetadataCarrier(nats)) }},
 		{"extract from a map", 2, func() { _ = carry.Extract(background, propagate.MapCarrier(meta)) }},
-		// And the carrier, and a string of the value's bytes.
+		// A carrier of a map costs nothing itself.
+		{"drop from a header", 0, func() { _ = drop.Extract(background, propagate.HeaderCarrier(header)) }},
+		{"drop from a list", 0, func() { _ = drop.Extract(background, propagate.MetadataCarrier(nats)) }},
+		{"drop from a map", 0, func() { _ = drop.Extract(background, propagate.MapCarrier(meta)) }},
+		// For the context, the carrier, and a string of the value's bytes.
 		{"extract from pairs", 4, func() { _ = carry.Extract(background, kafkaPairs(&kafka)) }},
 		{"extract from pointers", 4, func() { _ = carry.Extract(background, pointerPairs(&pointers)) }},
 		// The traceparent, and the slice that holds it.

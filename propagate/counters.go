@@ -4,48 +4,20 @@
 package propagate
 
 import (
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// Counts is what propagators have counted: calls of Extract or Inject, unless a field
-// says otherwise.
-type Counts struct {
-	// Malformed counts the extractions whose traceparent was malformed or repeated.
-	// It was read as absent.
-	Malformed uint64
-	// TraceStateRefused counts the extractions whose tracestate was invalid. It was
-	// left out.
-	TraceStateRefused uint64
-	// TraceStateCut counts the members of a tracestate that were left out of an
-	// injection because there were more than 32, or of an extraction because one with
-	// the same key stood before them.
-	TraceStateCut uint64
-	// BaggageRefused counts the extractions whose baggage was not empty and had nothing
-	// well-formed in it, or was longer than allowed. Its members are not counted one by
-	// one.
-	BaggageRefused uint64
-	// BaggageDropped counts the members of baggage that were left out of an extraction
-	// or an injection, because they were malformed, not allowed or beyond a limit, or
-	// had a key in common with a later one.
-	BaggageDropped uint64
-	// UnsampledCarried counts the extractions and injections of an unsampled trace that
-	// passed on its identifiers alone.
-	UnsampledCarried uint64
-	// UnsampledDropped counts the extractions and injections of an unsampled trace that
-	// passed on nothing.
-	UnsampledDropped uint64
-	// BoundaryLinked counts the extractions at a boundary that made a link of the
-	// caller's context instead of a parent.
-	BoundaryLinked uint64
-	// BoundaryIgnored counts the extractions at a boundary that ignored the caller's
-	// context.
-	BoundaryIgnored uint64
-}
-
-// Counters counts for one or several propagators. Its zero value is ready, and
-// any number of goroutines may use it at the same time.
+// Counters counts what propagators refuse, leave out, link and ignore. One Counters
+// may serve any number of propagators, such as all those of one listener. Its zero
+// value is ready, and any number of goroutines may use it at the same time. It must
+// not be copied once used. A nil Counters is that of [DefaultCounters].
 type Counters struct {
-	tally observe.Tally[Counts]
+	tally observe.Tally[figures]
 }
 
 var defaultCounters Counters
@@ -53,7 +25,58 @@ var defaultCounters Counters
 // DefaultCounters returns the counters of all propagators that were given none.
 func DefaultCounters() *Counters { return &defaultCounters }
 
-// or returns c, or the default ones if it is nil.
+// Counts is a summary of what a [Counters] has counted. The metrics of
+// [Counters.RegisterMetrics] are finer: they tell the reasons apart.
+type Counts struct {
+	// Refused counts the headers that were refused whole, and read as absent:
+	// traceparents that were malformed or repeated, tracestates that were invalid, and
+	// baggage that was too long or had nothing well-formed in it.
+	Refused uint64
+	// Dropped counts the members of a tracestate or of baggage that were left out of an
+	// extraction or injection, because they were malformed, not allowed, beyond a limit,
+	// or had the key of another member.
+	Dropped uint64
+	// Unsampled counts the extractions and injections in which a [SampledFirst] met an
+	// unsampled trace, and passed on its identifiers alone, or nothing.
+	Unsampled uint64
+	// Linked counts the extractions in which a [Boundary] linked the caller's trace.
+	Linked uint64
+	// Ignored counts the extractions in which a [Boundary] ignored the caller's trace.
+	Ignored uint64
+}
+
+// Counts returns what has been counted so far. Each figure is exact. Together they
+// may be of slightly different moments.
+func (c *Counters) Counts() Counts {
+	f := c.load()
+	return Counts{
+		Refused:   f.Malformed + f.TraceStateRefused + f.BaggageRefused,
+		Dropped:   f.TraceStateCut + f.BaggageDropped,
+		Unsampled: f.UnsampledCarried + f.UnsampledDropped,
+		Linked:    f.BoundaryLinked,
+		Ignored:   f.BoundaryIgnored,
+	}
+}
+
+// RegisterMetrics reports what c counts as OpenTelemetry metrics. These are
+// observable counters whose names begin with waybill.propagate. They are read
+// whenever something collects, and make counting no slower.
+//
+// Every measurement has attrs, which are copied. To register several counters with
+// one meter, such as those of two listeners, give each attributes of its own. To end
+// the reports call Unregister on the result, which keeps c until then.
+//
+// There is an error if the meter returns one, if it is nil, or if c is registered
+// with it and the same attrs already. Then nothing is registered.
+func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	registration, err := c.or().tally.Register(meter, metrics, attrs)
+	if err != nil {
+		return nil, fmt.Errorf("propagate: metrics: %w", err)
+	}
+	return registration, nil
+}
+
+// or returns c, or the default counters if it is nil.
 func (c *Counters) or() *Counters {
 	if c == nil {
 		return &defaultCounters
@@ -61,9 +84,7 @@ func (c *Counters) or() *Counters {
 	return c
 }
 
-// now returns where it is counted, which package atomic must add to.
-func (c *Counters) now() *Counts { return &c.or().tally.Now }
+// now returns where it is counted, to which package atomic must add.
+func (c *Counters) now() *figures { return &c.or().tally.Now }
 
-// Counts returns what has been counted so far. Each figure is exact; together
-// they may be of slightly different moments.
-func (c *Counters) Counts() Counts { return c.or().tally.Load(figures) }
+func (c *Counters) load() figures { return c.or().tally.Load(metrics) }

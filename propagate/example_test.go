@@ -24,8 +24,8 @@ func Example() {
 	before := otel.GetTextMapPropagator()
 	defer otel.SetTextMapPropagator(before) // A program leaves it set.
 
-	propagator := propagate.NewSampledFirst()
-	otel.SetTextMapPropagator(propagator)
+	var counters propagate.Counters
+	otel.SetTextMapPropagator(propagate.SampledFirst{Counters: &counters})
 
 	// What instrumentation of a server does:
 	incoming := http.Header{}
@@ -37,14 +37,14 @@ func Example() {
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(outgoing))
 
 	fmt.Println(outgoing.Get("traceparent"))
-	fmt.Println(propagator.Counts().UnsampledCarried)
+	fmt.Println(counters.Counts().Unsampled)
 	// Output:
 	// 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00
 	// 2
 }
 
-func ExampleNewSampledFirst() {
-	propagator := propagate.NewSampledFirst()
+func ExampleSampledFirst() {
+	propagator := propagate.SampledFirst{}
 	carrier := propagation.MapCarrier{"traceparent": exampleParent, "tracestate": "a=1", "baggage": "user=alice"}
 
 	sc := trace.SpanContextFromContext(propagator.Extract(context.Background(), carrier))
@@ -52,30 +52,37 @@ func ExampleNewSampledFirst() {
 	// Output: 4bf92f3577b34da6a3ce929d0e0e4736 false 0
 }
 
-func ExampleWithoutUnsampled() {
-	propagator := propagate.NewSampledFirst(propagate.WithoutUnsampled())
+func ExampleSampledFirst_dropUnsampled() {
+	propagator := propagate.SampledFirst{DropUnsampled: true, Counters: new(propagate.Counters)}
 	carrier := propagation.MapCarrier{"traceparent": exampleParent}
 
 	ctx := propagator.Extract(context.Background(), carrier)
-	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), propagator.Counts().UnsampledDropped)
+	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), propagator.Counters.Counts().Unsampled)
 	// Output: false 1
 }
 
 func ExamplePeek() {
-	fmt.Println(propagate.Peek(exampleParent))
-	fmt.Println(propagate.Peek("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
-	fmt.Println(propagate.Peek("00-00000000000000000000000000000000-00f067aa0ba902b7-01"))
+	for _, parent := range []string{
+		exampleParent,
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+	} {
+		sampled, ok := propagate.Peek(parent)
+		fmt.Println("sampled:", sampled, "ok:", ok)
+	}
 	// Output:
-	// unsampled
-	// sampled
-	// invalid
+	// sampled: false ok: true
+	// sampled: true ok: true
+	// sampled: false ok: false
 }
 
 func ExamplePeekHeader() {
 	header := http.Header{}
 	header.Set("traceparent", exampleParent)
-	fmt.Println(propagate.PeekHeader(header))
-	// Output: unsampled
+	if sampled, _ := propagate.PeekHeader(header); !sampled {
+		fmt.Println("no need to look at the rest")
+	}
+	// Output: no need to look at the rest
 }
 
 func ExampleParseTraceparent() {

@@ -5,9 +5,15 @@ package propagate
 
 import "reflect"
 
-// Distinct sets each figure of c to a number of its own, counting from 1 in the
-// order of [Counts], and returns them.
-func Distinct(c *Counters) Counts {
+// Figures are what a [Counters] counts, of which [Counts] is a summary.
+type Figures = figures
+
+// Figures returns what has been counted so far.
+func (c *Counters) Figures() Figures { return c.load() }
+
+// Distinct sets each figure of c to a number of its own, counting from 1 in their
+// order, and returns them.
+func Distinct(c *Counters) Figures {
 	now := reflect.ValueOf(&c.tally.Now).Elem()
 	for i := range now.NumField() {
 		now.Field(i).SetUint(uint64(i) + 1)

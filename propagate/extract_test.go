@@ -27,12 +27,12 @@ func fill(c propagation.TextMapCarrier, parent, state, bag string) propagation.T
 func TestExtractSampled(t *testing.T) {
 	for name, carrier := range carriers {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst()
+			p := sampledFirst()
 			ctx := p.Extract(t.Context(), fill(carrier(), sampled, "a=1,b=2", "user=alice"))
 			want := spanContext(t, trace.FlagsSampled, "a=1,b=2").WithRemote(true)
 			assert.True(t, want.Equal(trace.SpanContextFromContext(ctx)))
 			assert.Equal(t, "user=alice", bagOf(ctx))
-			assert.Zero(t, p.Counts())
+			assert.Zero(t, p.Counters.Figures())
 		})
 	}
 }
@@ -40,22 +40,22 @@ func TestExtractSampled(t *testing.T) {
 func TestExtractUnsampledCarriesTheIdentifiersAlone(t *testing.T) {
 	for name, carrier := range carriers {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst()
+			p := sampledFirst()
 			ctx := p.Extract(t.Context(), fill(carrier(), unsampled, "a=1,b=2", "user=alice"))
 			want := spanContext(t, 0, "").WithRemote(true)
 			assert.True(t, want.Equal(trace.SpanContextFromContext(ctx)))
 			assert.Empty(t, bagOf(ctx))
-			assert.Equal(t, propagate.Counts{UnsampledCarried: 1}, p.Counts())
+			assert.Equal(t, propagate.Figures{UnsampledCarried: 1}, p.Counters.Figures())
 		})
 	}
 }
 
-func TestExtractWithoutUnsampled(t *testing.T) {
+func TestExtractDropsUnsampled(t *testing.T) {
 	for name, carrier := range carriers {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst(propagate.WithoutUnsampled())
+			p := dropUnsampled()
 			assert.Equal(t, t.Context(), p.Extract(t.Context(), fill(carrier(), unsampled, "a=1", "user=alice")))
-			assert.Equal(t, propagate.Counts{UnsampledDropped: 1}, p.Counts())
+			assert.Equal(t, propagate.Figures{UnsampledDropped: 1}, p.Counters.Figures())
 
 			ctx := p.Extract(t.Context(), fill(carrier(), sampled, "a=1", "user=alice"))
 			assert.True(t, trace.SpanContextFromContext(ctx).IsSampled())
@@ -68,16 +68,16 @@ func TestExtractMalformedIsAbsentAndCounted(t *testing.T) {
 	for name, carrier := range carriers {
 		for _, tt := range malformed {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
-				p := propagate.NewSampledFirst(propagate.WithoutUnsampled())
+				p := dropUnsampled()
 				before := contextWith(t, spanContext(t, trace.FlagsSampled, ""), "")
 				ctx := p.Extract(before, fill(carrier(), tt.in, "a=1", "user=alice"))
 				assert.Equal(t, trace.SpanFromContext(before), trace.SpanFromContext(ctx))
 				assert.Equal(t, "user=alice", bagOf(ctx), "the baggage does not depend on the trace")
-				var want propagate.Counts
+				var want propagate.Figures
 				if tt.in != "" {
 					want.Malformed = 1
 				}
-				assert.Equal(t, want, p.Counts())
+				assert.Equal(t, want, p.Counters.Figures())
 			})
 		}
 	}
@@ -86,13 +86,13 @@ func TestExtractMalformedIsAbsentAndCounted(t *testing.T) {
 func TestExtractNothing(t *testing.T) {
 	for name, carrier := range carriers {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst()
+			p := sampledFirst()
 			assert.Equal(t, t.Context(), p.Extract(t.Context(), carrier()))
-			assert.Zero(t, p.Counts())
+			assert.Zero(t, p.Counters.Figures())
 		})
 	}
 	for _, carrier := range []propagation.TextMapCarrier{propagation.HeaderCarrier(nil), propagation.MapCarrier(nil)} {
-		assert.Equal(t, t.Context(), propagate.NewSampledFirst().Extract(t.Context(), carrier))
+		assert.Equal(t, t.Context(), sampledFirst().Extract(t.Context(), carrier))
 	}
 }
 
@@ -103,11 +103,11 @@ func TestExtractRepeatedTraceparentIsMalformed(t *testing.T) {
 		"empty":  multi{"traceparent": {"", sampled}, "baggage": {"user=alice"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst()
+			p := sampledFirst()
 			ctx := p.Extract(t.Context(), carrier)
 			assert.False(t, trace.SpanContextFromContext(ctx).IsValid())
 			assert.Equal(t, "user=alice", bagOf(ctx))
-			assert.Equal(t, propagate.Counts{Malformed: 1}, p.Counts())
+			assert.Equal(t, propagate.Figures{Malformed: 1}, p.Counters.Figures())
 		})
 	}
 }
@@ -122,7 +122,7 @@ func TestExtractJoinsRepeatedLists(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx := propagate.NewSampledFirst().Extract(t.Context(), carrier)
+			ctx := sampledFirst().Extract(t.Context(), carrier)
 			assert.Equal(t, "a=1,b=2,c=3", trace.SpanContextFromContext(ctx).TraceState().String())
 			assert.Equal(t, "alice", baggage.FromContext(ctx).Member("user").Value())
 			assert.Equal(t, "free", baggage.FromContext(ctx).Member("plan").Value())
@@ -132,12 +132,12 @@ func TestExtractJoinsRepeatedLists(t *testing.T) {
 
 func TestExtractInvalidTraceStateLosesOnlyItself(t *testing.T) {
 	for _, state := range []string{"a", "A=1", "a=1;b=\x00", strings.Repeat("a=1,", 40)} {
-		p := propagate.NewSampledFirst()
+		p := sampledFirst()
 		ctx := p.Extract(t.Context(), fill(propagation.MapCarrier{}, sampled, state, "user=alice"))
 		want := spanContext(t, trace.FlagsSampled, "").WithRemote(true)
 		assert.True(t, want.Equal(trace.SpanContextFromContext(ctx)), state)
 		assert.Equal(t, "user=alice", bagOf(ctx))
-		assert.Equal(t, propagate.Counts{TraceStateRefused: 1}, p.Counts(), state)
+		assert.Equal(t, propagate.Figures{TraceStateRefused: 1}, p.Counters.Figures(), state)
 	}
 }
 
@@ -155,23 +155,24 @@ func TestExtractBaggage(t *testing.T) {
 		"the same as ours": {in: "user=alice", want: "user=alice"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := propagate.NewSampledFirst()
+			p := sampledFirst()
 			before := contextWith(t, trace.SpanContext{}, "user=alice")
 			ctx := p.Extract(before, propagation.MapCarrier{"baggage": tt.in})
 			assert.Equal(t, tt.want, bagOf(ctx))
-			assert.Equal(t, propagate.Counts{BaggageRefused: tt.refused, BaggageDropped: tt.dropped}, p.Counts())
+			assert.Equal(t, propagate.Figures{BaggageRefused: tt.refused, BaggageDropped: tt.dropped}, p.Counters.Figures())
 		})
 	}
 }
 
 func TestZeroValueWorks(t *testing.T) {
 	var p propagate.SampledFirst
+	before := propagate.DefaultCounters().Figures().UnsampledCarried
 	ctx := p.Extract(t.Context(), propagation.MapCarrier{"traceparent": unsampled})
 	assert.True(t, trace.SpanContextFromContext(ctx).IsValid())
 	out := propagation.MapCarrier{}
 	p.Inject(ctx, out)
 	assert.Equal(t, propagation.MapCarrier{"traceparent": unsampled}, out)
-	assert.Equal(t, propagate.Counts{UnsampledCarried: 2}, p.Counts())
+	assert.Equal(t, before+2, propagate.DefaultCounters().Figures().UnsampledCarried)
 }
 
 func TestFields(t *testing.T) {
@@ -184,7 +185,7 @@ func TestFields(t *testing.T) {
 
 func TestConcurrentUse(t *testing.T) {
 	const workers, rounds = 8, 200
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	in := propagation.HeaderCarrier{"Traceparent": {unsampled}}
 	var wg sync.WaitGroup
 	for range workers {
@@ -192,10 +193,10 @@ func TestConcurrentUse(t *testing.T) {
 			for range rounds {
 				ctx := p.Extract(t.Context(), in)
 				p.Inject(ctx, propagation.MapCarrier{})
-				_ = p.Counts()
+				_ = p.Counters.Figures()
 			}
 		})
 	}
 	wg.Wait()
-	assert.Equal(t, propagate.Counts{UnsampledCarried: 2 * workers * rounds}, p.Counts())
+	assert.Equal(t, propagate.Figures{UnsampledCarried: 2 * workers * rounds}, p.Counters.Figures())
 }

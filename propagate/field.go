@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// field is one header in its two spellings: as the standards and most carriers
-// write it, and as net/http does. Looking it up in a map under a spelling that
-// is ready saves what http.Header.Get spends on making it.
+// field is one header in its two spellings: the one of the standards and most carriers,
+// and the one of net/http. With both ready, a look-up in a map saves the time that
+// http.Header.Get spends on making the key.
 type field struct{ lower, canonical string }
 
 var (
@@ -21,9 +21,9 @@ var (
 	baggageField     = field{"baggage", "Baggage"}
 )
 
-// values returns every value of the field that carrier lets one see, one
-// serving as the space for a single value. A carrier that cannot tell an empty
-// value from none yields an empty value.
+// values returns every value of the field that carrier shows. The argument one is the
+// space for a single value. A carrier that cannot tell an empty value from none yields an
+// empty value.
 func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []string {
 	switch c := carrier.(type) {
 	case propagation.HeaderCarrier:
@@ -38,9 +38,9 @@ func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []stri
 	return one[:]
 }
 
-// either returns the values under the one spelling of the field, or where it
-// has none, under the other: net/http knows the first, gRPC the second, and
-// NATS, which tells them apart, whichever its users chose.
+// either returns the values under the spelling of net/http, or if there are none, those
+// under the key in lower case, which gRPC has. In NATS, which tells the two apart, users
+// choose either.
 func (f field) either(m map[string][]string) []string {
 	if values := m[f.canonical]; len(values) > 0 {
 		return values
@@ -48,7 +48,7 @@ func (f field) either(m map[string][]string) []string {
 	return m[f.lower]
 }
 
-// present reports whether any value of the field says anything.
+// present reports whether any value of the field is not empty.
 func (f field) present(carrier propagation.TextMapCarrier) bool {
 	var one [1]string
 	for _, value := range f.values(carrier, &one) {
@@ -59,9 +59,9 @@ func (f field) present(carrier propagation.TextMapCarrier) bool {
 	return false
 }
 
-// put makes value the only one of the field, or takes the field away if value
-// is empty. What stood there came from somewhere else, and must not be taken
-// for ours: a reverse proxy may hand its client's headers on.
+// put makes value the only one of the field, or takes the field away if value is empty.
+// What was there came from somewhere else, and must not be taken for ours: a reverse proxy
+// may pass on the headers of its client.
 func (f field) put(carrier propagation.TextMapCarrier, value string) {
 	switch c := carrier.(type) {
 	case propagation.HeaderCarrier:
@@ -92,8 +92,8 @@ func (f field) put(carrier propagation.TextMapCarrier, value string) {
 	}
 }
 
-// bytesCarrier is a carrier whose values are bytes. SetBytes is as Set, but
-// keeps the value, which is made for it: so none is written as a string first.
+// bytesCarrier is a carrier whose values are bytes. SetBytes does what Set does, and may
+// keep the value. So no string has to be made first.
 type bytesCarrier interface {
 	SetBytes(key string, value []byte)
 }
@@ -106,8 +106,7 @@ func (f field) putBytes(carrier propagation.TextMapCarrier, c bytesCarrier, valu
 	}
 }
 
-// remove takes the field out of a carrier of an unknown type as far as that
-// type allows.
+// remove takes the field out of a carrier of an unknown type, as far as the type allows.
 func (f field) remove(carrier propagation.TextMapCarrier) {
 	switch c := carrier.(type) {
 	case interface{ Delete(key string) }:

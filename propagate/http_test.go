@@ -44,37 +44,37 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 }
 
 func TestOverHTTP(t *testing.T) {
-	p := propagate.NewSampledFirst()
+	p := sampledFirst()
 	type seen struct {
-		decision propagate.Decision
+		decision decision
 		sc       trace.SpanContext
 		bag      string
 	}
 	arrived := make(chan seen, 1)
 	target := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		ctx := p.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		arrived <- seen{propagate.PeekHeader(r.Header), trace.SpanContextFromContext(ctx), bagOf(ctx)}
+		arrived <- seen{peekHeader(r.Header), trace.SpanContextFromContext(ctx), bagOf(ctx)}
 	})
 
 	sc := spanContext(t, trace.FlagsSampled, "a=1")
 	get(t, target, p, sc, "user=alice")
-	assert.Equal(t, seen{propagate.Sampled, sc.WithRemote(true), "user=alice"}, <-arrived)
+	assert.Equal(t, seen{saysSampled, sc.WithRemote(true), "user=alice"}, <-arrived)
 
 	get(t, target, p, spanContext(t, 0, "a=1"), "user=alice")
-	assert.Equal(t, seen{propagate.Unsampled, spanContext(t, 0, "").WithRemote(true), ""}, <-arrived)
+	assert.Equal(t, seen{saysUnsampled, spanContext(t, 0, "").WithRemote(true), ""}, <-arrived)
 
 	get(t, target, p, trace.SpanContext{}, "user=alice")
-	assert.Equal(t, seen{propagate.Invalid, trace.SpanContext{}, "user=alice"}, <-arrived)
+	assert.Equal(t, seen{saysNothing, trace.SpanContext{}, "user=alice"}, <-arrived)
 }
 
 // A receiver that starts roots of its own takes a dropped context for none.
 func TestDroppingMakesNewRootsBehindARatioSampler(t *testing.T) {
 	for name, tt := range map[string]struct {
-		opts  []propagate.Option
-		spans int
+		sender propagate.SampledFirst
+		spans  int
 	}{
-		"carried": {nil, 0},
-		"dropped": {[]propagate.Option{propagate.WithoutUnsampled()}, 1},
+		"carried": {sampledFirst(), 0},
+		"dropped": {dropUnsampled(), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			recorded := tracetest.NewSpanRecorder()
@@ -83,14 +83,14 @@ func TestDroppingMakesNewRootsBehindARatioSampler(t *testing.T) {
 				sdktrace.WithSpanProcessor(recorded),
 			)
 			t.Cleanup(func() { require.NoError(t, provider.Shutdown(context.WithoutCancel(t.Context()))) })
-			receiver := propagate.NewSampledFirst()
+			receiver := sampledFirst()
 			target := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 				ctx := receiver.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 				_, span := provider.Tracer("test").Start(ctx, "serve")
 				span.End()
 			})
 
-			get(t, target, propagate.NewSampledFirst(tt.opts...), spanContext(t, 0, ""), "")
+			get(t, target, tt.sender, spanContext(t, 0, ""), "")
 			ended := recorded.Ended()
 			require.Len(t, ended, tt.spans)
 			for _, span := range ended {
@@ -110,10 +110,10 @@ func TestReverseProxyHidesItsClientsHeaders(t *testing.T) {
 		sc         trace.SpanContext
 		want       string
 	}{
-		"dropped":             {propagate.NewSampledFirst(propagate.WithoutUnsampled()), spanContext(t, 0, ""), ""},
-		"carried":             {propagate.NewSampledFirst(), spanContext(t, 0, ""), unsampled},
-		"no trace":            {propagate.NewSampledFirst(), trace.SpanContext{}, ""},
-		"sampled":             {propagate.NewSampledFirst(), spanContext(t, 1, ""), sampled},
+		"dropped":             {dropUnsampled(), spanContext(t, 0, ""), ""},
+		"carried":             {sampledFirst(), spanContext(t, 0, ""), unsampled},
+		"no trace":            {sampledFirst(), trace.SpanContext{}, ""},
+		"sampled":             {sampledFirst(), spanContext(t, 1, ""), sampled},
 		"standard":            {standard, spanContext(t, 0, ""), unsampled},
 		"standard, no trace":  {standard, trace.SpanContext{}, ""},
 		"OTel's, for control": {otelPropagator, trace.SpanContext{}, stale},
@@ -136,7 +136,7 @@ func TestReverseProxyHidesItsClientsHeaders(t *testing.T) {
 			header := <-arrived
 			assert.Equal(t, tt.want, header.Get("Traceparent"))
 			assert.Equal(t, tt.want == stale, header.Get("Tracestate") == "stale=1")
-			if _, first := tt.propagator.(*propagate.SampledFirst); first {
+			if _, first := tt.propagator.(propagate.SampledFirst); first {
 				assert.NotContains(t, header, "Baggage")
 			}
 		})

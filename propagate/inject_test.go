@@ -33,7 +33,7 @@ func TestInjectReplacesWhatWasThere(t *testing.T) {
 	for name, tt := range map[string]struct {
 		sc   trace.SpanContext
 		bag  string
-		opts []propagate.Option
+		drop bool
 		want map[string]string
 	}{
 		"nothing": {want: map[string]string{}},
@@ -50,11 +50,11 @@ func TestInjectReplacesWhatWasThere(t *testing.T) {
 		},
 		"unsampled, dropped": {
 			sc: spanContext(t, 0, "a=1"), bag: "user=alice",
-			opts: []propagate.Option{propagate.WithoutUnsampled()}, want: map[string]string{},
+			drop: true, want: map[string]string{},
 		},
 		"sampled, not dropped": {
 			sc: spanContext(t, trace.FlagsSampled, ""), bag: "user=alice",
-			opts: []propagate.Option{propagate.WithoutUnsampled()},
+			drop: true,
 			want: map[string]string{"traceparent": sampled, "baggage": "user=alice"},
 		},
 		"unknown flags": {
@@ -63,7 +63,7 @@ func TestInjectReplacesWhatWasThere(t *testing.T) {
 	} {
 		for kind, carrier := range carriers {
 			t.Run(name+"/"+kind, func(t *testing.T) {
-				p := propagate.NewSampledFirst(tt.opts...)
+				p := propagate.SampledFirst{DropUnsampled: tt.drop}
 				clean, used := carrier(), fill(carrier(), stale, "stale=1", "stale=yes")
 				for _, c := range []propagation.TextMapCarrier{clean, used} {
 					c.Set("other", "kept")
@@ -83,14 +83,14 @@ func TestInjectReplacesWhatWasThere(t *testing.T) {
 
 func TestInjectCounts(t *testing.T) {
 	ctx := contextWith(t, spanContext(t, 0, ""), "")
-	carry, drop := propagate.NewSampledFirst(), propagate.NewSampledFirst(propagate.WithoutUnsampled())
-	for _, p := range []*propagate.SampledFirst{carry, drop} {
+	carry, drop := sampledFirst(), dropUnsampled()
+	for _, p := range []propagate.SampledFirst{carry, drop} {
 		p.Inject(ctx, propagation.MapCarrier{})
 		p.Inject(t.Context(), propagation.MapCarrier{})
 		p.Inject(contextWith(t, spanContext(t, 1, ""), ""), propagation.MapCarrier{})
 	}
-	assert.Equal(t, propagate.Counts{UnsampledCarried: 1}, carry.Counts())
-	assert.Equal(t, propagate.Counts{UnsampledDropped: 1}, drop.Counts())
+	assert.Equal(t, propagate.Figures{UnsampledCarried: 1}, carry.Counters.Figures())
+	assert.Equal(t, propagate.Figures{UnsampledDropped: 1}, drop.Counters.Figures())
 }
 
 // A key in the other spelling would reach the wire beside ours.
@@ -113,7 +113,7 @@ func TestInjectRemovesEitherSpelling(t *testing.T) {
 				propagation.MapCarrier(maps.Clone(plain)),
 				multi(maps.Clone(header)),
 			} {
-				propagate.NewSampledFirst().Inject(contextWith(t, ctx.sc, ""), c)
+				sampledFirst().Inject(contextWith(t, ctx.sc, ""), c)
 				var got []string
 				for _, key := range c.Keys() {
 					got = append(got, http.CanonicalHeaderKey(key))
@@ -129,7 +129,7 @@ func TestInjectRemovesEitherSpelling(t *testing.T) {
 func TestInjectLeavesSharedValuesAlone(t *testing.T) {
 	shared := []string{stale}
 	c := propagation.HeaderCarrier{"Traceparent": shared}
-	propagate.NewSampledFirst().Inject(contextWith(t, spanContext(t, 1, ""), ""), c)
+	sampledFirst().Inject(contextWith(t, spanContext(t, 1, ""), ""), c)
 	assert.Equal(t, sampled, c.Get("traceparent"))
 	assert.Equal(t, []string{stale}, shared)
 }
@@ -143,7 +143,7 @@ func TestRoundTrip(t *testing.T) {
 					state, bag = "a=1,b=2", "user=alice"
 				}
 				sc := spanContext(t, flags, state)
-				p, c := propagate.NewSampledFirst(), carrier()
+				p, c := sampledFirst(), carrier()
 				p.Inject(contextWith(t, sc, bag), c)
 				ctx := p.Extract(t.Context(), c)
 				assert.True(t, sc.WithRemote(true).Equal(trace.SpanContextFromContext(ctx)))
@@ -175,7 +175,7 @@ func (c onlyBytes) Delete(key string) { delete(c.inBytes, key) }
 
 func TestInjectWritesBytesWhereTheCarrierHasThem(t *testing.T) {
 	standard, _ := counting()
-	for name, p := range map[string]propagation.TextMapPropagator{"standard": standard, "first": propagate.NewSampledFirst()} {
+	for name, p := range map[string]propagation.TextMapPropagator{"standard": standard, "first": sampledFirst()} {
 		t.Run(name, func(t *testing.T) {
 			c := onlyBytes{inBytes{"tracestate": []byte("stale=1"), "traceparent": []byte(stale)}, t}
 			p.Inject(contextWith(t, spanContext(t, 1, "a=1,b=2"), ""), c)

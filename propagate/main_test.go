@@ -50,6 +50,35 @@ func contextWith(tb testing.TB, sc trace.SpanContext, bag string) context.Contex
 
 func bagOf(ctx context.Context) string { return baggage.FromContext(ctx).String() }
 
+// decision is what a traceparent says about its trace.
+type decision struct{ sampled, ok bool }
+
+var (
+	saysNothing   = decision{}
+	saysUnsampled = decision{ok: true}
+	saysSampled   = decision{sampled: true, ok: true}
+)
+
+func peek(s string) decision {
+	sampled, ok := propagate.Peek(s)
+	return decision{sampled, ok}
+}
+
+func peekHeader(header map[string][]string) decision {
+	sampled, ok := propagate.PeekHeader(header)
+	return decision{sampled, ok}
+}
+
+// sampledFirst builds a propagator with counters of its own.
+func sampledFirst() propagate.SampledFirst {
+	return propagate.SampledFirst{Counters: new(propagate.Counters)}
+}
+
+// dropUnsampled is the same that drops unsampled contexts.
+func dropUnsampled() propagate.SampledFirst {
+	return propagate.SampledFirst{DropUnsampled: true, Counters: new(propagate.Counters)}
+}
+
 // getter is the least a carrier can be: it neither deletes nor repeats, as the
 // one that instrumentation of gRPC has for its metadata.
 type getter struct{ m map[string]string }

@@ -3,59 +3,39 @@
 
 package propagate
 
-import (
-	"fmt"
+import "github.com/waybill-go/waybill/internal/observe"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+// figures are what a [Counters] counts, each one a metric.
+type figures struct {
+	Malformed         uint64
+	TraceStateRefused uint64
+	TraceStateCut     uint64
+	BaggageRefused    uint64
+	BaggageDropped    uint64
+	UnsampledCarried  uint64
+	UnsampledDropped  uint64
+	BoundaryLinked    uint64
+	BoundaryIgnored   uint64
+}
 
-	"github.com/waybill-go/waybill/internal/observe"
-)
-
-// figures are the fields of [Counts] as metrics.
-var figures = []observe.Field[Counts]{
+// metrics are the figures as metrics.
+var metrics = []observe.Field[figures]{
 	observe.NewField("waybill.propagate.malformed", "{extraction}", "Extractions whose traceparent was malformed or repeated.",
-		func(c *Counts) *uint64 { return &c.Malformed }),
+		func(f *figures) *uint64 { return &f.Malformed }),
 	observe.NewField("waybill.propagate.tracestate.refused", "{extraction}", "Extractions whose tracestate was invalid.",
-		func(c *Counts) *uint64 { return &c.TraceStateRefused }),
-	observe.NewField("waybill.propagate.tracestate.cut", "{member}", "Members of a tracestate beyond what an injection may write.",
-		func(c *Counts) *uint64 { return &c.TraceStateCut }),
+		func(f *figures) *uint64 { return &f.TraceStateRefused }),
+	observe.NewField("waybill.propagate.tracestate.cut", "{member}", "Members of a tracestate that an injection left out beyond the 32nd, or an extraction because of a repeated key.",
+		func(f *figures) *uint64 { return &f.TraceStateCut }),
 	observe.NewField("waybill.propagate.baggage.refused", "{extraction}", "Extractions whose baggage had nothing valid in it, or was too long.",
-		func(c *Counts) *uint64 { return &c.BaggageRefused }),
-	observe.NewField("waybill.propagate.baggage.dropped", "{member}", "Members of baggage that were malformed, not allowed or beyond a limit.",
-		func(c *Counts) *uint64 { return &c.BaggageDropped }),
+		func(f *figures) *uint64 { return &f.BaggageRefused }),
+	observe.NewField("waybill.propagate.baggage.dropped", "{member}", "Members of baggage that were malformed, not allowed, beyond a limit or repeated.",
+		func(f *figures) *uint64 { return &f.BaggageDropped }),
 	observe.NewField("waybill.propagate.unsampled.carried", "{context}", "Contexts of unsampled traces that were passed on by their identifiers alone.",
-		func(c *Counts) *uint64 { return &c.UnsampledCarried }),
+		func(f *figures) *uint64 { return &f.UnsampledCarried }),
 	observe.NewField("waybill.propagate.unsampled.dropped", "{context}", "Contexts of unsampled traces that were not passed on.",
-		func(c *Counts) *uint64 { return &c.UnsampledDropped }),
+		func(f *figures) *uint64 { return &f.UnsampledDropped }),
 	observe.NewField("waybill.propagate.boundary.linked", "{extraction}", "Extractions at a boundary that made a link of the caller's context.",
-		func(c *Counts) *uint64 { return &c.BoundaryLinked }),
+		func(f *figures) *uint64 { return &f.BoundaryLinked }),
 	observe.NewField("waybill.propagate.boundary.ignored", "{extraction}", "Extractions at a boundary that ignored the caller's context.",
-		func(c *Counts) *uint64 { return &c.BoundaryIgnored }),
-}
-
-// RegisterMetrics reports what c counts as OpenTelemetry metrics: an observable
-// counter for each field of [Counts], under a name that begins with
-// waybill.propagate, read whenever something collects. Counting costs no more
-// than before.
-//
-// Every measurement has attrs, which are copied: what is registered with one
-// meter more than once, such as the counters of two listeners, needs attributes
-// that tell it apart. To end the reports call Unregister on the result; until
-// then c is kept. An error comes from the meter, from there being none, or from c
-// being registered with it and the same attrs already, and then nothing is
-// registered.
-func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	registration, err := c.or().tally.Register(meter, figures, attrs)
-	if err != nil {
-		return nil, fmt.Errorf("propagate: metrics: %w", err)
-	}
-	return registration, nil
-}
-
-// RegisterMetrics reports what p counts, as [Counters.RegisterMetrics] does. Where it stands
-// beside counters that are registered with the same meter, such as those of its
-// [Baggage] or the default ones, it needs attributes of its own.
-func (p *SampledFirst) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return p.counters.RegisterMetrics(meter, attrs...)
+		func(f *figures) *uint64 { return &f.BoundaryIgnored }),
 }

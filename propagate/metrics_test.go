@@ -61,7 +61,7 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 		want["waybill.propagate."+name] = map[string]int64{"": int64(figure)}
 	}
 	assert.Equal(t, want, measured(t, reader))
-	assert.Len(t, want, reflect.TypeFor[propagate.Counts]().NumField(), "a figure without a metric")
+	assert.Len(t, want, reflect.TypeFor[propagate.Figures]().NumField(), "a figure without a metric")
 
 	require.NoError(t, registration.Unregister())
 	assert.Empty(t, measured(t, reader))
@@ -77,7 +77,7 @@ func TestRegisterTellsListenersApart(t *testing.T) {
 	require.NoError(t, err)
 
 	propagate.Distinct(&public)
-	want := public.Counts()
+	want := public.Figures()
 	assert.Equal(t, map[string]int64{"public": int64(want.Malformed), "internal": 0},
 		measured(t, reader)["waybill.propagate.malformed"])
 }
@@ -96,15 +96,26 @@ func TestRegisterTheDefaultCounters(t *testing.T) {
 	var none *propagate.Counters
 	_, err := none.RegisterMetrics(meter)
 	require.NoError(t, err)
-	assert.Equal(t, int64(propagate.DefaultCounters().Counts().Malformed),
+	assert.Equal(t, int64(propagate.DefaultCounters().Figures().Malformed),
 		measured(t, reader)["waybill.propagate.malformed"][""])
 }
 
-func TestRegisterASampledFirst(t *testing.T) {
+// A summary adds up all figures, each of them once.
+func TestCountsAddUp(t *testing.T) {
+	var counters propagate.Counters
+	propagate.Distinct(&counters) // From 1 to 9, in the order of TestRegisterReportsEveryFigure.
+	assert.Equal(t, propagate.Counts{
+		Refused: 1 + 2 + 4, Dropped: 3 + 5, Unsampled: 6 + 7, Linked: 8, Ignored: 9,
+	}, counters.Counts())
+	var none *propagate.Counters
+	assert.Equal(t, propagate.DefaultCounters().Counts(), none.Counts(), "no counters are the default ones")
+}
+
+func TestRegisterTheCountersOfAPropagator(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
-	p := propagate.NewSampledFirst()
-	registration, err := p.RegisterMetrics(meter, attribute.String("listener", "public"))
+	p := sampledFirst()
+	registration, err := p.Counters.RegisterMetrics(meter, attribute.String("listener", "public"))
 	require.NoError(t, err)
 
 	p.Extract(t.Context(), propagation.MapCarrier{"traceparent": unsampled})

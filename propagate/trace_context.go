@@ -14,67 +14,65 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// TraceContext is a [propagation.TextMapPropagator] for W3C Trace Context level
-// 2, strict and in full. It stands wherever OTel's [propagation.TraceContext]
-// does, and always carries the trace, sampled or not. Baggage is not its
-// business: compose it with a propagator of baggage.
+// TraceContext is a [propagation.TextMapPropagator] for W3C Trace Context level 2, strict
+// and in full. It can take the place of OTel's [propagation.TraceContext]. It always
+// carries the trace, sampled or not. For baggage compose it with a propagator of baggage.
 //
-// The zero value is ready. Any number of goroutines may use one TraceContext,
-// and copies of it, at the same time.
+// The zero value is ready. Any number of goroutines may use one TraceContext, and copies
+// of it, at the same time.
 type TraceContext struct {
-	// Counters counts what was refused or left out; nil means those of
-	// [DefaultCounters].
+	// Counters counts what is refused or left out. Nil means [DefaultCounters].
 	Counters *Counters
 }
 
 var _ propagation.TextMapPropagator = TraceContext{}
 
-// Extract returns ctx with the trace that carrier holds: its span context,
-// marked as remote, with the tracestate unless that is invalid. What is absent,
-// malformed or repeated among traceparents leaves ctx as it was. It never
-// fails; the counters tell what was refused.
+// Extract returns ctx with the trace that carrier holds: its span context, marked as
+// remote, with the tracestate unless that is invalid. If the traceparent is absent,
+// malformed or repeated, it returns ctx as it was. It never fails. The counters tell what
+// was refused.
 //
-// Several tracestate headers count as one, in their order; empty ones, empty
-// members and white space around members mean nothing. Of several members with
-// one key, the first stays. Members whose keys [trace.TraceState] cannot hold
-// travel beside it, in ctx and in the envelopes that are made from it.
+// Several tracestate headers count as one, in their order. Empty headers, empty members
+// and white space around members mean nothing. Of several members with one key, the first
+// stays. Members whose keys [trace.TraceState] cannot hold travel beside it, in ctx and in
+// the envelopes that are made from it.
 func (p TraceContext) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	parent, decision := readTraceparent(carrier, p.Counters)
-	if decision == Invalid {
+	parent, _, ok := readTraceparent(carrier, p.Counters)
+	if !ok {
 		return ctx
 	}
 	return extractTrace(ctx, parent, carrier, p.Counters)
 }
 
-// Inject writes the trace that ctx holds to carrier: traceparent, and
-// tracestate if there is any. Whatever it does not write it takes away, as
-// [SampledFirst.Inject] does: where ctx holds no trace, carrier has none
-// afterwards either. Of the flags, sampled and random go out.
+// Inject writes the trace that ctx holds to carrier: traceparent, and tracestate if there
+// is any. It takes away what it does not write, as [SampledFirst.Inject] does: if ctx
+// holds no trace, carrier holds none afterwards either. Of the flags it writes sampled and
+// random.
 //
-// Members of the tracestate that are new or have changed since the extraction
-// stand in front, and all others in the order in which they arrived. If there
-// are more than 32, the last ones give way, and are counted.
+// Members of the tracestate that are new or have changed since the extraction come first.
+// The others follow in the order in which they arrived. If there are more than 32, the
+// last ones are left out and counted.
 //
-// As with OTel's own propagators, a carrier that is a nil map must not be
-// written to.
+// As with OTel's own propagators, the carrier must not be a nil map.
 func (p TraceContext) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
 	injectTrace(ctx, trace.SpanContextFromContext(ctx), carrier, p.Counters)
 }
 
-// Fields returns the keys that Inject writes or takes away, in a slice that is
-// the caller's own.
+// Fields returns the keys that Inject writes or takes away, in a new slice.
 func (TraceContext) Fields() []string {
 	return []string{traceparentField.lower, tracestateField.lower}
 }
 
-// readTraceparent returns the traceparent of carrier and what it says, which is
-// [Invalid] if it is absent, malformed or repeated. The last two are counted.
-func readTraceparent(carrier propagation.TextMapCarrier, counters *Counters) (string, Decision) {
+// readTraceparent returns the traceparent of carrier, and whether it is sampled. ok is
+// false if it is absent, malformed or repeated. The last two are counted.
+func readTraceparent(
+	carrier propagation.TextMapCarrier, counters *Counters,
+) (parent string, sampled, ok bool) {
 	var one [1]string
 	parents := traceparentField.values(carrier, &one)
 	if len(parents) == 1 {
-		if decision := Peek(parents[0]); decision != Invalid {
-			return parents[0], decision
+		if sampled, ok = Peek(parents[0]); ok {
+			return parents[0], sampled, true
 		}
 	}
 	// A single empty value is what some carriers have for an absent one, and what
@@ -82,7 +80,7 @@ func readTraceparent(carrier propagation.TextMapCarrier, counters *Counters) (st
 	if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
 		atomic.AddUint64(&counters.now().Malformed, 1)
 	}
-	return "", Invalid
+	return "", false, false
 }
 
 // extractTrace returns ctx with the trace of a valid traceparent, and with the
@@ -99,8 +97,8 @@ func extractTrace(
 		atomic.AddUint64(&counters.now().TraceStateCut, uint64(list.Dropped))
 	}
 	sc := traceparent.Decode(parent, list.State)
-	// What the last request left beside its tracestate is not this one's, even if
-	// it belongs to the same trace.
+	// What the last request left beside its tracestate does not belong to this one, even
+	// if both are of the same trace.
 	ctx = tracestate.ContextWith(ctx, list.Beside(sc.TraceID()))
 	return trace.ContextWithSpanContext(ctx, sc)
 }

@@ -41,6 +41,6 @@ func ExampleTraceContext_counters() {
 
 	twice := http.Header{"Traceparent": {exampleParent, exampleParent}}
 	ctx := propagator.Extract(context.Background(), propagation.HeaderCarrier(twice))
-	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), counters.Counts().Malformed)
+	fmt.Println(trace.SpanContextFromContext(ctx).IsValid(), counters.Counts().Refused)
 	// Output: false 1
 }

@@ -15,69 +15,34 @@ import (
 // ErrMalformed means that a string is no traceparent. Test with [errors.Is].
 var ErrMalformed = errors.New("propagate: malformed traceparent")
 
-// Decision is what a traceparent says about its trace. The zero value is
-// [Invalid].
-type Decision uint8
+// Peek validates the whole of a traceparent, and reports whether it has the sampled
+// flag. ok is false if [ParseTraceparent] would refuse it; sampled is false then too.
+// Peek allocates nothing.
+func Peek(s string) (sampled, ok bool) { return traceparent.Check(s) }
 
-const (
-	// Invalid says nothing: the traceparent is absent or malformed.
-	Invalid Decision = iota
-	// Unsampled is a whole traceparent without the sampled flag.
-	Unsampled
-	// Sampled is a whole traceparent with the sampled flag.
-	Sampled
-)
-
-// String returns the name in lower case.
-func (d Decision) String() string {
-	switch d {
-	case Invalid:
-		return "invalid"
-	case Unsampled:
-		return "unsampled"
-	case Sampled:
-		return "sampled"
-	default:
-		return fmt.Sprintf("Decision(%d)", uint8(d))
-	}
-}
-
-// Peek validates the whole of a traceparent and returns what it says, without
-// allocating. It takes what [ParseTraceparent] takes.
-func Peek(s string) Decision {
-	sampled, ok := traceparent.Check(s)
-	switch {
-	case !ok:
-		return Invalid
-	case sampled:
-		return Sampled
-	default:
-		return Unsampled
-	}
-}
-
-// PeekHeader is [Peek] for the traceparent of an [http.Header], of gRPC's
-// metadata or of a header of NATS, each of which is such a map. It looks for
-// Traceparent, and if that is absent for traceparent, and so needs no time and
-// no allocation to spell the key, as http.Header.Get does. A header that holds
-// the key more than once is [Invalid], as the standard says.
+// PeekHeader is [Peek] for the traceparent of an [http.Header], of the metadata of gRPC
+// or of the header of a NATS message, each of which is such a map. It looks for
+// Traceparent, and if that is absent, for traceparent. So it needs neither time nor
+// allocation to spell the key, as http.Header.Get does. ok is false too if the key is
+// absent or, as the standard says, if it has more than one value.
 //
 // [http.Header]: https://pkg.go.dev/net/http#Header
-func PeekHeader(header map[string][]string) Decision {
+func PeekHeader(header map[string][]string) (sampled, ok bool) {
 	values := traceparentField.either(header)
 	if len(values) != 1 {
-		return Invalid
+		return false, false
 	}
 	return Peek(values[0])
 }
 
-// ParseTraceparent reads a traceparent by W3C Trace Context level 2: version
-// 00 has 55 bytes exactly; a later one has the same 55 bytes, which a dash and
-// anything else may follow; version ff does not exist. Digits are in lower
-// case, and neither ID is zero. Of the flags it keeps sampled and random.
-// Space around the value is for the transport to take away. The result is
-// remote and has no tracestate. The only error is [ErrMalformed], wrapped with
-// what is wrong; it never quotes the input, which a stranger may have written.
+// ParseTraceparent reads a traceparent by W3C Trace Context level 2. Version 00 has
+// exactly 55 bytes. A later version has the same 55 bytes, which a dash and anything else
+// may follow. Version ff does not exist. Digits are in lower case, and neither ID is zero.
+// Of the flags it keeps sampled and random. White space around the value is malformed: the
+// transport has to remove it.
+//
+// The result is remote and has no tracestate. The error wraps [ErrMalformed] and says what
+// is wrong. It never quotes the input, which a stranger may have written.
 func ParseTraceparent(s string) (trace.SpanContext, error) {
 	if _, ok := traceparent.Check(s); !ok {
 		return trace.SpanContext{}, fmt.Errorf("%w: %s", ErrMalformed, traceparent.Fault(s))

@@ -44,12 +44,16 @@ func strangers() map[string]string {
 }
 
 // newBoundary returns one as at a public listener, and what it counts.
-func newBoundary(policy propagate.Policy) (*propagate.Boundary, *propagate.Counters) {
+func newBoundary(policy propagate.Policy) (propagate.Boundary, *propagate.Counters) {
 	counters := new(propagate.Counters)
-	return propagate.NewBoundary(policy, propagation.NewCompositeTextMapPropagator(
-		propagate.TraceContext{Counters: counters},
-		propagate.Baggage{Allow: []string{"customer"}, Counters: counters},
-	), propagate.WithBoundaryCounters(counters)), counters
+	return propagate.Boundary{
+		Policy: policy,
+		Propagator: propagation.NewCompositeTextMapPropagator(
+			propagate.TraceContext{Counters: counters},
+			propagate.Baggage{Allow: []string{"customer"}, Counters: counters},
+		),
+		Counters: counters,
+	}, counters
 }
 
 func decodeAt(t *testing.T, boundary propagation.TextMapPropagator, data string) envelope.Envelope[order] {
@@ -67,27 +71,27 @@ func decodeAt(t *testing.T, boundary propagation.TextMapPropagator, data string)
 func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 	for form, data := range strangers() {
 		for policy, want := range map[propagate.Policy]propagate.Counts{
-			propagate.Ignore:     {BoundaryIgnored: 1, BaggageDropped: 1},
-			propagate.Link:       {BoundaryLinked: 1, BaggageDropped: 1},
-			propagate.Policy(99): {BoundaryIgnored: 1, BaggageDropped: 1},
+			propagate.Ignore:     {Ignored: 1, Dropped: 1},
+			propagate.Link:       {Linked: 1, Dropped: 1},
+			propagate.Policy(99): {Ignored: 1, Dropped: 1},
 		} {
 			boundary, counters := newBoundary(policy)
 			e := decodeAt(t, boundary, data)
-			assert.Equal(t, want, counters.Counts(), "%s, %s", form, policy)
+			assert.Equal(t, want, counters.Counts(), "%s, %d", form, policy)
 			h := inner(e.Header())
-			assert.False(t, h.Sampled(), "%s, %s", form, policy)
-			assert.Equal(t, trace.SpanContext{}, h.SpanContext(), "%s, %s", form, policy)
-			assert.Equal(t, trace.SpanContext{}, h.Skipped(), "%s, %s", form, policy)
-			assert.Zero(t, h.Hops(), "%s, %s", form, policy)
-			assert.Zero(t, h.Age(), "%s, %s", form, policy)
-			assert.Zero(t, h.SentAt(), "%s, %s", form, policy)
-			assert.False(t, h.Chosen() || h.Linked(), "%s, %s", form, policy)
-			assert.Equal(t, "acme", h.Baggage().Member("customer").Value(), "%s, %s", form, policy)
-			assert.Equal(t, 1, h.Baggage().Len(), "%s, %s", form, policy)
+			assert.False(t, h.Sampled(), "%s, %d", form, policy)
+			assert.Equal(t, trace.SpanContext{}, h.SpanContext(), "%s, %d", form, policy)
+			assert.Equal(t, trace.SpanContext{}, h.Skipped(), "%s, %d", form, policy)
+			assert.Zero(t, h.Hops(), "%s, %d", form, policy)
+			assert.Zero(t, h.Age(), "%s, %d", form, policy)
+			assert.Zero(t, h.SentAt(), "%s, %d", form, policy)
+			assert.False(t, h.Chosen() || h.Linked(), "%s, %d", form, policy)
+			assert.Equal(t, "acme", h.Baggage().Member("customer").Value(), "%s, %d", form, policy)
+			assert.Equal(t, 1, h.Baggage().Len(), "%s, %d", form, policy)
 
 			onward, err := wire.Config[order]{}.Append(nil, e)
 			require.NoError(t, err)
-			assert.Equal(t, frame(field(3, "customer=acme"), `{"ID":7}`), string(onward), "%s, %s", form, policy)
+			assert.Equal(t, frame(field(3, "customer=acme"), `{"ID":7}`), string(onward), "%s, %d", form, policy)
 		}
 	}
 }
@@ -95,9 +99,9 @@ func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 // A stranger of whom nothing is let in sends untraced messages.
 func TestNothingIsLeftOfAStranger(t *testing.T) {
 	for form, data := range strangers() {
-		e := decodeAt(t, propagate.NewBoundary(propagate.Ignore, propagate.TraceContext{}), data)
+		e := decodeAt(t, propagate.Boundary{Policy: propagate.Ignore, Propagator: propagate.TraceContext{}}, data)
 		assert.Nil(t, e.Header(), form)
-		e = decodeAt(t, propagate.NewBoundary(propagate.Link, propagate.Baggage{Allow: []string{}}), data)
+		e = decodeAt(t, propagate.Boundary{Policy: propagate.Link, Propagator: propagate.Baggage{Allow: []string{}}}, data)
 		assert.Nil(t, e.Header(), form)
 	}
 }
@@ -109,7 +113,7 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 		want := inner(decodeAt(t, nil, data).Header())
 		boundary, counters := newBoundary(propagate.Continue)
 		got := inner(decodeAt(t, boundary, data).Header())
-		assert.Equal(t, propagate.Counts{BaggageDropped: 1}, counters.Counts(), form)
+		assert.Equal(t, propagate.Counts{Dropped: 1}, counters.Counts(), form)
 		assert.Equal(t, want.SpanContext(), got.SpanContext(), form)
 		assert.Equal(t, 1000, got.Hops(), form)
 		assert.Equal(t, time.Hour, got.Age(), form)
@@ -148,7 +152,7 @@ func TestBoundariesReadAsOthersDo(t *testing.T) {
 // handledAt receives a message in the ways that there are, with the provider of the
 // boundary or another, and returns the spans that are recorded for it, by the way.
 func handledAt(
-	t *testing.T, boundary *propagate.Boundary, own bool, data string, sampler sdktrace.Sampler,
+	t *testing.T, boundary propagate.Boundary, own bool, data string, sampler sdktrace.Sampler,
 ) map[string]sdktrace.ReadOnlySpan {
 	t.Helper()
 	provider, recorder := newProvider(t, sdktrace.WithSampler(sampler))
@@ -316,7 +320,7 @@ func FuzzBoundary(f *testing.F) {
 				require.Equal(t, "customer", m.Key())
 			}
 			_, linked := propagate.CallerLink(h.Context(t.Context()))
-			require.Equal(t, counters.Counts().BoundaryLinked == 1, linked)
+			require.Equal(t, counters.Counts().Linked == 1, linked)
 			w.Boundary = nil
 			plain, plainErr := w.Decode(data)
 			require.Equal(t, plainErr == nil, err == nil)

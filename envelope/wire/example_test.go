@@ -17,8 +17,11 @@ import (
 
 // A frame of a browser, read by a Config that links to the traces of strangers.
 func ExampleConfig_Decode() {
-	boundary := propagate.NewBoundary(propagate.Link, propagation.NewCompositeTextMapPropagator(
-		propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}}))
+	boundary := propagate.Boundary{
+		Policy: propagate.Link,
+		Propagator: propagation.NewCompositeTextMapPropagator(
+			propagate.TraceContext{}, propagate.Baggage{Allow: []string{"tenant"}}),
+	}
 	frames := wire.Config[order]{Form: wire.JSON, Boundary: boundary}
 
 	e, err := frames.Decode([]byte(`{

@@ -91,9 +91,8 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 	}
 	c := counters.Counts()
-	fmt.Fprintf(out, "The boundary counted:\n  callers linked: %d\n  traceparents refused: %d\n"+
-		"  baggage headers refused: %d\n  baggage members dropped: %d\n",
-		c.BoundaryLinked, c.Malformed, c.BaggageRefused, c.BaggageDropped)
+	fmt.Fprintf(out, "The boundary counted:\n  callers linked: %d\n  headers refused: %d\n  members dropped: %d\n",
+		c.Linked, c.Refused, c.Dropped)
 	return errors.Join(edgeSpans.Shutdown(ctx), innerSpans.Shutdown(ctx))
 }
 

@@ -50,12 +50,14 @@ func newEdge(inner string, client *http.Client, provider trace.TracerProvider, c
 // stranger's, lets one key of baggage in, and counts what it does.
 func protect(handler http.Handler, provider trace.TracerProvider, counters *propagate.Counters) http.Handler {
 	// propagation: boundary
-	boundary := propagate.NewBoundary(propagate.Link,
-		propagation.NewCompositeTextMapPropagator(
+	boundary := propagate.Boundary{
+		Policy: propagate.Link,
+		Propagator: propagation.NewCompositeTextMapPropagator(
 			propagate.TraceContext{Counters: counters},
 			propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024, Counters: counters},
 		),
-		propagate.WithBoundaryCounters(counters))
+		Counters: counters,
+	}
 	handler = otelhttp.NewHandler(handler, "edge",
 		otelhttp.WithPropagators(boundary),
 		otelhttp.WithTracerProvider(boundary.TracerProvider(provider)))

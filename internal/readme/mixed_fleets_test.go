@@ -67,10 +67,13 @@ func controlledWriter(control *sampling.Control) wire.Config[Order] {
 
 func strangersReader() wire.Config[Order] {
 	// mixed-fleets: strangers
-	boundary := propagate.NewBoundary(propagate.Link, propagation.NewCompositeTextMapPropagator(
-		propagate.TraceContext{},
-		propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
-	))
+	boundary := propagate.Boundary{
+		Policy: propagate.Link,
+		Propagator: propagation.NewCompositeTextMapPropagator(
+			propagate.TraceContext{},
+			propagate.Baggage{Allow: []string{"tenant"}, MaxBytes: 1024},
+		),
+	}
 	frames := wire.Config[Order]{Form: wire.JSON, Boundary: boundary}
 	// mixed-fleets: end
 	return frames

@@ -16,11 +16,11 @@ import (
 // section 5.3, says that the values of a repeated field are one list.
 var fields = [...]string{"traceparent", "tracestate", "baggage"}
 
-// ServerHandler returns a handler that joins repeated traceparent, tracestate
-// and baggage of incoming metadata with commas, in their order, before next and
-// the service see it. A repeated traceparent becomes malformed so, and whoever
-// reads it takes it for absent, as W3C Trace Context demands. All else goes to
-// next as it is; next must not be nil.
+// ServerHandler returns a handler that joins repeated values of traceparent, tracestate
+// and baggage in incoming metadata, before next and the service see it. It puts commas
+// between them, in their order. So a repeated traceparent becomes malformed, and readers
+// take it for absent, as W3C Trace Context demands. All else goes to next as it is.
+// ServerHandler panics if next is nil.
 //
 // If next is a MetricsRecorder of gRPC, so is the handler.
 func ServerHandler(next stats.Handler) stats.Handler {
@@ -36,7 +36,7 @@ func ServerHandler(next stats.Handler) stats.Handler {
 
 type handler struct{ stats.Handler }
 
-// recordingHandler keeps visible what gRPC asks its server's handlers for.
+// recordingHandler is a handler that is a MetricsRecorder too, which gRPC looks for.
 type recordingHandler struct {
 	handler
 	estats.MetricsRecorder

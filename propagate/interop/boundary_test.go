@@ -5,6 +5,7 @@ package interop_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,10 +21,14 @@ import (
 func newBoundarySite(t *testing.T, policy propagate.Policy) (*site, *propagate.Counters) {
 	t.Helper()
 	counters := &propagate.Counters{}
-	boundary := propagate.NewBoundary(policy, propagation.NewCompositeTextMapPropagator(
-		propagate.TraceContext{Counters: counters},
-		propagate.Baggage{Allow: []string{"user"}, Counters: counters},
-	), propagate.WithBoundaryCounters(counters))
+	boundary := propagate.Boundary{
+		Policy: policy,
+		Propagator: propagation.NewCompositeTextMapPropagator(
+			propagate.TraceContext{Counters: counters},
+			propagate.Baggage{Allow: []string{"user"}, Counters: counters},
+		),
+		Counters: counters,
+	}
 	s := newSite(t, boundary)
 	s.provider = boundary.TracerProvider(s.provider)
 	return s, counters
@@ -37,14 +42,14 @@ var fromStranger = []pair{
 func TestBoundaryPolicies(t *testing.T) {
 	for name, open := range wires {
 		for _, policy := range []propagate.Policy{propagate.Ignore, propagate.Link, propagate.Continue} {
-			t.Run(name+"/"+policy.String(), func(t *testing.T) {
+			t.Run(fmt.Sprint(name, "/", policy), func(t *testing.T) {
 				s, counters := newBoundarySite(t, policy)
 				w := open(t, s)
 				w.sendRaw("hello", fromStranger...)
 				got := s.next(t)
 				assert.Equal(t, "hello", got.body)
 				assert.Equal(t, "user=alice", got.bag)
-				want := propagate.Counts{BaggageDropped: 1}
+				want := propagate.Counts{Dropped: 1}
 				if policy == propagate.Continue {
 					assert.Equal(t, traceID, got.span.TraceID().String())
 					assert.Equal(t, spanID, got.parent.SpanID().String())
@@ -60,10 +65,10 @@ func TestBoundaryPolicies(t *testing.T) {
 					require.Len(t, got.links, 1)
 					assert.Equal(t, traceID, got.links[0].TraceID().String())
 					assert.Equal(t, spanID, got.links[0].SpanID().String())
-					want.BoundaryLinked = 1
+					want.Linked = 1
 				} else {
 					assert.Empty(t, got.links)
-					want.BoundaryIgnored = 1
+					want.Ignored = 1
 				}
 				assert.Equal(t, want, counters.Counts())
 
@@ -100,7 +105,7 @@ func TestPublicAndInternalListeners(t *testing.T) {
 			assert.Empty(t, inner.links, "the link is the first span's alone")
 			assert.Equal(t, "user=alice", inner.bag)
 			assert.Equal(t, trace.FlagsSampled, inner.span.TraceFlags()&trace.FlagsSampled)
-			assert.EqualValues(t, 1, counters.Counts().BoundaryLinked)
+			assert.EqualValues(t, 1, counters.Counts().Linked)
 			assert.Zero(t, trusted.Counts())
 		})
 	}

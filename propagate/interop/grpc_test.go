@@ -5,6 +5,7 @@ package interop_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 
@@ -88,25 +89,26 @@ func openGRPCWith(t *testing.T, s *site, front func(stats.Handler) stats.Handler
 // Without the handler in front otelgrpc shows a propagator the first value of
 // each key alone. If this test fails, otelgrpc has learned better.
 func TestGRPCWithoutTheHandlerHidesRepetition(t *testing.T) {
-	p := propagate.NewSampledFirst()
+	p := propagate.SampledFirst{Counters: new(propagate.Counters)}
 	s := newSite(t, p)
 	w := openGRPCWith(t, s, func(next stats.Handler) stats.Handler { return next })
 	w.sendRaw("tracestate", pair{"traceparent", sampled}, pair{"tracestate", "a=1"}, pair{"tracestate", "b=2"})
 	assert.Equal(t, "a=1", s.next(t).span.TraceState().String())
 	w.sendRaw("traceparent", pair{"traceparent", sampled}, pair{"traceparent", stale})
 	assert.Equal(t, traceID, s.next(t).span.TraceID().String())
-	assert.Zero(t, p.Counts())
+	assert.Zero(t, p.Counters.Counts())
 }
 
 // Outside otelgrpc, metadata goes through the carrier of package propagate.
 func TestGRPCMetadataByHand(t *testing.T) {
-	p := propagate.NewSampledFirst()
+	p := propagate.SampledFirst{Counters: new(propagate.Counters)}
 	s := newSite(t, p)
 	target := serveGRPC(t, grpcheaders.ServerHandler(silent{}), func(ctx context.Context, body string) {
 		md, _ := metadata.FromIncomingContext(ctx)
 		ctx, span := s.tracer().Start(p.Extract(ctx, propagate.MetadataCarrier(md)), "serve")
 		defer span.End()
-		s.arrive(ctx, body+" "+propagate.PeekHeader(md).String())
+		sampled, ok := propagate.PeekHeader(md)
+		s.arrive(ctx, fmt.Sprintf("%s sampled: %v, ok: %v", body, sampled, ok))
 	})
 	ctx, span := s.sender(t, sampled, state, bag)
 	defer span.End()
@@ -115,7 +117,7 @@ func TestGRPCMetadataByHand(t *testing.T) {
 	_, err := dialGRPC(t, target).Check(metadata.NewOutgoingContext(ctx, md), &grpc_health_v1.HealthCheckRequest{Service: "hello"})
 	require.NoError(t, err)
 	got := s.next(t)
-	assert.Equal(t, "hello sampled", got.body)
+	assert.Equal(t, "hello sampled: true, ok: true", got.body)
 	assert.Equal(t, span.SpanContext().SpanID(), got.parent.SpanID())
 	assert.Equal(t, state, got.span.TraceState().String())
 	assert.Equal(t, bag, got.bag)

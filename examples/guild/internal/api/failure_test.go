@@ -76,7 +76,7 @@ func service(t *testing.T, db *store.Store, guilds string, log *lines) *api.Serv
 func tracedService(t *testing.T, db *store.Store, guilds string, log *lines, provider trace.TracerProvider) *api.Service {
 	t.Helper()
 	s, err := api.New(t.Context(), api.Config{
-		Store: db, Guilds: 1, GuildsAddr: guilds, Provider: provider, Propagator: propagate.NewSampledFirst(),
+		Store: db, Guilds: 1, GuildsAddr: guilds, Provider: provider, Propagator: propagate.SampledFirst{},
 		Token: token, Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})

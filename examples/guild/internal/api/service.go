@@ -86,7 +86,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	// without an end, have each of them recorded, or say that one span stands for a
 	// million. So the trace that a request brings is not continued: the request begins
 	// one of its own, which our sampler decides on, and which links to the stranger's.
-	public := propagate.NewBoundary(propagate.Link, propagate.TraceContext{})
+	public := propagate.Boundary{Policy: propagate.Link, Propagator: propagate.TraceContext{}}
 	// Posts are what traces are about. Named by their route.
 	mux.Handle("POST /guilds/{guild}/messages", otelhttp.NewHandler(http.HandlerFunc(s.post), "",
 		otelhttp.WithTracerProvider(public.TracerProvider(c.Provider)), otelhttp.WithPropagators(public)))

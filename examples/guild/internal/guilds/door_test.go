@@ -45,7 +45,7 @@ func serve(t *testing.T) (s *guilds.Service, addr string) {
 	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	s, err = guilds.New(guilds.Config{
-		Guilds: 1, Store: newStates(), Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
+		Guilds: 1, Store: newStates(), Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{},
 		Control: control, Token: token, Idle: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func inTown(t *testing.T, in *states, test func(s *town)) {
 	require.NoError(t, err)
 	s := &town{t: t, states: in, sys: mailbox.NewSystem(mailbox.WithLogger(nil))}
 	s.Service, err = guilds.New(guilds.Config{
-		Guilds: 2, Store: in, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(),
+		Guilds: 2, Store: in, Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{},
 		Control: control, Token: token, Idle: idle, Faults: true, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	require.NoError(t, err)

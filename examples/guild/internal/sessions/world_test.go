@@ -50,7 +50,7 @@ func newWorld(t *testing.T, keep int64) *world {
 	control, err := sampling.NewControl(sampling.DefaultConfig())
 	require.NoError(t, err)
 	w.guilds, err = guilds.New(guilds.Config{
-		Guilds: 1, Store: w.store, Provider: noop.NewTracerProvider(), Propagator: propagate.NewSampledFirst(), Control: control,
+		Guilds: 1, Store: w.store, Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{}, Control: control,
 		Idle: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
