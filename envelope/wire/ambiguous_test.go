@@ -37,7 +37,7 @@ func TestBareWritersRefuseWhatReadsAsWrapped(t *testing.T) {
 		b, err := w.Append([]byte("before"), envelope.Bare(message))
 		require.ErrorIs(t, err, wire.ErrAmbiguous, "%.60q", message)
 		assert.Equal(t, "before", string(b))
-		assert.Zero(t, w.Counters.Counts(), "%.60q", message)
+		assert.Zero(t, w.Counters.Figures(), "%.60q", message)
 
 		w.Form, w.Wrap = wire.Binary, nil
 		b, err = w.Append(nil, envelope.Bare(message))
@@ -142,7 +142,7 @@ func FuzzWriterIsRead(f *testing.F) {
 			e, err := w.Decode(data)
 			require.NoError(t, err, "%+v", w)
 			require.Equal(t, asWritten(w, message), string(e.Message()), "%+v", w)
-			if w.Wrap() && w.Counters.Counts().Cut == 0 {
+			if w.Wrap() && w.Counters.Figures().Cut == 0 {
 				assertTravelled(t, inner(h), inner(e.Header()))
 			} else {
 				require.Nil(t, e.Header(), "%+v", w)

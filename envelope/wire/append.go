@@ -13,21 +13,21 @@ import (
 	"github.com/waybill-go/waybill/internal/header"
 )
 
-// Append appends e to b and returns the result. If Wrap says so, e is written wrapped,
-// with what its header has that may travel, which may be nothing. Otherwise it is written
-// bare: the bytes of the codec and nothing else. A header above the limit loses its
-// baggage, or its baggage and its tracestate. That is counted, and the message goes out.
+// Append appends e to b and returns the result. If Wrap is nil or returns true, e is
+// written wrapped, with its header, which may be empty. Otherwise e is written bare: only
+// the bytes of the codec. A header above the limit loses its baggage, and if that is not
+// enough, its tracestate too. That is counted, and the message is written.
 //
-// What Append writes, Decode reads back. So a bare message is refused with
-// [ErrAmbiguous] if Decode would take its bytes for a wrapped one, whoever chose them: a
-// map from users with the key "waybill:envelope", or an upload that begins with the four
-// bytes of the binary form. It can be written wrapped, once all readers know that. A
-// reader with another Form or Codec may look for other bytes. In the JSON form the
-// message is a value of JSON, and white space around it is not read back.
+// Decode reads back what Append writes. So Append refuses a bare message with
+// [ErrAmbiguous] if Decode would take its bytes for a wrapped one, whoever chose them:
+// users may send a map with the key "waybill:envelope", or an upload that begins with the
+// four bytes of the binary form. Such a message can be written wrapped, once all readers
+// know wrapped messages. A reader with another Form or Codec may look for other bytes. In
+// the JSON form the message is a JSON value, and white space around it is not read back.
 //
-// The error wraps [ErrOversized], [ErrCodec], [ErrAmbiguous] or [ErrConfig]. Then b is
-// returned as it was, though the bytes behind its length may have changed. With a b that
-// has room, Append allocates only what the codec, the tracestate and the baggage need.
+// The error wraps [ErrOversized], [ErrCodec], [ErrAmbiguous] or [ErrConfig]. Then the
+// result is b as it was, though the bytes behind its length may have changed. If b has
+// room, Append allocates only what the codec, the tracestate and the baggage need.
 func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 	if err := w.Validate(); err != nil {
 		return b, err
@@ -41,12 +41,12 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		atomic.AddUint64(&counters.now().WrittenBare, 1)
 		return out, nil
 	}
-	c, lossy := loadCargo((*header.Header)(e.Header()))
-	appendCargo := c.appendBinary
+	c, lossy := contentsOf((*header.Header)(e.Header()))
+	appendContents := c.appendBinary
 	if w.Form == JSON {
-		appendCargo = c.appendJSON
+		appendContents = c.appendJSON
 	}
-	out, cut := appendCargo(b, l.header)
+	out, cut := appendContents(b, l.header)
 	head := len(out)
 	out, err := w.appendMessage(out, e.Message(), l)
 	if err != nil {
@@ -67,7 +67,8 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 	return out, nil
 }
 
-// appendBare appends what the codec writes, if a reader takes it for just that.
+// appendBare appends what the codec writes, unless a reader would take it for a wrapped
+// message.
 func (w Config[M]) appendBare(b []byte, message M, l limits) ([]byte, error) {
 	out, err := w.appendMessage(b, message, l)
 	if err != nil {

@@ -36,16 +36,16 @@ import (
 //	5  hops (4), age in nanoseconds (8)
 //	6  choice (1): 1 chosen, 2 chosen and linked
 //
-// in any order, none more than once. A reader skips a kind that it does not
-// know, unless it is critical, 128 or above: then it refuses the message with
-// [ErrVersion]. So a later version of this library can add fields; what changes
-// anything before the fields has another version number, which all readers of
-// version 1 refuse. Magic and version stay where they are for ever.
+// in any order, none more than once. A reader skips a kind that it does not know. If the
+// kind is critical, which is 128 or above, it refuses the message with [ErrVersion]. So a
+// later version of this library can add fields. A change of anything before the fields
+// needs another version number, which all readers of version 1 refuse. Magic and version
+// stay where they are for ever.
 //
-// No UTF-8 text begins with the byte f7, nor does any stream of gob, whose first
-// byte is below 80 or above f7, nor a message of Protocol Buffers, since wire
-// type 7 does not exist. As UTF-16 the four bytes are no text either: each order
-// of bytes has one code unit for private use.
+// No UTF-8 text begins with the byte f7. Neither does a stream of gob, whose first byte is
+// below 80 or above f7, nor a message of Protocol Buffers, because wire type 7 does not
+// exist. The four bytes are no text in UTF-16 either: in each order of bytes, one code unit
+// is for private use.
 const (
 	magic         = "\xf7WB\xf6"
 	binaryVersion = 1
@@ -59,7 +59,7 @@ const (
 	sentSize   = 8
 	chainSize  = 4 + 8
 	choiceSize = 1
-	// The largest that the sizes can say.
+	// The largest sizes that fit.
 	maxFields        = math.MaxUint16
 	maxBinaryMessage = math.MaxUint32
 )
@@ -75,7 +75,7 @@ const (
 )
 
 // binarySize returns the size of the fields of c.
-func (c *cargo) binarySize() (n int64) {
+func (c *contents) binarySize() (n int64) {
 	if c.traced() {
 		n += fieldHead + traceSize
 	}
@@ -96,10 +96,10 @@ func (c *cargo) binarySize() (n int64) {
 	return n
 }
 
-// appendBinary appends all that stands before a message, whose size is still
-// open. The fields take no more than limit bytes; cut says whether something was
-// left out for that.
-func (c *cargo) appendBinary(b []byte, limit int64) (_ []byte, cut bool) {
+// appendBinary appends all that comes before a message. The size of the message is set
+// later. The fields take no more than limit bytes; cut says whether something was left out
+// for that.
+func (c *contents) appendBinary(b []byte, limit int64) (_ []byte, cut bool) {
 	for c.binarySize() > min(limit, maxFields) && c.cut() {
 		cut = true
 	}
@@ -142,17 +142,17 @@ func appendFieldHead(b []byte, kind byte, size int) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(size)) //nolint:gosec // All fields together are smaller.
 }
 
-// openBinary finds the parts of a message that begins with the magic. It looks
-// at nothing but the frame, and allocates only for an error.
+// openBinary finds the parts of a message that begins with the magic. It looks only at the
+// frame, and allocates only for an error.
 func openBinary(data []byte, l limits) (fields, message []byte, err error) {
 	if len(data) <= len(magic) {
-		return nil, nil, fmt.Errorf("%w: no version", ErrTruncated)
+		return nil, nil, fmt.Errorf("%w: no version", errTruncated)
 	}
 	if v := data[len(magic)]; v != binaryVersion {
 		return nil, nil, fmt.Errorf("%w: %d", ErrVersion, v)
 	}
 	if len(data) < frameSize {
-		return nil, nil, fmt.Errorf("%w: no sizes", ErrTruncated)
+		return nil, nil, fmt.Errorf("%w: no sizes", errTruncated)
 	}
 	n := int64(binary.BigEndian.Uint16(data[fieldsSizeAt:]))
 	m := int64(binary.BigEndian.Uint32(data[messageSizeAt:]))
@@ -161,17 +161,17 @@ func openBinary(data []byte, l limits) (fields, message []byte, err error) {
 	}
 	switch rest := int64(len(data) - frameSize); {
 	case rest < n+m:
-		return nil, nil, fmt.Errorf("%w: %d of %d bytes", ErrTruncated, rest, n+m)
+		return nil, nil, fmt.Errorf("%w: %d of %d bytes", errTruncated, rest, n+m)
 	case rest > n+m:
 		return nil, nil, fmt.Errorf("%w: %d bytes after the message", ErrMalformed, rest-n-m)
 	}
 	return data[frameSize:][:n], data[frameSize:][n:], nil
 }
 
-// readBinary reads the fields of a message. What a field says may be anything;
-// that fields end where they should is part of the frame, and so is that the
-// message needs no newer reader.
-func readBinary(fields []byte) (c cargo, err error) {
+// readBinary reads the fields of a message. There is an error if the fields do not end
+// where they should, or if one of them needs a newer reader. A bad value in a field is no
+// error.
+func readBinary(fields []byte) (c contents, err error) {
 	for len(fields) > 0 {
 		if len(fields) < fieldHead {
 			return c, fmt.Errorf("%w: %d bytes after the last field", ErrMalformed, len(fields))
@@ -189,8 +189,8 @@ func readBinary(fields []byte) (c cargo, err error) {
 	return c, nil
 }
 
-// readField takes over what one field says, if the reader knows its kind.
-func (c *cargo) readField(kind byte, value []byte) {
+// readField reads one field, if the reader knows its kind.
+func (c *contents) readField(kind byte, value []byte) {
 	if kind == 0 || kind > kindChoice {
 		return
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
-// admit gives to what a boundary lets in of a message: it reads trace and baggage
-// from headers, as they would have come by HTTP. All else that a message says is
-// about a sampled trace, and nobody asks for it where that is not let in.
-func (c *cargo) admit(to *header.Content, boundary propagation.TextMapPropagator) {
+// admit sets the parts of to that a boundary lets in. The boundary reads trace and baggage
+// from headers, as if they had come by HTTP. All else in a message is about a sampled
+// trace, and counts only if the boundary lets that in.
+func (c *contents) admit(to *header.Content, boundary propagation.TextMapPropagator) {
 	headers := propagation.MapCarrier{}
 	if !c.badTrace && c.traced() {
 		headers["traceparent"] = string(c.appendTraceParent(nil))

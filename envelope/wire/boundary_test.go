@@ -62,7 +62,7 @@ func decodeAt(t *testing.T, boundary propagation.TextMapPropagator, data string)
 	e, err := w.Decode([]byte(data))
 	require.NoError(t, err)
 	assert.Equal(t, order{7}, e.Message())
-	assert.Equal(t, wire.Counts{Wrapped: 1}, w.Counters.Counts())
+	assert.Equal(t, wire.Figures{Wrapped: 1}, w.Counters.Figures())
 	return e
 }
 
@@ -131,7 +131,7 @@ func TestBoundariesReadAsOthersDo(t *testing.T) {
 	boundary, counters := newBoundary(propagate.Continue)
 	h := inner(decodeAt(t, boundary, frame(field(1, wireIDs+"\x01")+field(2, "1st=x,a=b"), `{"ID":7}`)).Header())
 	assert.Equal(t, "1st=x,a=b", whole(h.Context(t.Context())))
-	for data, want := range map[string]wire.Counts{
+	for data, want := range map[string]wire.Figures{
 		frame(field(1, wireIDs+"\x01")+field(1, wireIDs+"\x01"), `{"ID":7}`):                           {Wrapped: 1, TraceMalformed: 1},
 		frame(field(1, wireIDs+"\x01")+field(2, "a=b")+field(2, "a=b"), `{"ID":7}`):                    {Wrapped: 1, TraceStateRefused: 1},
 		frame(field(1, wireIDs+"\x01")+field(3, "customer=a")+field(3, "customer=b"), `{"ID":7}`):      {Wrapped: 1, BaggageRefused: 1},
@@ -141,7 +141,7 @@ func TestBoundariesReadAsOthersDo(t *testing.T) {
 		w := wire.Config[order]{Boundary: boundary, Counters: new(wire.Counters)}
 		e, err := w.Decode([]byte(data))
 		require.NoError(t, err)
-		assert.Equal(t, want, w.Counters.Counts(), "%q", data)
+		assert.Equal(t, want, w.Counters.Figures(), "%q", data)
 		assert.Equal(t, want.TraceMalformed == 0, e.Header().SpanContext().IsValid(), "%q", data)
 		assert.Zero(t, e.Header().SpanContext().TraceState().Len(), "%q", data)
 		assert.Zero(t, e.Header().Baggage().Len(), "%q", data)

@@ -30,7 +30,7 @@ func TestHopsAndAgeStopAtTheirBoundsOverTheWire(t *testing.T) {
 				assert.Equal(t, header.MaxAge, h.Age())
 				h = header.CarryPolicy{}.Header(h.Context(envelope.Untraced(t.Context())))
 			}
-			assert.Zero(t, w.Counters.Counts().ChainMalformed, "it is what we write ourselves")
+			assert.Zero(t, w.Counters.Figures().ChainMalformed, "it is what we write ourselves")
 		})
 	}
 }

@@ -12,17 +12,16 @@ import (
 	"reflect"
 )
 
-// Codec turns messages of type M into bytes and back, for a [Config]. What it
-// writes is the message as it would go out without this library: a bare message
-// is exactly that. Any number of goroutines may use one Codec at the same time.
+// Codec turns messages of type M into bytes and back, for a [Config]. It writes a message
+// as it would go out without this library: a bare message is exactly that. Any number of
+// goroutines may use one Codec at the same time.
 type Codec[M any] interface {
-	// Append appends the message to b, as the built-in append does, and returns
-	// the result. It must leave what is in b alone. After an error the bytes it
-	// returns are not used.
+	// Append appends the message to b, as the built-in append does, and returns the
+	// result. It must not change what is in b. After an error the result is not used.
 	Append(b []byte, message M) ([]byte, error)
-	// Decode reads a message that takes up all of data. It must neither change
-	// data nor keep it, nor any part of it, in the message: data is the caller's,
-	// who may use it again.
+	// Decode reads a message that takes up all of data. It must neither change data nor
+	// keep any part of it in the message: data belongs to the caller, who may use it
+	// again.
 	Decode(data []byte) (M, error)
 }
 
@@ -44,14 +43,13 @@ func (jsonCodec[M]) Decode(data []byte) (message M, err error) {
 	return message, err
 }
 
-// GobCodec returns a codec that writes each message as a stream of [encoding/gob] of
-// its own, type description included: without it no message could be read alone. For
-// small messages that is many times their size and time. A nil pointer cannot be
-// written, as gob has none.
+// GobCodec returns a codec that writes each message as a stream of [encoding/gob] of its
+// own, with the description of its type, so that each can be read alone. For small
+// messages that takes many times their size and time. It cannot write a nil pointer, which
+// gob does not have.
 //
-// It is for peers that are trusted: encoding/gob believes some sizes that a
-// message claims, such as that of a map, and allocates for them whatever the
-// limits of a [Config] are.
+// It is for trusted peers: encoding/gob believes some sizes that a message claims, such as
+// that of a map, and allocates memory for them, whatever the limits of the [Config] are.
 func GobCodec[M any]() Codec[M] { return gobCodec[M]{} }
 
 type gobCodec[M any] struct{}
@@ -75,8 +73,8 @@ func (gobCodec[M]) Decode(data []byte) (message M, err error) {
 	return message, err
 }
 
-// BytesCodec returns a codec for messages that are bytes already: it copies them both
-// ways.
+// BytesCodec returns a codec for messages that are bytes already. It copies them in both
+// directions.
 func BytesCodec[M ~[]byte | ~string]() Codec[M] { return bytesCodec[M]{} }
 
 type bytesCodec[M ~[]byte | ~string] struct{}

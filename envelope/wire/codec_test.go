@@ -106,7 +106,7 @@ func TestBareMessagesAreNotMistaken(t *testing.T) {
 			e, err := w.Decode(data)
 			require.NoError(t, err)
 			assert.Equal(t, m, e.Message(), name)
-			assert.Equal(t, uint64(1), w.Counters.Counts().Bare, name)
+			assert.Equal(t, uint64(1), w.Counters.Figures().Bare, name)
 		}
 	}
 }

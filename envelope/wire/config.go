@@ -12,11 +12,12 @@ import (
 // Form is how wrapped messages are written.
 type Form uint8
 
+// How wrapped messages may be written.
 const (
-	// Binary is a frame of a few bytes around any codec's bytes, and the default.
-	// It adds 11 bytes to a message without header, 65 to one that is traced.
+	// Binary is a frame of a few bytes around the bytes of any codec. It is the default.
+	// It adds 11 bytes to a message without header, and 65 to a traced one.
 	Binary Form = iota
-	// JSON is a JSON object with the header and the message as members, for where
+	// JSON is a JSON object whose members are the header and the message. It is for where
 	// every message must be JSON. The codec must write JSON.
 	JSON
 )
@@ -24,8 +25,9 @@ const (
 // Accept is which messages are read.
 type Accept uint8
 
+// Which messages may be read.
 const (
-	// BareAndWrapped reads bare and wrapped messages alike, and is the default.
+	// BareAndWrapped reads both. It is the default.
 	BareAndWrapped Accept = iota
 	// BareOnly refuses wrapped messages with [ErrWrapped].
 	BareOnly
@@ -33,50 +35,50 @@ const (
 	WrappedOnly
 )
 
-// Config says how envelopes are written as bytes that leave the operating system
-// process, and how they are read. It reads bare messages, as writers without this
-// library send them, and wrapped ones, in any mixture, so that a fleet can change from
-// the one to the other while it runs. The page docs/mixed-fleets.md in the repository
-// says in which order. A reader of what strangers may write needs a Boundary.
+// Config says how envelopes are written as bytes, and how they are read. It reads bare
+// messages, as writers without this library send them, and wrapped ones, in any mixture.
+// So a fleet can change from bare to wrapped messages while it runs. The page
+// docs/mixed-fleets.md in the repository says in which order. A reader of messages that
+// strangers may write needs a Boundary.
 //
-// A Config is a value; make it once and copy it freely. Its zero value uses
-// encoding/json and the defaults of the fields. Any number of goroutines may use it
-// at the same time, and it never blocks.
+// A Config is a value; make it once and copy it freely. Its zero value uses encoding/json
+// and the defaults of the fields. Any number of goroutines may use it at the same time,
+// and it never blocks.
 type Config[M any] struct {
 	// Codec writes and reads the messages. Nil means [JSONCodec].
 	Codec Codec[M]
-	// Form is how wrapped messages are written. A reader knows the binary form
-	// whatever its Form is; it knows the JSON form if its Form is JSON or its Codec is
-	// [JSONCodec].
+	// Form is how wrapped messages are written. Every reader knows the binary form. A
+	// reader knows the JSON form if its Form is JSON or its Codec is [JSONCodec].
 	Form Form
 	// Accept is which messages are read.
 	Accept Accept
-	// Wrap is asked for each message that is written whether to wrap it. It is a switch
-	// that may change at any time, such as [sync/atomic.Bool.Load], and any number of
+	// Wrap is called for each message that is written, and tells whether to wrap it. It is
+	// a switch that may change at any time, such as [sync/atomic.Bool.Load]. Any number of
 	// goroutines may call it. Nil means always.
 	Wrap func() bool
-	// MaxHeader and MaxMessage are the most bytes that a header and a message may have
-	// on the wire. Zero or less means 32 KiB and 64 MiB. The binary form cannot have
-	// more than 64 KiB - 1 and 4 GiB - 1. A header in the JSON form has at least 13
-	// bytes, and MaxHeader must not be less then.
+	// MaxHeader and MaxMessage are the most bytes that a header and a message may have as
+	// they are written. Zero means 32 KiB and 64 MiB. A negative number means no limit
+	// but that of the form: in the binary form a header cannot have more than 64 KiB - 1,
+	// and a message not more than 4 GiB - 1. A header in the JSON form has at least 13
+	// bytes, so a positive MaxHeader must not be less there.
 	MaxHeader, MaxMessage int
-	// Boundary decides what to believe of a message that is read: its trace by the
-	// policy, and its baggage by the list of allowed keys. It is a Boundary of package
-	// propagate, such as that of the listener by which the bytes came. Nil, or any
-	// other propagator, believes everything: only trusted writers may write then. See
+	// Boundary decides what to believe of a message that is read: of its trace by the
+	// policy, and of its baggage by the list of allowed keys. It is a Boundary of package
+	// propagate, such as that of the listener by which the bytes came. Nil, or any other
+	// propagator, believes everything: then only trusted writers may write. See
 	// [Config.Decode].
 	Boundary propagation.TextMapPropagator
 	// Counters counts what is read and written. Nil means [DefaultCounters].
 	Counters *Counters
 }
 
-// smallestJSONHeader is the size of a header in the JSON form that says nothing.
-var smallestJSONHeader = len((&cargo{}).appendJSONHeader(nil))
+// smallestJSONHeader is the size of an empty header in the JSON form.
+var smallestJSONHeader = len((&contents{}).appendJSONHeader(nil))
 
 // Validate returns an error that wraps [ErrConfig] if no message can be written or read
-// with these fields: if Form or Accept has no name, or if MaxHeader is too small for any
-// header in the JSON form. [Config.Append] and [Config.Decode] return the same error for
-// every message. A program that wants to know at its start calls Validate.
+// with these fields: if Form or Accept is none of the constants, or if MaxHeader is too
+// small for any header in the JSON form. [Config.Append] and [Config.Decode] return the
+// same error for every message. To learn of it when the program starts, call Validate.
 func (w Config[M]) Validate() error {
 	switch {
 	case w.Form > JSON:

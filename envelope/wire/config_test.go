@@ -90,7 +90,7 @@ func testWhatAHeaderHasIsCarried(t *testing.T) {
 			assert.Equal(t, order{7}, e.Message())
 			assertTravelled(t, h, inner(e.Header()))
 			assert.Equal(t, h == nil, e.Header() == nil)
-			assert.Equal(t, wire.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts())
+			assert.Equal(t, wire.Figures{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Figures())
 		}
 	}
 }
@@ -190,7 +190,7 @@ func TestNoMessageIsFromTheFuture(t *testing.T) {
 			assert.False(t, e.Header().SentAt().After(time.Now()), "%s, %s", form, what)
 			assert.Equal(t, 1, inner(e.Header()).Hops())
 			assert.GreaterOrEqual(t, inner(e.Header()).Age(), time.Duration(0))
-			assert.Zero(t, w.Counters.Counts().ChainMalformed)
+			assert.Zero(t, w.Counters.Figures().ChainMalformed)
 		}
 	}
 }
@@ -205,14 +205,14 @@ func TestAcceptRefusesOneOrTheOther(t *testing.T) {
 			accept wire.Accept
 			data   []byte
 			err    error
-			counts wire.Counts
+			counts wire.Figures
 		}{
-			{wire.BareAndWrapped, bare, nil, wire.Counts{Bare: 1}},
-			{wire.BareAndWrapped, wrapped, nil, wire.Counts{Wrapped: 1}},
-			{wire.BareOnly, bare, nil, wire.Counts{Bare: 1}},
-			{wire.BareOnly, wrapped, wire.ErrWrapped, wire.Counts{Wrapped: 1, Refused: 1}},
-			{wire.WrappedOnly, bare, wire.ErrBare, wire.Counts{Bare: 1, Refused: 1}},
-			{wire.WrappedOnly, wrapped, nil, wire.Counts{Wrapped: 1}},
+			{wire.BareAndWrapped, bare, nil, wire.Figures{Bare: 1}},
+			{wire.BareAndWrapped, wrapped, nil, wire.Figures{Wrapped: 1}},
+			{wire.BareOnly, bare, nil, wire.Figures{Bare: 1}},
+			{wire.BareOnly, wrapped, wire.ErrWrapped, wire.Figures{Wrapped: 1, Refused: 1}},
+			{wire.WrappedOnly, bare, wire.ErrBare, wire.Figures{Bare: 1, Refused: 1}},
+			{wire.WrappedOnly, wrapped, nil, wire.Figures{Wrapped: 1}},
 		} {
 			w := newConfig(f)
 			w.Accept = c.accept
@@ -225,7 +225,7 @@ func TestAcceptRefusesOneOrTheOther(t *testing.T) {
 				assert.Equal(t, envelope.Envelope[order]{}, e, form)
 			}
 			assert.Equal(t, before, c.data, form)
-			assert.Equal(t, c.counts, w.Counters.Counts(), form)
+			assert.Equal(t, c.counts, w.Counters.Figures(), form)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func TestMarkerIsOnlyLookedForInJSON(t *testing.T) {
 	e, err := w.Decode(data)
 	require.NoError(t, err)
 	assert.Equal(t, string(data), e.Message())
-	assert.Equal(t, wire.Counts{Bare: 1}, w.Counters.Counts())
+	assert.Equal(t, wire.Figures{Bare: 1}, w.Counters.Figures())
 
 	w.Form = wire.JSON // Now its messages are JSON.
 	e, err = w.Decode(data)
@@ -290,12 +290,12 @@ func TestWrapIsALiveSwitch(t *testing.T) {
 			assert.Equal(t, wraps, e.Header().Sampled(), form)
 			assert.Equal(t, !wraps, string(data) == `{"ID":7}`, form)
 		}
-		assert.Equal(t, wire.Counts{Bare: 2, Wrapped: 1, WrittenBare: 2, WrittenWrapped: 1}, w.Counters.Counts())
+		assert.Equal(t, wire.Figures{Bare: 2, Wrapped: 1, WrittenBare: 2, WrittenWrapped: 1}, w.Counters.Figures())
 	}
 }
 
 func TestZeroConfigCountsByDefault(t *testing.T) {
-	before := wire.DefaultCounters().Counts()
+	before := wire.DefaultCounters().Figures()
 	var w wire.Config[order]
 	data, err := w.Append(nil, envelope.Bare(order{7}))
 	require.NoError(t, err)
@@ -303,7 +303,7 @@ func TestZeroConfigCountsByDefault(t *testing.T) {
 	e, err := w.Decode(data)
 	require.NoError(t, err)
 	assert.Equal(t, order{7}, e.Message())
-	after := wire.DefaultCounters().Counts()
+	after := wire.DefaultCounters().Figures()
 	assert.Positive(t, after.Wrapped-before.Wrapped)
 	assert.Positive(t, after.WrittenWrapped-before.WrittenWrapped)
 }
@@ -342,7 +342,7 @@ func TestCodecsThatFail(t *testing.T) {
 					require.ErrorIs(t, err, errFailing)
 				}
 				assert.Equal(t, "before", string(b), "%s, %s", form, what)
-				assert.Equal(t, wire.Counts{}, w.Counters.Counts())
+				assert.Equal(t, wire.Figures{}, w.Counters.Figures())
 			}
 		}
 
@@ -355,7 +355,7 @@ func TestCodecsThatFail(t *testing.T) {
 		require.ErrorIs(t, err, errFailing)
 		assert.True(t, got.Header().Sampled(), "the failure can be told in the sender's trace")
 		assert.Zero(t, got.Message())
-		assert.Equal(t, wire.Counts{Wrapped: 1, Undecodable: 1}, w.Counters.Counts())
+		assert.Equal(t, wire.Figures{Wrapped: 1, Undecodable: 1}, w.Counters.Figures())
 	}
 
 	w := newConfig(wire.JSON)
@@ -409,6 +409,6 @@ func TestTimesOfOtherWriters(t *testing.T) {
 		e, err := w.Decode([]byte(marked(`{"version":1,`+wireParent+`,"sent":"`+text+`"}`, `{"ID":7}`)))
 		require.NoError(t, err)
 		assert.Equal(t, want, e.Header().SentAt().UTC().Format(time.RFC3339Nano), text)
-		assert.Equal(t, wire.Counts{Wrapped: 1}, w.Counters.Counts(), text)
+		assert.Equal(t, wire.Figures{Wrapped: 1}, w.Counters.Figures(), text)
 	}
 }

@@ -5,60 +5,21 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
-// Counts is what [Config.Decode] and [Config.Append] have counted, in messages. What is
-// wrong with the text of a trace, a tracestate or baggage, the boundary of a Config
-// counts, if the Config has one.
-type Counts struct {
-	// Bare and Wrapped count the messages that were read, whatever became of them. In
-	// a rollout, Bare rests once every writer wraps; before a reader is rolled back,
-	// Wrapped must rest.
-	Bare, Wrapped uint64
-	// Refused counts the messages that were bare or wrapped where the reader does not
-	// accept that.
-	Refused uint64
-	// Truncated counts the wrapped messages that end too early.
-	Truncated uint64
-	// Malformed counts the wrapped messages that cannot be opened for another reason.
-	Malformed uint64
-	// Oversized counts the messages that are above a limit, or whose header is.
-	Oversized uint64
-	// UnknownVersion counts the wrapped messages that need a newer reader.
-	UnknownVersion uint64
-	// Undecodable counts the messages that the codec could not read.
-	Undecodable uint64
-	// TraceMalformed counts the messages whose trace was malformed. They were read as
-	// if they had none.
-	TraceMalformed uint64
-	// TraceStateRefused counts the messages whose tracestate was invalid, and was left
-	// out, or had several members with one key, of which the first was kept.
-	TraceStateRefused uint64
-	// ChainMalformed counts the messages whose time of sending, hops, age or choice was
-	// malformed, and was left out, or whose hops or age was above its bound, and was
-	// cut to that.
-	ChainMalformed uint64
-	// BaggageRefused counts the messages whose baggage was invalid, in part or in
-	// whole, or had several members with one key, of which the last was kept. What was
-	// valid in it was kept.
-	BaggageRefused uint64
-	// WrittenBare and WrittenWrapped count the messages that were written.
-	WrittenBare, WrittenWrapped uint64
-	// Cut counts the messages that were written without some of what their header has:
-	// without baggage, and perhaps tracestate, because the header would have been above
-	// the limit; or without members of the tracestate beyond the 32nd, or without
-	// members of the baggage whose keys cannot be written or that are more than the W3C
-	// allows.
-	Cut uint64
-}
-
-// Counters counts for one or several values of [Config]. Its zero value is ready,
-// and any number of goroutines may use it at the same time.
+// Counters counts the messages that are read and written. One Counters may serve any
+// number of values of [Config]. Its zero value is ready, and any number of goroutines may
+// use it at the same time. It must not be copied once used. A nil Counters is that of
+// [DefaultCounters].
 type Counters struct {
-	tally observe.Tally[Counts]
+	tally observe.Tally[figures]
 }
 
 var defaultCounters Counters
@@ -66,7 +27,53 @@ var defaultCounters Counters
 // DefaultCounters returns the counters of every [Config] that was given none.
 func DefaultCounters() *Counters { return &defaultCounters }
 
-// or returns c, or the default ones if it is nil.
+// Counts is a summary of what a [Counters] has counted, in messages. The metrics of
+// [Counters.RegisterMetrics] are finer: they tell the reasons apart.
+type Counts struct {
+	// Bare and Wrapped count the messages that [Config.Decode] was given, whatever became
+	// of them. In a rollout, Bare rests once every writer wraps. Before a reader is rolled
+	// back, Wrapped must rest.
+	Bare, Wrapped uint64
+	// Refused counts the messages for which [Config.Decode] returned an error.
+	Refused uint64
+	// WrittenBare and WrittenWrapped count the messages that [Config.Append] wrote.
+	WrittenBare, WrittenWrapped uint64
+	// Dropped counts how often a message was read or written without part of its header:
+	// what was malformed in it, or what is beyond a limit. What is wrong with the text of a
+	// trace, a tracestate or baggage, the [Config.Boundary] counts, if there is one.
+	Dropped uint64
+}
+
+// Counts returns what has been counted so far. Each figure is exact. Together they may be
+// of slightly different moments.
+func (c *Counters) Counts() Counts {
+	f := c.load()
+	return Counts{
+		Bare: f.Bare, Wrapped: f.Wrapped, WrittenBare: f.WrittenBare, WrittenWrapped: f.WrittenWrapped,
+		Refused: f.Refused + f.Truncated + f.Malformed + f.Oversized + f.UnknownVersion + f.Undecodable,
+		Dropped: f.TraceMalformed + f.TraceStateRefused + f.ChainMalformed + f.BaggageRefused + f.Cut,
+	}
+}
+
+// RegisterMetrics reports what c counts as OpenTelemetry metrics. These are observable
+// counters whose names begin with waybill.envelope. They are read whenever something
+// collects, and make counting no slower.
+//
+// Every measurement has attrs, which are copied. To register several counters with one
+// meter, give each attributes of its own. To end the reports call Unregister on the
+// result, which keeps c until then.
+//
+// There is an error if the meter returns one, if it is nil, or if c is registered with it
+// and the same attrs already. Then nothing is registered.
+func (c *Counters) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	registration, err := c.or().tally.Register(meter, metrics, attrs)
+	if err != nil {
+		return nil, fmt.Errorf("wire: metrics: %w", err)
+	}
+	return registration, nil
+}
+
+// or returns c, or the default counters if it is nil.
 func (c *Counters) or() *Counters {
 	if c == nil {
 		return &defaultCounters
@@ -74,19 +81,17 @@ func (c *Counters) or() *Counters {
 	return c
 }
 
-// now returns where it is counted, which package atomic must add to.
-func (c *Counters) now() *Counts { return &c.or().tally.Now }
+// now returns where it is counted, to which package atomic must add.
+func (c *Counters) now() *figures { return &c.or().tally.Now }
 
-// Counts returns what has been counted so far. Each figure is exact; together
-// they may be of slightly different moments.
-func (c *Counters) Counts() Counts { return c.or().tally.Load(figures) }
+func (c *Counters) load() figures { return c.or().tally.Load(metrics) }
 
 // fail counts a message that cannot be opened.
 func (c *Counters) fail(err error) {
 	switch {
 	case errors.Is(err, ErrBare), errors.Is(err, ErrWrapped):
 		atomic.AddUint64(&c.now().Refused, 1)
-	case errors.Is(err, ErrTruncated):
+	case errors.Is(err, errTruncated):
 		atomic.AddUint64(&c.now().Truncated, 1)
 	case errors.Is(err, ErrOversized):
 		atomic.AddUint64(&c.now().Oversized, 1)

@@ -12,51 +12,51 @@ import (
 )
 
 // Decode reads a message, bare or wrapped, that takes up all of data. It neither changes
-// data nor keeps it: after an error the bytes are there for a log, another reader or a
-// queue of dead letters.
+// data nor keeps it: after an error the bytes can go to a log, another reader or a queue
+// of dead letters.
 //
-// The error wraps [ErrBare] or [ErrWrapped] if Accept refuses the message; [ErrTruncated],
-// [ErrMalformed], [ErrVersion] or [ErrOversized] if it cannot be opened; [ErrConfig] if
-// the Config is not valid; and [ErrCodec] if the codec cannot read it. With ErrCodec the
-// envelope has the header, so that the failure can be told in its trace. A malformed
-// trace or malformed baggage in a message that can be opened is no error: it is left out
-// and counted. Sizes are checked against the limits and against data before anything is
-// allocated for them.
+// The error wraps [ErrBare] or [ErrWrapped] if Accept refuses the message, [ErrMalformed],
+// [ErrVersion] or [ErrOversized] if it cannot be opened, [ErrCodec] if the codec cannot
+// read it, and [ErrConfig] if the Config is not valid. With ErrCodec the envelope has the
+// header, so that the failure can be recorded in its trace. If the trace or the baggage of
+// a message is malformed and the message can be opened, that is no error: what is
+// malformed is left out and counted. Sizes are checked against the limits and against data
+// before anything is allocated for them.
 //
-// Warning: what travels with a message is a claim of whoever wrote it. Without a Boundary
-// it is believed. A stranger can then have any message recorded, say that its span stands
-// for 10¹⁵ others and has waited for years, cut the chain, and set baggage. With a
-// Boundary the trace and the baggage are read through it, by its policy:
+// Warning: whoever wrote a message may have claimed anything in its header. Without a
+// Boundary all of it is believed. A stranger can then have any message recorded, say that
+// its span stands for 10¹⁵ others and has waited for years, cut a chain of messages, and
+// set baggage. A Boundary reads the trace and the baggage by its policy:
 //
-//   - Continue believes the trace, its tracestate, the time of sending, hops, age
-//     and choice.
+//   - Continue believes the trace, its tracestate, the time of sending, and the hops, age
+//     and choice of the chain.
 //   - Link believes none of these. For a message with a trace, sampled or not,
 //     [envelope.Receive], [envelope.Handler] and [envelope.BatchHandler] begin a new
 //     trace, if the sampler wants one, with a link to the caller's span.
 //     [envelope.Envelope.Unwrap] puts the caller into the context, and no
-//     [envelope.Sentinel], as an extraction from a request does; then the first span
-//     is yours to start.
+//     [envelope.Sentinel], as an extraction from a request does. Then you start the first
+//     span yourself.
 //   - Ignore makes an untraced message.
 //
-// The propagator inside the Boundary decides which baggage comes in. The Boundary counts
-// what it refuses.
+// The Propagator of the Boundary decides which baggage comes in. The Boundary counts what
+// it refuses.
 //
-// A message is wrapped if its first four bytes are f7 57 42 f6. Nothing that is UTF-8 or
-// UTF-16, gob or Protocol Buffers begins with them. Bytes of other kinds may: one random
-// message in 4,294,967,296 does, and is refused, or misread if its next bytes fit too. If
-// Form is JSON or Codec is [JSONCodec], a JSON object with a member "waybill:envelope" is
-// wrapped too. To rule out any mistake, have all writers wrap and all readers accept
-// nothing else: inside a wrapped message nothing is looked for. A wrapped message that
-// was cut off within its first bytes, three in the binary form, is bare to a reader, and
-// its codec must refuse it.
+// A message is wrapped if its first four bytes are f7 57 42 f6. No UTF-8, UTF-16, gob or
+// Protocol Buffers begin with them. Other bytes may: one random message in 4,294,967,296
+// does, and is refused, or misread if its next bytes fit too. If Form is JSON or Codec is
+// [JSONCodec], a JSON object with a member "waybill:envelope" is wrapped too. To rule out
+// any mistake, have all writers wrap and all readers accept only wrapped messages: nothing
+// is looked for inside a wrapped message. A wrapped message that was cut off within its
+// first bytes, of which the binary form has three, is bare to a reader. Its codec must
+// refuse it.
 //
-// The time of sending comes from the sender's clock. A time after now is taken for now,
-// so that no message has waited for less than nothing. If the sender's clock is behind,
+// The time of sending comes from the sender's clock. A time after now is taken for now, so
+// that no message has waited for less than nothing. If the sender's clock is behind,
 // messages seem to have waited longer, by as much.
 //
-// In the binary form, a bare message and a wrapped one with an empty header allocate
-// only what the codec needs; a traced one allocates its header as well. JSON takes two
-// strings more.
+// In the binary form, a bare message and a wrapped one with an empty header allocate only
+// what the codec needs. A traced message allocates its header too. The JSON form allocates
+// two strings more.
 func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	if err := w.Validate(); err != nil {
 		return envelope.Envelope[M]{}, err
@@ -77,9 +77,9 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	return envelope.New(message, h), nil
 }
 
-// open tells bare from wrapped, and returns what travels with the message and the
+// open tells bare from wrapped messages, and returns the contents of the header and the
 // message.
-func (w Config[M]) open(data []byte, counters *Counters) (c cargo, message []byte, err error) {
+func (w Config[M]) open(data []byte, counters *Counters) (c contents, message []byte, err error) {
 	l := w.limits()
 	p, err := w.takeApart(data, l)
 	if !p.wrapped {
@@ -104,14 +104,14 @@ func (w Config[M]) open(data []byte, counters *Counters) (c cargo, message []byt
 	return readJSON(p.fields), p.message, nil
 }
 
-// parts are those of a message. One that is not wrapped has none.
+// parts are the parts of a wrapped message. A bare one has none.
 type parts struct {
 	wrapped, binary bool
 	fields, message []byte
 }
 
-// takeApart finds the parts of a message. The error says why it cannot be opened
-// though it is wrapped.
+// takeApart finds the parts of a message. The error says why a wrapped message cannot be
+// opened.
 func (w Config[M]) takeApart(data []byte, l limits) (p parts, err error) {
 	switch {
 	case len(data) >= len(magic) && string(data[:len(magic)]) == magic:

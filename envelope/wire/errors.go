@@ -3,30 +3,34 @@
 
 package wire
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Why a [Config] cannot read or write a message. Test with [errors.Is].
 var (
-	// ErrBare means that a reader of wrapped messages only met a bare one.
+	// ErrBare means that a message is bare, and the reader accepts only wrapped ones.
 	ErrBare = errors.New("wire: bare message refused")
-	// ErrWrapped means that a reader of bare messages only met a wrapped one.
+	// ErrWrapped means that a message is wrapped, and the reader accepts only bare ones.
 	ErrWrapped = errors.New("wire: wrapped message refused")
-	// ErrTruncated means that a wrapped message ends too early.
-	ErrTruncated = errors.New("wire: wrapped message truncated")
-	// ErrMalformed means that a message begins as a wrapped one and does not go
-	// on as one.
+	// ErrMalformed means that a message begins as a wrapped one, and does not go on as
+	// one or ends too early.
 	ErrMalformed = errors.New("wire: wrapped message malformed")
 	// ErrOversized means that a message, or its header, is above a limit.
 	ErrOversized = errors.New("wire: message above the limit")
-	// ErrVersion means that a wrapped message was made by a newer version of this
-	// library, and that this one cannot read it.
+	// ErrVersion means that a wrapped message needs a reader with a newer version of this
+	// library.
 	ErrVersion = errors.New("wire: wrapped message of unknown version")
-	// ErrCodec means that the codec could not read or write the message. The
-	// codec's error is wrapped beside it.
+	// ErrCodec means that the codec could not read or write the message. The error wraps
+	// the codec's error too.
 	ErrCodec = errors.New("wire: codec failed")
-	// ErrAmbiguous means that a message was not written bare, because a reader
-	// would take its bytes for a wrapped one.
+	// ErrAmbiguous means that a message was not written bare, because a reader would take
+	// its bytes for a wrapped one.
 	ErrAmbiguous = errors.New("wire: bare message looks like a wrapped one")
-	// ErrConfig means that [Config.Validate] refuses the fields of a Config.
+	// ErrConfig means that [Config.Validate] refuses the fields of the Config.
 	ErrConfig = errors.New("wire: misconfigured")
 )
+
+// errTruncated is for the messages that end too early.
+var errTruncated = fmt.Errorf("%w: truncated", ErrMalformed)

@@ -46,7 +46,7 @@ func assertExpected(t *testing.T, form wire.Form, data []byte, want expected) {
 	before := string(data)
 	e, err := w.Decode(data)
 	require.Equal(t, before, string(data), "the bytes are the caller's")
-	counts := w.Counters.Counts()
+	counts := w.Counters.Figures()
 	require.Equal(t, want.wrapped, counts.Wrapped == 1)
 	require.Equal(t, !want.wrapped, counts.Bare == 1)
 	refused := counts.Truncated + counts.Malformed + counts.UnknownVersion + counts.Oversized + counts.Refused

@@ -82,7 +82,7 @@ func TestReleasedFormsStay(t *testing.T) {
 			again, err := w.Append(nil, e)
 			require.NoError(t, err)
 			assert.Equal(t, string(data), string(again), file)
-			assert.Equal(t, wire.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts(), file)
+			assert.Equal(t, wire.Figures{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Figures(), file)
 		}
 	}
 }
@@ -106,14 +106,14 @@ func TestFutureFormsAreReadOrRefused(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, order{7}, e.Message())
 		assertAll(t, e.Header())
-		assert.Equal(t, wire.Counts{Wrapped: 1}, w.Counters.Counts())
+		assert.Equal(t, wire.Figures{Wrapped: 1}, w.Counters.Figures())
 
 		for _, name := range []string{"future-critical", "future-version"} {
 			data, form := golden(t, name+extension)
 			w := newConfig(form)
 			_, err := w.Decode(data)
 			require.ErrorIs(t, err, wire.ErrVersion, name+extension)
-			assert.Equal(t, wire.Counts{Wrapped: 1, UnknownVersion: 1}, w.Counters.Counts(), name+extension)
+			assert.Equal(t, wire.Figures{Wrapped: 1, UnknownVersion: 1}, w.Counters.Figures(), name+extension)
 		}
 	}
 }

@@ -34,19 +34,18 @@ import (
 //	  "message": ...
 //	}
 //
-// In the first, the marker, only the version must be there. traceparent is that
-// of W3C Trace Context, in its version 00; sent is a time as in RFC 3339;
-// choice is "chosen" or "linked".
+// The first is the marker. In it only the version must be there. traceparent is that of
+// W3C Trace Context, in its version 00. sent is a time as in RFC 3339. choice is "chosen"
+// or "linked".
 //
-// A message is wrapped if it is an object that has the marker among its own
-// members, and bare otherwise: what its values hold does not matter. The keys
-// must be spelt as they are here, with no character escaped.
+// A message is wrapped if it is an object with the marker among its own members, and bare
+// otherwise. What its values hold does not matter. The keys must be spelt as they are here,
+// with no character escaped.
 //
-// A reader skips members that it does not know, beside the marker and within,
-// but for one: "crit" within the marker is a list of names in it that a reader
-// must know, and refuses the message with [ErrVersion] if it does not, as in
-// RFC 7515. Any version but 1 is refused as well. The marker, and "version" in
-// it, stay where they are for ever.
+// A reader skips members that it does not know, beside the marker and within. But as in
+// RFC 7515, "crit" within the marker is a list of names of members that a reader must know.
+// If it does not, it refuses the message with [ErrVersion]. It refuses any version but 1
+// too. The marker, and "version" in it, stay where they are for ever.
 const (
 	jsonMarker  = `"waybill:envelope"`
 	jsonMessage = `"message"`
@@ -58,9 +57,9 @@ var (
 	errSyntax = errors.New("no valid JSON")
 )
 
-// appendJSON appends all that stands before a message. The header takes no more
-// than limit bytes; cut says whether something was left out for that.
-func (c *cargo) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
+// appendJSON appends all that comes before a message. The header takes no more than limit
+// bytes; cut says whether something was left out for that.
+func (c *contents) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
 	b = append(b, '{')
 	b = append(b, jsonMarker...)
 	b = append(b, ':')
@@ -77,7 +76,7 @@ func (c *cargo) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
 	return append(b, ':'), cut
 }
 
-func (c *cargo) appendJSONHeader(b []byte) []byte {
+func (c *contents) appendJSONHeader(b []byte) []byte {
 	b = append(b, `{"version":1`...)
 	if c.traced() {
 		b = append(b, `,"traceparent":"`...)
@@ -88,7 +87,7 @@ func (c *cargo) appendJSONHeader(b []byte) []byte {
 	b = appendJSONText(b, `,"baggage":`, c.baggage)
 	if c.sent > 0 {
 		b = append(b, `,"sent":"`...)
-		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As loadCargo bounds it.
+		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As contentsOf bounds it.
 		b = append(b, '"')
 	}
 	if c.chained() {
@@ -107,11 +106,11 @@ func (c *cargo) appendJSONHeader(b []byte) []byte {
 }
 
 // appendTraceParent appends the identifiers as in the header of W3C Trace Context.
-func (c *cargo) appendTraceParent(b []byte) []byte {
+func (c *contents) appendTraceParent(b []byte) []byte {
 	return traceparent.Append(b, c.traceID, c.spanID, c.flags)
 }
 
-// appendJSONText appends a member whose value is text in ASCII, none if that is
+// appendJSONText appends a member whose value is text in ASCII, or nothing if the text is
 // empty.
 func appendJSONText(b []byte, key, text string) []byte {
 	if text == "" {
@@ -132,9 +131,8 @@ func appendJSONText(b []byte, key, text string) []byte {
 	return append(b, '"')
 }
 
-// openJSON finds the parts of a message in the JSON form. It allocates only for
-// an error. It does not look into the message, nor into the header but for what
-// its version says.
+// openJSON finds the parts of a message in the JSON form. It allocates only for an error.
+// It does not look into the message, and reads only the version of the header.
 func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err error) {
 	if !bytes.Contains(data, []byte(jsonMarker)) {
 		return nil, nil, false, nil
@@ -174,10 +172,10 @@ func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err 
 	return header, message, true, l.check(int64(len(header)), int64(len(message)))
 }
 
-// broken says why a message cannot be opened.
+// broken returns the error for a message that cannot be opened.
 func broken(cause error) error {
 	if errors.Is(cause, errEnd) {
-		return fmt.Errorf("%w: %w", ErrTruncated, cause)
+		return fmt.Errorf("%w: %w", errTruncated, cause)
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, cause)
 }
@@ -230,9 +228,8 @@ func knownMember(name string) bool {
 	return false
 }
 
-// readJSON reads a header that versionOf accepted. What a member says may be
-// anything.
-func readJSON(header []byte) (c cargo) {
+// readJSON reads a header that versionOf accepted. A bad value in a member is no error.
+func readJSON(header []byte) (c contents) {
 	var hops, age uint64
 	chained := false
 	o := object{rest: header}
@@ -272,19 +269,20 @@ func readJSON(header []byte) (c cargo) {
 	return c
 }
 
-// kindAge tells a repeated age from one that is not; in the binary form it has
-// no field of its own.
+// kindAge is for again, to find a repeated age. In the binary form the age has no field of
+// its own.
 const kindAge = kindChoice + 1
 
 // again reports whether a member or a field was there before.
-func (c *cargo) again(kind byte) bool {
+func (c *contents) again(kind byte) bool {
 	before := c.seen&(1<<kind) != 0
 	c.seen |= 1 << kind
 	return before
 }
 
-// setTraceParent takes the identifiers over from a traceparent of version 00.
-func (c *cargo) setTraceParent(text string) bool {
+// setTraceParent sets the identifiers of a traceparent of version 00, and reports whether
+// it is one.
+func (c *contents) setTraceParent(text string) bool {
 	if _, ok := traceparent.Check(text); !ok || text[:2] != "00" {
 		return false
 	}
@@ -293,7 +291,7 @@ func (c *cargo) setTraceParent(text string) bool {
 	return true
 }
 
-func (c *cargo) setSentText(text string) {
+func (c *contents) setSentText(text string) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || !isRFC3339(text) || !representable(t) {
 		c.badChain = true
@@ -302,9 +300,9 @@ func (c *cargo) setSentText(text string) {
 	c.setSent(uint64(t.UnixNano()))
 }
 
-// isRFC3339 reports whether a text that [time.Parse] takes for a time is one as in
-// RFC 3339. It takes more: hours of one digit, a comma before the fraction of a
-// second, and zones a day or more away.
+// isRFC3339 reports whether a text that [time.Parse] accepts follows RFC 3339. time.Parse
+// accepts more: hours of one digit, a comma before the fraction of a second, and zones a
+// day or more away.
 func isRFC3339(text string) bool {
 	if !strings.HasSuffix(text, "Z") {
 		zone := text[len(text)-len("07:00"):]

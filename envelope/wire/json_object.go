@@ -12,18 +12,17 @@ import (
 
 const jsonSpace = " \t\r\n"
 
-// object walks over the members of a JSON object and finds where their values
-// end, without allocating and without looking into them: that they are valid is
-// for others to see to, and all that it finds in valid JSON is right.
+// object walks over the members of a JSON object and finds where their values end. It does
+// not allocate, and does not check the values. All that it finds in valid JSON is right.
 type object struct {
-	rest       []byte // What comes next; in the end, what comes after.
-	key, value []byte // As they stand there, with quotes and escapes.
-	err        error  // Why it ended before the object did: errEnd or errSyntax.
+	rest       []byte // What comes next. At the end, what comes after the object.
+	key, value []byte // As they are written, with quotes and escapes.
+	err        error  // Why the walk ended before the object: errEnd or errSyntax.
 	begun      bool
 }
 
-// next goes on to the next member. It returns false at the end of the object
-// and where there is none, and with err after anything that is wrong.
+// next goes to the next member. It returns false if there is none, at the end of the
+// object or, with err set, after something that is wrong.
 func (o *object) next() bool {
 	o.key, o.value = nil, nil
 	if !o.more() || !o.nextKey() || !o.take(':') {
@@ -42,7 +41,7 @@ func (o *object) next() bool {
 	return false
 }
 
-// more goes over what stands before a member, and reports whether there is one.
+// more skips what comes before a member, and reports whether there is a member.
 func (o *object) more() bool {
 	if o.begun {
 		if o.peek() == ',' {
@@ -79,7 +78,7 @@ func (o *object) nextKey() bool {
 	return true
 }
 
-// peek skips white space and returns what comes then, 0 at the end.
+// peek skips white space and returns the next byte, or 0 at the end.
 func (o *object) peek() byte {
 	o.rest = bytes.TrimLeft(o.rest, jsonSpace)
 	if len(o.rest) == 0 {
@@ -88,7 +87,7 @@ func (o *object) peek() byte {
 	return o.rest[0]
 }
 
-// take skips white space and the character that has to come then.
+// take skips white space and then c, which must come next.
 func (o *object) take(c byte) bool {
 	if o.peek() != c {
 		o.wrong()
@@ -98,14 +97,14 @@ func (o *object) take(c byte) bool {
 	return true
 }
 
-// wrong notes that something else should stand where the rest begins.
+// wrong sets err, because something else must come next.
 func (o *object) wrong() {
 	if o.err = errSyntax; len(o.rest) == 0 {
 		o.err = errEnd
 	}
 }
 
-// text returns what the value says if that is a string.
+// text returns the value if that is a string.
 func (o *object) text() (string, bool) {
 	if len(o.value) < 2 || o.value[0] != '"' {
 		return "", false
@@ -118,8 +117,8 @@ func (o *object) text() (string, bool) {
 	return s, err == nil
 }
 
-// number returns the value if that is a natural number, and more than any
-// number here may be if not.
+// number returns the value if that is a natural number. If not, it returns more than any
+// number here may be.
 func (o *object) number() uint64 {
 	n, err := strconv.ParseUint(string(o.value), 10, 63)
 	if err != nil {
@@ -138,8 +137,8 @@ func validString(s []byte) bool {
 	return true
 }
 
-// stringSize returns the size of the string that data begins with, with its
-// quotes; negative if it does not end.
+// stringSize returns the size of the string at the start of data, with its quotes. It is
+// negative if the string does not end.
 func stringSize(data []byte) int {
 	for i := 1; i < len(data); i++ {
 		switch data[i] {
@@ -152,9 +151,9 @@ func stringSize(data []byte) int {
 	return -1
 }
 
-// valueSize returns the size of the value that data begins with, negative if it
-// does not end, 0 if there is none. A number or a name at the end of data has not
-// ended: what is around it has to go on.
+// valueSize returns the size of the value at the start of data: negative if the value does
+// not end, 0 if there is none. A number or a name at the end of data has not ended, because
+// the object around it must go on.
 func valueSize(data []byte) int {
 	depth := 0
 	for i := 0; i < len(data); {

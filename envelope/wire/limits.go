@@ -3,7 +3,10 @@
 
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // The limits by default, in bytes.
 const (
@@ -11,23 +14,30 @@ const (
 	defaultMaxMessage = 64 << 20
 )
 
-// limits are those of a Config, the defaults filled in.
+// limits are the limits of a Config, with the defaults filled in.
 type limits struct{ header, message int64 }
 
 func (w Config[M]) limits() limits {
-	l := limits{int64(w.MaxHeader), int64(w.MaxMessage)}
-	if l.header <= 0 {
-		l.header = defaultMaxHeader
-	}
-	if l.message <= 0 {
-		l.message = defaultMaxMessage
-	}
+	l := limits{limitOf(w.MaxHeader, defaultMaxHeader), limitOf(w.MaxMessage, defaultMaxMessage)}
 	if w.Form != JSON {
 		l.message = min(l.message, maxBinaryMessage)
 	}
 	return l
 }
 
+// limitOf returns a limit that was set: zero means the default, less means none.
+func limitOf(set int, byDefault int64) int64 {
+	switch {
+	case set == 0:
+		return byDefault
+	case set < 0:
+		return math.MaxInt64
+	default:
+		return int64(set)
+	}
+}
+
+// check returns an error if a header or a message of that many bytes is above its limit.
 func (l limits) check(header, message int64) error {
 	switch {
 	case header > l.header:

@@ -46,11 +46,40 @@ func TestLimitsOfReaders(t *testing.T) {
 			_, err := w.Decode([]byte(c.data))
 			require.ErrorIs(t, err, l.err, "%q, %+v", c.data, l)
 			if l.err != nil {
-				assert.Equal(t, uint64(1), w.Counters.Counts().Oversized)
+				assert.Equal(t, uint64(1), w.Counters.Figures().Oversized)
 			}
 		}
 	}
 }
+
+// Less than zero means no limit, for either part.
+func TestNoLimits(t *testing.T) {
+	wide := marked(`{"version":1,"unknown":"`+strings.Repeat("x", defaultMaxHeader)+`"}`, `{"ID":7}`)
+	w := newConfig(wire.JSON)
+	_, err := w.Decode([]byte(wide))
+	require.ErrorIs(t, err, wire.ErrOversized)
+	w.MaxHeader = -1
+	e, err := w.Decode([]byte(wide))
+	require.NoError(t, err)
+	assert.Equal(t, order{7}, e.Message())
+
+	long := make([]byte, defaultMaxMessage+1)
+	sizes := wire.Config[int]{Codec: sizeCodec{}, Counters: new(wire.Counters)}
+	_, err = sizes.Decode(long)
+	require.ErrorIs(t, err, wire.ErrOversized)
+	sizes.MaxMessage = -1
+	size, err := sizes.Decode(long)
+	require.NoError(t, err)
+	assert.Equal(t, len(long), size.Message())
+}
+
+// sizeCodec reads how many bytes a message has.
+type sizeCodec struct{}
+
+func (sizeCodec) Append(b []byte, size int) ([]byte, error) {
+	return append(b, make([]byte, size)...), nil
+}
+func (sizeCodec) Decode(data []byte) (int, error) { return len(data), nil }
 
 // Nobody looks into a header that is too large: it may be of any version.
 func TestOversizedHeadersAreNotRead(t *testing.T) {
@@ -101,7 +130,7 @@ func TestLimitsOfWriters(t *testing.T) {
 				}
 			}
 			assert.LessOrEqual(t, left, last, "%s: %d bytes", form, limit)
-			assert.Equal(t, left < 3, w.Counters.Counts().Cut == 1, "%s: %d bytes", form, limit)
+			assert.Equal(t, left < 3, w.Counters.Figures().Cut == 1, "%s: %d bytes", form, limit)
 			last, cuts[left] = left, true
 		}
 		assert.Len(t, cuts, 4, "%s: not every step was taken", form)
@@ -140,8 +169,8 @@ func TestKeysThatCannotBeWritten(t *testing.T) {
 			require.NoError(t, err)
 			lost := bag.Member("ключ").Key() != ""
 			assert.Equal(t, lost, e.Header().Baggage().Len() < bag.Len(), "%s, %v", form, keys)
-			assert.Equal(t, lost, w.Counters.Counts().Cut == 1, "%s, %v", form, keys)
-			assert.Zero(t, w.Counters.Counts().BaggageRefused)
+			assert.Equal(t, lost, w.Counters.Figures().Cut == 1, "%s, %v", form, keys)
+			assert.Zero(t, w.Counters.Figures().BaggageRefused)
 		}
 	}
 }
@@ -164,7 +193,7 @@ func TestLargestHeaderIsNotCut(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 32, e.Header().SpanContext().TraceState().Len(), form)
 		assert.Equal(t, 1, e.Header().Baggage().Len(), form)
-		assert.Equal(t, wire.Counts{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Counts(), form)
+		assert.Equal(t, wire.Figures{Wrapped: 1, WrittenWrapped: 1}, w.Counters.Figures(), form)
 	}
 }
 
@@ -201,11 +230,11 @@ func TestBaggageThatNoReaderWouldTake(t *testing.T) {
 				key := fmt.Sprintf("k%02d", i)
 				assert.Equal(t, bag.Member(key).Value(), got.Member(key).Value(), "%s: %s", form, name)
 			}
-			want := wire.Counts{Wrapped: 1, WrittenWrapped: 1}
+			want := wire.Figures{Wrapped: 1, WrittenWrapped: 1}
 			if c.left < c.members {
 				want.Cut = 1
 			}
-			assert.Equal(t, want, w.Counters.Counts(), "%s: %s", form, name)
+			assert.Equal(t, want, w.Counters.Figures(), "%s: %s", form, name)
 		}
 	}
 }

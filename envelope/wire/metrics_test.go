@@ -17,7 +17,7 @@ import (
 	"github.com/waybill-go/waybill/envelope/wire"
 )
 
-// metricNames are those of the figures, in the order of the fields of Counts.
+// metricNames are those of the figures, in the order of the fields of Figures.
 var metricNames = []string{
 	"read.bare", "read.wrapped", "read.refused", "read.truncated", "read.malformed", "read.oversized",
 	"read.unknown_version", "read.undecodable", "trace.malformed", "tracestate.refused", "chain.malformed",
@@ -65,6 +65,16 @@ func TestRegisterReportsEveryFigure(t *testing.T) {
 	assert.Empty(t, found)
 }
 
+// A summary adds up all figures, each of them once.
+func TestCountsAddUp(t *testing.T) {
+	var counters wire.Counters
+	wire.Distinct(&counters) // From 1 to 15, in the order of metricNames.
+	assert.Equal(t, wire.Counts{
+		Bare: 1, Wrapped: 2, Refused: 3 + 4 + 5 + 6 + 7 + 8, Dropped: 9 + 10 + 11 + 12 + 15,
+		WrittenBare: 13, WrittenWrapped: 14,
+	}, counters.Counts())
+}
+
 func TestRegisterWithoutAMeter(t *testing.T) {
 	var counters wire.Counters
 	registration, err := counters.RegisterMetrics(nil)
@@ -95,8 +105,8 @@ func ExampleCounters() {
 		}
 	}
 	counts := counters.Counts()
-	fmt.Println(counts.Bare, "bare,", counts.Wrapped, "wrapped, unknown version:", counts.UnknownVersion)
+	fmt.Println(counts.Bare, "bare,", counts.Wrapped, "wrapped,", counts.Refused, "refused")
 	// Output:
 	// wire: wrapped message of unknown version: 2
-	// 1 bare, 2 wrapped, unknown version: 1
+	// 1 bare, 2 wrapped, 1 refused
 }

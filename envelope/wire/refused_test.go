@@ -116,7 +116,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		require.ErrorIs(t, err, c.err, "%q", c.data)
 		assert.Equal(t, envelope.Envelope[order]{}, e)
 		assert.Equal(t, c.data, string(data), "the bytes are the caller's")
-		counts := w.Counters.Counts()
+		counts := w.Counters.Figures()
 		assert.Equal(t, uint64(1), counts.Wrapped, "%q", c.data)
 		assert.Equal(t, map[error]uint64{c.err: 1}[wire.ErrTruncated], counts.Truncated, "%q", c.data)
 		assert.Equal(t, map[error]uint64{c.err: 1}[wire.ErrMalformed], counts.Malformed, "%q", c.data)
@@ -138,7 +138,7 @@ func TestEveryTruncationIsSeen(t *testing.T) {
 				continue
 			}
 			require.ErrorIs(t, err, wire.ErrCodec, "%s, %d bytes", file, n)
-			assert.Equal(t, wire.Counts{Bare: 1, Undecodable: 1}, w.Counters.Counts())
+			assert.Equal(t, wire.Figures{Bare: 1, Undecodable: 1}, w.Counters.Figures())
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestWhatIsBare(t *testing.T) {
 		require.NoError(t, err, "%q", data)
 		assert.Equal(t, data, e.Message())
 		assert.Nil(t, e.Header())
-		assert.Equal(t, wire.Counts{Bare: 1}, w.Counters.Counts(), "%q", data)
+		assert.Equal(t, wire.Figures{Bare: 1}, w.Counters.Figures(), "%q", data)
 	}
 }
 
@@ -169,12 +169,12 @@ func TestWhatIsBare(t *testing.T) {
 func TestMalformedContextIsAbsent(t *testing.T) {
 	const ids, parent = wireIDs, wireParent
 	traced := field(1, ids+"\x01")
-	badTrace := wire.Counts{Wrapped: 1, TraceMalformed: 1}
-	badState := wire.Counts{Wrapped: 1, TraceStateRefused: 1}
-	badChain := wire.Counts{Wrapped: 1, ChainMalformed: 1}
-	badBaggage := wire.Counts{Wrapped: 1, BaggageRefused: 1}
+	badTrace := wire.Figures{Wrapped: 1, TraceMalformed: 1}
+	badState := wire.Figures{Wrapped: 1, TraceStateRefused: 1}
+	badChain := wire.Figures{Wrapped: 1, ChainMalformed: 1}
+	badBaggage := wire.Figures{Wrapped: 1, BaggageRefused: 1}
 	in := func(members string) string { return marked(`{"version":1,`+members+`}`, `{"ID":7}`) }
-	for data, counts := range map[string]wire.Counts{
+	for data, counts := range map[string]wire.Figures{
 		frame(field(1, ids), `{"ID":7}`):                                                                                    badTrace,
 		frame(field(1, ids+"\x01\x00"), `{"ID":7}`):                                                                         badTrace,
 		frame(field(1, ""), `{"ID":7}`):                                                                                     badTrace,
@@ -246,7 +246,7 @@ func TestMalformedContextIsAbsent(t *testing.T) {
 		e, err := w.Decode([]byte(data))
 		require.NoError(t, err, "%q", data)
 		assert.Equal(t, order{7}, e.Message(), "%q", data)
-		assert.Equal(t, counts, w.Counters.Counts(), "%q", data)
+		assert.Equal(t, counts, w.Counters.Figures(), "%q", data)
 		if counts == badTrace {
 			assert.Nil(t, e.Header(), "%q", data)
 			continue
@@ -280,7 +280,7 @@ func TestWhatIsBoundedOnTheWire(t *testing.T) {
 		require.NoError(t, err, "%q", data)
 		assert.Equal(t, want.hops, inner(e.Header()).Hops(), "%q", data)
 		assert.Equal(t, want.age, inner(e.Header()).Age(), "%q", data)
-		assert.Equal(t, wire.Counts{Wrapped: 1, ChainMalformed: 1}, w.Counters.Counts(), "%q", data)
+		assert.Equal(t, wire.Figures{Wrapped: 1, ChainMalformed: 1}, w.Counters.Figures(), "%q", data)
 		before := inner(e.Header().WithSentAt(e.Header().SentAt().Add(-time.Hour)))
 		next := header.CarryPolicy{}.Header(before.Context(envelope.Untraced(t.Context())))
 		assert.Equal(t, min(want.hops+1, 1<<30), next.Hops(), "%q", data)
@@ -302,7 +302,7 @@ func TestReservedFlagsAreCleared(t *testing.T) {
 			e, err := w.Decode([]byte(data))
 			require.NoError(t, err, "%q", data)
 			assert.Equal(t, spanContext(kept).WithRemote(true), e.Header().SpanContext(), "%q", data)
-			assert.Equal(t, wire.Counts{Wrapped: 1}, w.Counters.Counts(), "%q", data)
+			assert.Equal(t, wire.Figures{Wrapped: 1}, w.Counters.Figures(), "%q", data)
 		}
 		for form, f := range forms {
 			h := inner(nil).WithSpanContext(spanContext(trace.TraceFlags(flags)))
@@ -322,13 +322,13 @@ func TestBaggageIsKeptInPart(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "d", e.Header().Baggage().Member("c").Value())
 	assert.Equal(t, 2, e.Header().Baggage().Len())
-	assert.Equal(t, wire.Counts{Wrapped: 1, BaggageRefused: 1}, w.Counters.Counts())
+	assert.Equal(t, wire.Figures{Wrapped: 1, BaggageRefused: 1}, w.Counters.Figures())
 
 	e, err = w.Decode([]byte(frame(field(3, "a=b,c=d,a=e"), `{"ID":7}`)))
 	require.NoError(t, err)
 	assert.Equal(t, "e", e.Header().Baggage().Member("a").Value(), "the last one")
 	assert.Equal(t, 2, e.Header().Baggage().Len())
-	assert.Equal(t, wire.Counts{Wrapped: 2, BaggageRefused: 2}, w.Counters.Counts())
+	assert.Equal(t, wire.Figures{Wrapped: 2, BaggageRefused: 2}, w.Counters.Figures())
 }
 
 func TestJSONMessagesAreChecked(t *testing.T) {

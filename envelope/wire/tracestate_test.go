@@ -46,8 +46,8 @@ func TestMembersBesideTheTraceStateGoOverTheWire(t *testing.T) {
 				require.NoError(t, err)
 				ctx, _ = e.Unwrap(t.Context())
 				assert.Equal(t, tt.want, whole(ctx))
-				assert.Equal(t, tt.cut, counters.Counts().Cut)
-				assert.Zero(t, counters.Counts().TraceStateRefused)
+				assert.Equal(t, tt.cut, counters.Figures().Cut)
+				assert.Zero(t, counters.Figures().TraceStateRefused)
 			})
 		}
 	}

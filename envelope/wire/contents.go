@@ -19,9 +19,9 @@ import (
 	"github.com/waybill-go/waybill/internal/w3cbaggage"
 )
 
-// cargo is what of a header goes from machine to machine, as both forms write
-// it. A reader fills it with what it found, checked only as far as its form goes.
-type cargo struct {
+// contents are the parts of a header that go from machine to machine, as both forms write
+// them. A reader sets what it found, and has checked no more than the form.
+type contents struct {
 	traceID    trace.TraceID
 	spanID     trace.SpanID
 	flags      trace.TraceFlags
@@ -37,8 +37,8 @@ type cargo struct {
 	seen                                     uint16 // Fields, to find those that are repeated.
 }
 
-// choice is how a choice among the recipients of a fan-out went, if there was
-// one and it fell on the message.
+// choice says whether a fan-out chose the recipient of the message, and whether it began a
+// trace of its own then.
 type choice uint8
 
 const (
@@ -48,18 +48,17 @@ const (
 )
 
 // traced reports whether there is a trace to write.
-func (c *cargo) traced() bool { return c.traceID.IsValid() }
+func (c *contents) traced() bool { return c.traceID.IsValid() }
 
-// chained reports whether there is a chain to write, which only a sampled trace
+// chained reports whether there is a place in a chain to write, which only a sampled trace
 // has.
-func (c *cargo) chained() bool { return c.hops > 0 }
+func (c *contents) chained() bool { return c.hops > 0 }
 
-// loadCargo returns what of h travels: nothing sampled if h was skipped, and never a
-// sentinel, which means something to one operating system process only. It says
-// whether something had to be left out: members of the tracestate beyond the
-// 32nd, or of the baggage because of their keys, as the W3C knows only ASCII
-// ones, or because no reader would take them.
-func loadCargo(h *header.Header) (c cargo, lossy bool) {
+// contentsOf returns the parts of h that travel. A skipped h has no sampled trace. A sentinel
+// never travels, because it means something only within one operating system process.
+// lossy says whether something had to be left out: members of the tracestate beyond the
+// 32nd, or members of the baggage whose keys are not ASCII, or that no reader would take.
+func contentsOf(h *header.Header) (c contents, lossy bool) {
 	if h == nil {
 		return c, false
 	}
@@ -91,33 +90,31 @@ func loadCargo(h *header.Header) (c cargo, lossy bool) {
 	return c, lossy
 }
 
-// representable reports whether t can be said in nanoseconds since 1970, as is
-// the case until 2262.
+// representable reports whether t fits in nanoseconds since 1970, as it does until 2262.
 func representable(t time.Time) bool {
 	s := t.Unix()
 	return s > 0 && s < math.MaxInt64/int64(time.Second)
 }
 
-// cut leaves out what is largest and least needed: the baggage, then the
-// tracestate, then all. It reports whether something was left to leave out.
-func (c *cargo) cut() bool {
+// cut leaves out the largest and least needed part: first the baggage, then the
+// tracestate, then all. It reports whether there was something to leave out.
+func (c *contents) cut() bool {
 	switch {
 	case c.baggage != "":
 		c.baggage = ""
 	case c.traceState != "":
 		c.traceState = ""
-	case *c != (cargo{}):
-		*c = cargo{}
+	case *c != (contents{}):
+		*c = contents{}
 	default:
 		return false
 	}
 	return true
 }
 
-// header returns the header that a reader found, nil if there was nothing in it,
-// and counts what could not be read. What it found is a claim of whoever wrote the
-// message: with a boundary, that decides what is believed of it.
-func (c *cargo) header(counters *Counters, boundary propagation.TextMapPropagator) *header.Header {
+// header returns the header that a reader found, or nil if it is empty, and counts what
+// could not be read. A boundary decides what to believe of it. Without one all is believed.
+func (c *contents) header(counters *Counters, boundary propagation.TextMapPropagator) *header.Header {
 	defer func() { c.count(counters) }()
 	if !c.traced() && c.baggage == "" {
 		return nil
@@ -134,8 +131,8 @@ func (c *cargo) header(counters *Counters, boundary propagation.TextMapPropagato
 	return header.Of(to)
 }
 
-// believe gives to the trace and the baggage of a message.
-func (c *cargo) believe(to *header.Content) {
+// believe sets the trace and the baggage of to as the message says.
+func (c *contents) believe(to *header.Content) {
 	if !c.badTrace && c.traced() {
 		list, ok := tracestate.Read([]string{c.traceState})
 		if c.badState = c.badState || !ok; c.badState {
@@ -154,12 +151,12 @@ func (c *cargo) believe(to *header.Content) {
 	}
 }
 
-// chain gives the content of a sampled header its place in the chain of messages. Clocks differ
-// between machines: a message from the future was sent now. All that is asked
-// about its age later goes by this machine's clock, as for its own messages. What is
-// beyond the bounds of a chain is cut to them: were it taken as absent, a chain that
+// chain sets the time of sending and the place in the chain of messages in the content of
+// a sampled header. Clocks differ between machines: a message from the future was sent now.
+// From then on its age goes by this machine's clock, as for local messages. Hops and age
+// above the bounds of a chain are cut to them. If they were taken for absent, a chain that
 // never ends would begin anew.
-func (c *cargo) chain(to *header.Content) {
+func (c *contents) chain(to *header.Content) {
 	now := time.Now()
 	to.SentAt, to.Hops = now, 1
 	if c.badChain {
@@ -176,7 +173,7 @@ func (c *cargo) chain(to *header.Content) {
 	to.Chosen, to.Linked = c.choice >= choseIt, c.choice == choseLinked
 }
 
-func (c *cargo) count(counters *Counters) {
+func (c *contents) count(counters *Counters) {
 	if c.badTrace {
 		atomic.AddUint64(&counters.now().TraceMalformed, 1)
 	}
@@ -191,9 +188,8 @@ func (c *cargo) count(counters *Counters) {
 	}
 }
 
-// setSent takes the time of sending over from a message, in nanoseconds since
-// 1970.
-func (c *cargo) setSent(ns uint64) {
+// setSent sets the time of sending, in nanoseconds since 1970.
+func (c *contents) setSent(ns uint64) {
 	if ns == 0 || ns > math.MaxInt64 {
 		c.badChain = true
 		return
@@ -201,8 +197,8 @@ func (c *cargo) setSent(ns uint64) {
 	c.sent = ns
 }
 
-// setTrace takes the identifiers over from a message.
-func (c *cargo) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace.TraceFlags) {
+// setTrace sets the identifiers of the trace.
+func (c *contents) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace.TraceFlags) {
 	if !traceID.IsValid() || !spanID.IsValid() {
 		c.badTrace = true
 		return
@@ -210,8 +206,8 @@ func (c *cargo) setTrace(traceID trace.TraceID, spanID trace.SpanID, flags trace
 	c.traceID, c.spanID, c.flags = traceID, spanID, flags&traceparent.KnownFlags
 }
 
-// setChain takes the place in the chain over from a message.
-func (c *cargo) setChain(hops, age uint64) {
+// setChain sets the place in the chain.
+func (c *contents) setChain(hops, age uint64) {
 	if hops == 0 || hops > math.MaxUint32 || age > math.MaxInt64 {
 		c.badChain = true
 		return
@@ -219,8 +215,8 @@ func (c *cargo) setChain(hops, age uint64) {
 	c.hops, c.age = uint32(hops), age
 }
 
-// setChoice takes the choice over from a message.
-func (c *cargo) setChoice(v choice) {
+// setChoice sets the choice.
+func (c *contents) setChoice(v choice) {
 	if v < choseIt || v > choseLinked {
 		c.badChain = true
 		return
