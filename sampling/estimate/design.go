@@ -7,22 +7,21 @@ package estimate
 type method uint8
 
 const (
-	// Of N recipients k, each set of them equally likely.
+	// k of N recipients, each set of k equally likely.
 	uniform method = iota
-	// The same, but some of them were left out afterwards, perhaps by sorts: so many that
-	// a share of each is left, rounded down or up.
+	// The same, but afterwards only a share of each class was kept, rounded down or up.
 	thinned
-	// Of N recipients one at most, and often nobody.
+	// At most one of N recipients, and often nobody.
 	seldom
-	// Each unit by itself, with one over its factor for its probability.
+	// Each unit independently, with the probability of one over its factor.
 	alone
-	// Relays, by their sizes: those that a budget was shared out to.
+	// Relays, in proportion to their sizes, among which a budget was shared.
 	relays
-	// The recipients behind those, at the end of all relays.
+	// The recipients behind all of these relays.
 	shared
 )
 
-// step is a choice on the way to a span: that of a unit by a fan-out.
+// step is a choice above a span: a fan-out chose a unit.
 type step struct {
 	method  method
 	fanout  spanKey // the broadcast's span, or what else tells fan-outs apart
@@ -33,11 +32,11 @@ type step struct {
 	last    spanKey // of shared, the last fan-out
 }
 
-// none is the index of what there is not.
+// none is an index that stands for no element.
 const none = -1
 
-// design is how the observations of a sample were chosen: a forest of fan-outs, whose
-// units may have fan-outs in turn. What is above has the smaller index.
+// design says how the observations of a sample were chosen. It is a forest of fan-outs,
+// whose units may have fan-outs in turn. Whatever is above has a smaller index.
 type design struct {
 	fanouts []fanout
 	units   []unit
@@ -59,7 +58,7 @@ type fanout struct {
 	spent  spent   // if shared
 }
 
-// spent is what became of a budget.
+// spent says how a budget was spent.
 type spent struct {
 	finals []final
 	partly bool // some was not spent, or nobody knows on what
@@ -84,8 +83,8 @@ type unit struct {
 	last   spanKey // the last fan-out, if it is shared
 }
 
-// place makes room for what was chosen by these steps, the outermost first. It returns
-// the innermost unit and the outermost one that was left to chance, or none.
+// place finds the units of these steps, the outermost first, or makes them. It returns the
+// innermost unit, and the outermost unit that was left to chance, or none.
 func (d *design) place(steps []step, spentOn func(outer spanKey) spent) (innermost, draw int) {
 	innermost, draw = none, none
 	for _, st := range steps {
@@ -134,8 +133,8 @@ func (d *design) unitAt(f int, st step) int {
 	return len(d.units) - 1
 }
 
-// notChosen takes note of an observation below a fan-out that did not choose it: it is
-// there because all of its sort are.
+// notChosen counts an observation below a fan-out that did not choose it. It is there because
+// all of its stratum are.
 func (d *design) notChosen(fanout spanKey) {
 	if d.certain == nil {
 		d.certain = make(map[spanKey]int)

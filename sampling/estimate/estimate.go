@@ -12,23 +12,23 @@ import (
 type Estimate struct {
 	// Value is the estimate; NaN if there is nothing to estimate from.
 	Value float64
-	// StdErr is its standard error: how far it is off because some recipients
-	// were chosen and others not. It is 0 if all were, and +Inf if the sample
-	// cannot tell.
+	// StdErr is the standard error: how far the value may be off because some recipients
+	// were sampled and others not. It is 0 if all were, and +Inf if the sample cannot
+	// tell.
 	StdErr float64
-	// Low and High are the ends of its 95 % confidence interval, infinite where the
-	// sample cannot tell. That is so for all estimates of totals and means that rest
-	// on fewer than 50 spans, unless nothing was left to chance.
+	// Low and High are the ends of the 95 % confidence interval. An end is infinite if the
+	// sample cannot tell. For totals and means that rest on fewer than 50 spans both are,
+	// unless nothing was left to chance.
 	Low, High float64
-	// Spans is how many spans it rests on: as many of equal weight would tell as much,
-	// (Σw)²/Σw² (Kish, 1965). Spans of one recipient are one, those of recipients of one
-	// relay too if that was left to chance, and those of one trace if a sampler chose
-	// that. Those that were there for certain are left out, unless all were.
+	// Spans is how many spans the estimate rests on: how many of equal weight would tell
+	// as much, (Σw)²/Σw² (Kish, 1965). The spans of one recipient count as one. So do the
+	// spans behind a relay that was left to chance, and the spans of a trace that a
+	// sampler chose. Spans that are there for certain do not count, unless all are.
 	Spans float64
 }
 
-// String returns the value and its standard error, as in "1200 ± 35", and how many spans
-// it rests on where they are too few for an interval, as in "1200 ± 35 (of 12 spans)".
+// String returns the value and its standard error, as in "1200 ± 35". If the spans are too
+// few for an interval, it says how many they are, as in "1200 ± 35 (of 12 spans)".
 func (e Estimate) String() string {
 	text := fmt.Sprintf("%.6g ± %.2g", e.Value, e.StdErr)
 	if math.IsInf(e.Low, -1) && math.IsInf(e.High, 1) {
@@ -37,10 +37,10 @@ func (e Estimate) String() string {
 	return text
 }
 
-// Count estimates how many there were in all: Σw. Where the broadcasts tell it exactly,
-// because it is about their recipients and nobody refused them, its standard error is 0.
-// Of other spans, those that were chosen may all have one, and others none: that is in the
-// standard error.
+// Count estimates how many there were in all: Σw. If the broadcasts tell it exactly, because
+// the spans are of their recipients and none of these refused, the standard error is 0. For
+// other spans the standard error includes the chance that recipients that were not sampled
+// have none.
 func (s *Sample) Count() Estimate {
 	what := plain
 	if s.isWhole() {
@@ -90,9 +90,9 @@ func (s *Sample) Mean() Estimate {
 	return s.estimate(mean, d, s.unseen()/count)
 }
 
-// Above estimates how many of all values were greater than limit. A sample without any,
-// or with hardly one, still has a standard error: it may have missed them. Its interval
-// does not need many spans.
+// Above estimates how many of all values were greater than limit. If the sample has none or
+// hardly one, the estimate still has a standard error, because the sample may have missed
+// them. Its interval does not need many spans.
 func (s *Sample) Above(limit float64) Estimate {
 	above := func(o observation) bool { return o.value > limit }
 	total, d := s.sum(func(o observation) float64 { return indicator(above(o)) }, plain)

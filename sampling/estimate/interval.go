@@ -5,14 +5,14 @@ package estimate
 
 import "math"
 
-// fewest is how many spans a total or a mean must rest on to have an interval. With so
-// many, nine in ten at least hold the truth for log-normal values up to σ = 1.5, and
-// where one recipient in twenty carries most of the total. With ten, five to eight in
-// ten do; with thirty, there are kinds of values of which seven in ten do. A test shows it.
+// fewest is how many spans a total or a mean must rest on to have an interval. With 50, at
+// least nine intervals in ten hold the truth, for log-normal values up to σ = 1.5 and also
+// if one recipient in twenty carries most of the total. With 30, there are values for which
+// seven in ten do; with 10, five to eight in ten. A test shows it.
 const fewest = 50
 
-// estimate returns an estimate that may be off by d. unseen is what it lacks of values
-// that are known, and greater than all that it rests on.
+// estimate returns an estimate that may be off by d. unseen is the sum of the known values
+// that it lacks and that are greater than all that it rests on.
 func (s *Sample) estimate(value float64, d deviation, unseen float64) Estimate {
 	if !s.tells(d) {
 		return s.unknown(value)
@@ -28,12 +28,12 @@ func (s *Sample) estimate(value float64, d deviation, unseen float64) Estimate {
 	return e
 }
 
-// tells is whether it is known at all how far an estimate may be off.
+// tells reports whether it is known at all how far an estimate may be off.
 func (s *Sample) tells(d deviation) bool {
 	return !math.IsInf(d.variance, 1) && s.tally.Unweighted == 0 && !(s.chance && len(s.observations) == 0)
 }
 
-// isChance is whether any observation was left to chance.
+// isChance reports whether any observation was left to chance.
 func (s *Sample) isChance() bool {
 	for _, o := range s.observations {
 		if o.draw >= 0 {
@@ -43,14 +43,14 @@ func (s *Sample) isChance() bool {
 	return false
 }
 
-// unknown is an estimate of which nothing is known but perhaps its value.
+// unknown returns an estimate of which nothing but perhaps the value is known.
 func (s *Sample) unknown(value float64) Estimate {
 	return Estimate{value, math.Inf(1), math.Inf(-1), math.Inf(1), s.spans()}
 }
 
-// interval returns an estimate with Student's interval. On the side to which the values
-// are skewed, it is that of Hall ("On the removal of skewness by transformation", Journal
-// of the Royal Statistical Society B 54, 1992) if that is longer.
+// interval returns an estimate with Student's interval. On the side to which the values are
+// skewed it takes Hall's if that is longer ("On the removal of skewness by transformation",
+// Journal of the Royal Statistical Society B 54, 1992).
 func (s *Sample) interval(value float64, d deviation) Estimate {
 	e := Estimate{Value: value, StdErr: math.Sqrt(d.variance), Low: value, High: value, Spans: s.spans()}
 	if !(e.StdErr > 0) {
@@ -63,8 +63,7 @@ func (s *Sample) interval(value float64, d deviation) Estimate {
 	return e
 }
 
-// unskewed is Hall's transformation the other way round: where that of an estimate with
-// this skew is t.
+// unskewed is the inverse of Hall's transformation for an estimate with this skew, at t.
 func unskewed(t, skew float64) float64 {
 	if math.Abs(skew) < 1e-6 {
 		return t
@@ -90,7 +89,7 @@ func (d *deviation) quantile() float64 {
 	}
 }
 
-// spans is how many spans estimates rest on.
+// spans returns how many spans estimates rest on.
 func (s *Sample) spans() float64 {
 	drawn := s.drawn(nil)
 	var sum, squares float64
@@ -104,8 +103,8 @@ func (s *Sample) spans() float64 {
 	return sum * sum / squares
 }
 
-// drawn returns the weights of what was left to chance, by draws, and the part of them
-// that has a property.
+// drawn returns the weight of each draw that was left to chance, and how much of it has a
+// property.
 func (s *Sample) drawn(property func(observation) bool) []drawnWeight {
 	at := make(map[int]int)
 	var weights []drawnWeight
@@ -129,16 +128,16 @@ func (s *Sample) drawn(property func(observation) bool) []drawnWeight {
 
 type drawnWeight struct{ all, having float64 }
 
-// blind is what the variance of a weighted share does not see.
+// blind is what the variance of a weighted share lacks.
 type blind struct {
 	variance float64 // of the weight of those that have a property
 	block    float64 // the weight of a draw, in the mean over all weight
 	number   float64 // of draws of equal weight that would tell as much
 }
 
-// blindness is what a variance lacks where of what was chosen by chance all has a
-// property, or nothing, or all but one: then it seems to be alike, and what was not chosen
-// too. Half a draw more on each side, as Jeffreys has it for shares, says what that may be.
+// blindness returns what a variance lacks if all of the draws have a property, or none, or
+// all but one. Then the draws seem to be alike, and so do those that were not drawn. Half a
+// draw more on each side, as Jeffreys adds to shares, makes up for that.
 func (s *Sample) blindness(property func(observation) bool) blind {
 	var sum, squares, having float64
 	for _, w := range s.drawn(property) {
@@ -154,8 +153,8 @@ func (s *Sample) blindness(property func(observation) bool) blind {
 	return blind{max(guess*(1-guess)-seen*(1-seen), 0) * squares, squares / sum, n}
 }
 
-// unseen is the sum of the uncounted values that are greater than all that were chosen by
-// chance: what is like them is in no estimate.
+// unseen returns the sum of the uncounted values that are greater than all that were drawn
+// by chance. Values like these are in no estimate.
 func (s *Sample) unseen() (sum float64) {
 	greatest := math.Inf(-1)
 	for _, o := range s.observations {

@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// linksOf returns the links of a span, none if it has no method for them. The SDK's
-// method returns a slice of a type that only the SDK has, whose fields are read by
-// their names. Only roots are asked, so that the cost of that does not matter.
+// linksOf returns the links of a span, or none if it has no method for them. The SDK's
+// method returns a slice of a type of the SDK, whose fields are read by their names. That is
+// slow, but done for roots only.
 func linksOf(span Span) []trace.Link {
 	if own, ok := span.(interface{ Links() []trace.Link }); ok {
 		return own.Links()
@@ -32,8 +32,8 @@ func linksOf(span Span) []trace.Link {
 	return links
 }
 
-// isLinks is whether a method is func() []Link, where Link is a struct with the
-// fields that links have.
+// isLinks reports whether a method is func() []Link, where Link is a struct with the fields
+// of a link.
 func isLinks(method reflect.Type) bool {
 	if method.NumIn() != 0 || method.NumOut() != 1 ||
 		method.Out(0).Kind() != reflect.Slice || method.Out(0).Elem().Kind() != reflect.Struct {

@@ -17,24 +17,26 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// ErrOTLP is wrapped by the errors of [Spans.AddOTLP] for what is no OTLP in JSON.
+// ErrOTLP means that [Spans.AddOTLP] read something that is no OTLP in JSON. Test with
+// [errors.Is].
 var ErrOTLP = errors.New("estimate: malformed OTLP JSON")
 
-// longest is how many bytes a span may have, and whatever else is between two spans: as
-// many as the Collector takes in a request.
+// longest is how many bytes a span may have, and what is between two spans. The Collector
+// accepts as many in a request.
 const longest = 4 << 20
 
 var errLongest = fmt.Errorf("more than %d bytes in a span or between two", longest)
 
-// AddOTLP adds the spans of r, which holds trace data of the OpenTelemetry Protocol
-// in JSON: one document or several after each other, as the Collector's file exporter
-// writes them, a line each. It reads until the end, and has one span at a time in memory
-// beside those that it has added: r may be of any length, but who does not trust it should
-// bound that. The error is r's own, or it wraps [ErrOTLP], for instance for a span of more
-// than 4 MiB; the spans before the one at fault have been added then.
+// AddOTLP adds the spans of r, which holds trace data of the OpenTelemetry Protocol in JSON:
+// one document, or several after each other. The Collector's file exporter writes one on each
+// line. AddOTLP reads until the end, and blocks while r does. Beside the spans that it has
+// added it has one in memory. So r may have any length; bound that if you do not trust r.
 //
-// Attributes keep their types if they are strings, booleans, integers or doubles.
-// Others are the text of their JSON, a string.
+// The error is r's own, or it wraps [ErrOTLP], for instance for a span of more than 4 MiB.
+// Then the spans before the error have been added.
+//
+// Attributes that are strings, booleans, integers or doubles keep their types. Any other
+// becomes a string, the text of its JSON.
 func (s *Spans) AddOTLP(r io.Reader) error {
 	bounded := &boundedReader{from: r, left: longest}
 	o := otlpReader{decoder: json.NewDecoder(bounded), bounded: bounded, add: s.Add}
@@ -51,7 +53,7 @@ func (s *Spans) AddOTLP(r io.Reader) error {
 	}
 }
 
-// boundedReader reads no more than is left, until it is given more.
+// boundedReader reads at most left bytes.
 type boundedReader struct {
 	from io.Reader
 	left int
@@ -107,7 +109,7 @@ func (o *otlpReader) scope(key string) error {
 	})
 }
 
-// object reads an object, and calls field for the value of each key. For null it does
+// object reads an object, and calls field to read the value of each key. For null it does
 // nothing. The error is io.EOF if there is nothing to read at all.
 func (o *otlpReader) object(field func(key string) error) error {
 	opening, err := o.token()
@@ -134,8 +136,7 @@ func (o *otlpReader) object(field func(key string) error) error {
 	return unexpected(err)
 }
 
-// array reads an array, and calls element for each of its elements. For null it does
-// nothing.
+// array reads an array, and calls element to read each element. For null it does nothing.
 func (o *otlpReader) array(element func() error) error {
 	opening, err := o.token()
 	if err != nil || opening == nil {
@@ -153,14 +154,14 @@ func (o *otlpReader) array(element func() error) error {
 	return err
 }
 
-// token reads a delimiter, a key or a simple value, after which there is room for more.
+// token reads a delimiter, a key or a simple value, and renews the bound.
 func (o *otlpReader) token() (json.Token, error) {
 	token, err := o.decoder.Token()
 	o.bounded.left = longest
 	return token, err
 }
 
-// decode reads a value, after which there is room for more.
+// decode reads a value, and renews the bound.
 func (o *otlpReader) decode(value any) error {
 	err := o.decoder.Decode(value)
 	o.bounded.left = longest
@@ -169,13 +170,13 @@ func (o *otlpReader) decode(value any) error {
 
 func (o *otlpReader) skip() error { return o.decode(&skipped{}) }
 
-// skipped is a value that nobody reads.
+// skipped is a value that is not needed.
 type skipped struct{}
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
-// unexpected is for the end of the file in the midst of a value.
+// unexpected turns the end of the file into an error, because it is within a value.
 func unexpected(err error) error {
 	if err == io.EOF { //nolint:errorlint // The decoder returns it as it is.
 		return io.ErrUnexpectedEOF
@@ -183,7 +184,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// The parts of OTLP that are read, as its specification maps them to JSON: IDs are in
+// The parts of OTLP that are read, as its specification maps them to JSON. IDs are in
 // hexadecimal, and integers of 64 bits may be in quotes.
 type (
 	otlpSpan struct {
@@ -208,7 +209,7 @@ type (
 	}
 )
 
-// span returns what s says. It has an invalid span context if its IDs are.
+// span returns s as a Span. Its span context is invalid if its IDs are.
 func (s *otlpSpan) span() Span {
 	result := &readSpan{
 		name:   s.Name,
@@ -323,7 +324,7 @@ func (d *otlpDouble) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// isNull is for what leaves a value as it is.
+// isNull reports whether text is null, which leaves a value as it is.
 func isNull(text []byte) bool { return string(text) == "null" }
 
 func unquoted(text []byte) string {
@@ -334,7 +335,7 @@ func unquoted(text []byte) string {
 	return s
 }
 
-// readSpan is a span that was read.
+// readSpan is a span that AddOTLP has read.
 type readSpan struct {
 	name         string
 	self, parent trace.SpanContext

@@ -125,7 +125,7 @@ func TestOTLPSaysWhatTheSpansDo(t *testing.T) {
 		assert.Equal(t, attrs(&sdk), attrs(&otlp))
 		before := otlp.Tally()
 		require.NoError(t, otlp.AddOTLP(bytes.NewReader(otlpOf(t, spans))))
-		before.Repeated = before.Spans
+		before.LeftOut = before.Spans
 		assert.Equal(t, before, otlp.Tally(), "an exporter may send twice")
 	})
 }
@@ -164,7 +164,9 @@ func TestOTLPInAllItsForms(t *testing.T) {
 	require.NoError(t, s.AddOTLP(strings.NewReader(head+
 		`{"name":"work"},{"traceId":"00","spanId":"x"},{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"0000000000000000"},
 		{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b175","name":"work","startTimeUnixNano":null}`+tail)))
-	assert.Equal(t, estimate.SpansTally{Spans: 2, Headless: 2, Invalid: 3}, s.Tally())
+	assert.Equal(t, estimate.SpansTally{Spans: 2, Headless: 2, LeftOut: 3}, s.Tally())
+	_, invalid := s.LeftOut()
+	assert.Equal(t, 3, invalid)
 	assert.Equal(t, 1, s.Named("work").Handled.Tally().Invalid)
 }
 

@@ -9,20 +9,19 @@ import (
 	"slices"
 )
 
-// Quantile estimates the q-quantile of all values: the smallest y at which the
-// estimated share of values up to y,
+// Quantile estimates the q-quantile of all values: the smallest y at which the estimated
+// share of values up to y,
 //
 //	F(y) = Σ w[value ≤ y] / Σ w
 //
-// (Hájek, 1971), reaches q. It is always one of the values added; no value lies
-// between two of them. For q = 0.5 that is the median, for q = 0 the smallest
-// value and for q = 1 the greatest. The value is NaN for an empty sample and for
-// a q outside [0, 1].
+// (Hájek, 1971), reaches q. It is always one of the values of the sample. For q = 0.5 it is
+// the median, for q = 0 the smallest value and for q = 1 the greatest. The value is NaN for
+// an empty sample and for a q outside [0, 1].
 //
-// Its interval is Woodruff's (1952): the quantiles at q plus and minus what F may
-// be off there. It is not symmetric, and infinite on a side where that takes it
-// beyond the sample: nobody knows the 99 % quantile from fifty observations. The
-// standard error is the interval's length turned back into one.
+// Its interval is Woodruff's (1952): the quantiles at q plus and minus what F may be off
+// there. It is not symmetric. A side is infinite if it lies beyond the sample: nobody knows
+// the 99 % quantile from fifty observations. The standard error is derived from the length of
+// the interval.
 func (s *Sample) Quantile(q float64) Estimate {
 	if !(q >= 0 && q <= 1) { // Also true for NaN.
 		return s.unknown(math.NaN())
@@ -70,7 +69,7 @@ func (c cumulative) quantile(q float64) float64 {
 	return c.sorted[len(c.sorted)-1].value
 }
 
-// share is F(y).
+// share returns F(y).
 func (c cumulative) share(y float64) float64 {
 	var sum float64
 	for _, o := range c.sorted {
@@ -82,8 +81,8 @@ func (c cumulative) share(y float64) float64 {
 	return sum / c.total
 }
 
-// woodruff inverts the interval of F(y). Half a step more on each side makes up
-// for F being a staircase.
+// woodruff inverts the interval of F(y). It adds half a step on each side, because F is a
+// staircase.
 func (c cumulative) woodruff(q, value float64, d deviation, step float64) Estimate {
 	e := Estimate{Value: value, Low: value, High: value}
 	if d.variance == 0 {

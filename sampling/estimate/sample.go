@@ -5,11 +5,12 @@ package estimate
 
 import "math"
 
-// Sample estimates from the spans that were kept what all together would have shown.
-// [Spans] makes it. It does not change; several goroutines may use it at once.
+// Sample holds the values of selected spans, and estimates from them what all spans would
+// have shown. [Spans] makes it. It does not change, and several goroutines may use it at
+// once.
 //
-// It keeps some 40 bytes for each span, and 100 for each that was left to chance. An
-// estimate takes time in proportion to the number of spans; a quantile sorts them too.
+// It keeps some 40 bytes for each span, and 100 for each that was left to chance. An estimate
+// takes time in proportion to the number of spans. A quantile sorts them too.
 type Sample struct {
 	observations []observation
 	plan         design
@@ -21,28 +22,31 @@ type Sample struct {
 
 type observation struct {
 	value, weight float64
-	unit          int  // the innermost that it came from, or none
-	draw          int  // the outermost that was left to chance, or none
-	whole         bool // the unit is nothing else, and nothing of its sort is missing
+	unit          int  // the innermost unit above it, or none
+	draw          int  // the outermost unit above it that was left to chance, or none
+	whole         bool // it is all of its unit, and no unit of its fan-out is missing
 }
 
 // Tally says what became of the spans that were selected.
 type Tally struct {
-	Counted   int // taken into estimates
-	Uncounted int // of weight 0: late spans of messages that stand for no others
-	// Unweighted are left out because they are below a fan-out and nothing says what
-	// they stand for. Estimates do not know then how far they are off.
+	// Counted counts the spans that estimates rest on.
+	Counted int
+	// Uncounted counts the spans that are in no estimate, because they stand for nobody:
+	// late spans of weight 0, and spans below a broadcast on which a cap took effect. How
+	// many messages estimates lack because of the cap is in [Deliveries].
+	Uncounted int
+	// Unweighted counts the spans that were left out because they are below a fan-out and
+	// nothing says what they stand for. Estimates do not know then how far they are off.
 	Unweighted int
-	// Shed are left out because they are below a broadcast on which a cap took effect.
-	// How many messages were lost to estimates is in [Deliveries].
-	Shed    int
-	Invalid int // left out because value or weight made no sense
+	// Invalid counts the spans that were left out because their value or weight made no
+	// sense.
+	Invalid int
 }
 
-// Tally returns how many spans count, and how many do not, and why.
+// Tally returns how many spans count, and how many do not and why.
 func (s *Sample) Tally() Tally { return s.tally }
 
-// add takes in span i with that value.
+// add adds span i with that value.
 func (s *Sample) add(t *tree, i int32, value float64) {
 	r := &t.records[i]
 	weight := r.weight
@@ -51,7 +55,7 @@ func (s *Sample) add(t *tree, i int32, value float64) {
 	}
 	switch {
 	case t.shed[i]:
-		s.tally.Shed++
+		s.tally.Uncounted++
 	case math.IsNaN(weight):
 		s.tally.Unweighted++
 	case !(math.Abs(value) <= maxValue) || weight == badWeight:
@@ -72,9 +76,9 @@ func (s *Sample) add(t *tree, i int32, value float64) {
 	}
 }
 
-// isWhole is whether span i is all that a unit has of its sort, and no unit is without:
-// that is known of the handling of a broadcast that nobody has refused.
+// isWhole reports whether each recipient is known to have exactly one span like span i. That
+// is so for the handlings of a broadcast that nobody refused.
 func (t *tree) isWhole(i int32) bool {
 	b := t.near[i]
-	return b < 0 || t.unit[i] == i && t.records[i].fate == handled && t.records[b].cast.refused == 0
+	return b < 0 || t.unit[i] == i && t.records[i].fate == handled && t.records[b].broadcast.refused == 0
 }

@@ -18,33 +18,33 @@ import (
 	"github.com/waybill-go/waybill/internal/threshold"
 )
 
-// Span is what is read of a span: accessors that ReadOnlySpan of the OpenTelemetry
-// SDK has. They must always return the same, as those of a span that has ended do.
+// Span has the accessors that are read of a span. ReadOnlySpan of the OpenTelemetry SDK has
+// them. They must always return the same, as they do once a span has ended.
 //
-// The links of a span without a parent are read too, if it has a method Links like
-// the SDK's. It is not in the interface because its type is the SDK's.
+// If a span without a parent has a method Links like the SDK's, its links are read too. The
+// method is not in the interface because the type of its result belongs to the SDK.
 type Span interface { //nolint:interfacebloat // The SDK has them one by one.
 	// Name returns the name.
 	Name() string
 	// SpanContext returns the IDs and the tracestate.
 	SpanContext() trace.SpanContext
-	// Parent returns the IDs of the span above, invalid for a root.
+	// Parent returns the IDs of the parent, which are invalid for a root.
 	Parent() trace.SpanContext
-	// Attributes returns the attributes, which nobody changes.
+	// Attributes returns the attributes. They are not changed.
 	Attributes() []attribute.KeyValue
-	// StartTime returns when it began.
+	// StartTime returns when the span began.
 	StartTime() time.Time
-	// EndTime returns when it ended.
+	// EndTime returns when the span ended.
 	EndTime() time.Time
 }
 
-// Link reasons that lead from a root to what is above it.
+// The reasons of links that lead from a root to the span above it.
 const (
 	linkFanout = "fanout"
 	linkChain  = "chain"
 )
 
-// spanKey tells spans apart.
+// spanKey identifies a span.
 type spanKey struct {
 	trace trace.TraceID
 	span  trace.SpanID
@@ -78,16 +78,16 @@ type record struct {
 	fate fate
 	slow bool // marked as a slow handling
 
-	weight      float64 // how many it stands for; NaN if nothing says so
-	probability float64 // the share that was sampled at the nearest fan-out above; 0 if unknown
-	size        int     // the number of recipients there; 0 if unknown
-	kept        float64 // the share of the slow ones that count, of which it is one; else 1
-	head        float64 // the probability that its tracestate states; 0 if none
-	cast        *cast   // what it says of itself if it is a broadcast
+	weight      float64    // how many it stands for; NaN if nothing says so
+	probability float64    // the share that was sampled at the nearest fan-out above; 0 if unknown
+	size        int        // the number of recipients there; 0 if unknown
+	kept        float64    // the share of the slow ones that count, of which it is one; else 1
+	head        float64    // the probability that its tracestate states; 0 if none
+	broadcast   *broadcast // what it says of itself if it is a broadcast
 }
 
-// cast is what the span of a broadcast says of that.
-type cast struct {
+// broadcast is what the span of a broadcast says about it.
+type broadcast struct {
 	size    int
 	sampled int
 	budget  int // -1 if its recipients are no relays
@@ -99,7 +99,7 @@ type cast struct {
 func read(span Span) record {
 	sc := span.SpanContext()
 	r := record{span: span, id: keyOf(sc), weight: math.NaN(), kept: 1}
-	b := cast{sampled: -1, budget: -1}
+	b := broadcast{sampled: -1, budget: -1}
 	for _, kv := range span.Attributes() { // Of two with one key, the later counts.
 		switch kv.Key {
 		case keys.FanoutWeight:
@@ -126,7 +126,7 @@ func read(span Span) record {
 	}
 	r.head, _ = threshold.Probability(sc.TraceState())
 	if b.sampled >= 0 && b.size > 0 {
-		r.cast = &b
+		r.broadcast = &b
 	} else {
 		r.size = b.size
 	}
@@ -137,14 +137,14 @@ func read(span Span) record {
 	return r
 }
 
-// readState takes from the tracestate what the attributes do not say. It is there
-// if no sampler adds the attributes.
+// readState reads from the tracestate what the attributes do not say, because no sampler
+// added them.
 func (r *record) readState(f state.Fanout) {
 	if f.Depth == 0 {
 		return
 	}
 	r.weight, r.probability = f.Weight, f.Probability
-	if r.cast == nil {
+	if r.broadcast == nil {
 		r.size = f.Size
 	}
 }
@@ -176,8 +176,8 @@ func reasonOf(attrs []attribute.KeyValue) (reason string) {
 	return reason
 }
 
-// fateOf tells by the reason of a late span what became of its message, and whether
-// that was slow.
+// fateOf returns what became of the message of a late span with that reason, and whether its
+// handling was slow.
 func fateOf(reason string) (f fate, slow bool) {
 	switch {
 	case strings.HasPrefix(reason, "refused_"):
@@ -191,19 +191,19 @@ func fateOf(reason string) (f fate, slow bool) {
 	}
 }
 
-// Bounds on what is taken in. Weights beyond them no fan-out gives; values
-// beyond them would overflow when they are weighted and squared.
+// Bounds on what is read. No fan-out gives a greater weight. Greater values would overflow
+// when they are weighted and squared.
 const (
 	maxWeight = 1e15
 	maxValue  = 1e100
 )
 
-// tolerance is how far a weight may be off because it was rounded.
+// tolerance is how much rounding may change a weight, relatively.
 const tolerance = 1e-6
 
 func validWeight(w float64) bool { return w >= 1-tolerance && w <= maxWeight }
 
-// badWeight is that of a span whose weight no fan-out gives.
+// badWeight marks a span whose weight no fan-out gives.
 const badWeight = -1
 
 // weightOf returns 0 for a span that is in no estimate, and badWeight for one whose
@@ -229,7 +229,7 @@ func shareOf(v attribute.Value) float64 {
 	return 0
 }
 
-// sizeOf returns a number of recipients, or otherwise if that is none.
+// sizeOf returns the value as a number of recipients, or otherwise if it is none.
 func sizeOf(v attribute.Value, otherwise int) int {
 	if n, ok := number(v); ok && n >= 0 && n <= math.MaxInt32 {
 		return int(n)
@@ -237,7 +237,7 @@ func sizeOf(v attribute.Value, otherwise int) int {
 	return otherwise
 }
 
-// isSet is for true, and for numbers other than 0.
+// isSet reports whether the value is true or a number other than 0.
 func isSet(v attribute.Value) bool {
 	n, ok := number(v)
 	return ok && n != 0 || v.Type() == attribute.BOOL && v.AsBool()

@@ -8,35 +8,34 @@ import (
 	"slices"
 )
 
-// Spans collects the spans of whole traces and estimates from them what all messages
-// would have shown, those that were not traced included. The zero value is empty and
-// ready for use. Spans must not be copied once it is in use, and not be used by
-// several goroutines at once.
+// Spans collects the spans of whole traces. From them it estimates what all messages would
+// have shown, including those that were not traced. The zero value is empty and ready for
+// use. Spans must not be copied once it is in use, and not be used by several goroutines at
+// once.
 //
-// Add every span that there is, of all services and in any order, not only those that
-// an estimate is about: what a span stands for, and how far an estimate may be off, is
-// told by the broadcasts above it.
+// Add every span that there is, of all services and in any order, not only the spans that an
+// estimate is about. The broadcasts above a span tell what it stands for, and how far an
+// estimate may be off.
 //
-// It keeps every span that it is given, and some 200 bytes for each.
+// Spans keeps every span that it is given, and some 200 bytes for each.
 type Spans struct {
-	records  []record
-	index    map[spanKey]int32
-	repeated int
-	invalid  int
-	head     float64 // of traces that state none; 0 if nobody has said it
-	tree     *tree   // of records, nil if it is out of date
+	records []record
+	index   map[spanKey]int32
+	leftOut leftOut
+	head    float64 // of traces that state none; 0 if nobody has said it
+	tree    *tree   // of records, nil if it is out of date
 }
 
-// Add takes in a span that has ended. One that was added before, and one without a
-// valid span context, is counted by [Spans.Tally] and left out.
+// Add adds a span that has ended. If it was added before or has no valid span context, it is
+// left out and counted ([Spans.Tally]).
 func (s *Spans) Add(span Span) {
 	if span == nil || !span.SpanContext().IsValid() || len(s.records) == math.MaxInt32 {
-		s.invalid++
+		s.leftOut.invalid++
 		return
 	}
 	id := keyOf(span.SpanContext())
 	if _, ok := s.index[id]; ok {
-		s.repeated++
+		s.leftOut.repeated++
 		return
 	}
 	if s.index == nil {
@@ -47,13 +46,13 @@ func (s *Spans) Add(span Span) {
 	s.tree = nil
 }
 
-// AssumeHead says with what probability a sampler kept traces that do not state it
-// themselves, from 2⁻⁵⁶, the smallest that they can state, to 1. They state it in the
-// tracestate of their spans, as a threshold in OpenTelemetry's member; the samplers of
-// most SDKs do not. Where neither they nor AssumeHead say it, estimates are of the traces
-// that were kept. A number that is no such probability changes nothing.
+// AssumeHead sets the probability with which a sampler kept the traces that do not state it
+// themselves. It is from 2⁻⁵⁶, the smallest that they can state, to 1. Any other number
+// changes nothing. Traces state the probability in the tracestate of their spans, as a
+// threshold in OpenTelemetry's member; the samplers of most SDKs do not set it. If neither
+// they nor AssumeHead say it, estimates are of the traces that were kept.
 //
-// It holds for estimates of what is selected afterwards.
+// It applies to what is selected afterwards.
 func (s *Spans) AssumeHead(probability float64) {
 	if probability >= 0x1p-56 && probability <= 1 {
 		s.head = probability
@@ -61,29 +60,29 @@ func (s *Spans) AssumeHead(probability float64) {
 	}
 }
 
-// Deliveries are the messages that the selected spans are about.
+// Deliveries are the messages of selected spans, by what became of them.
 type Deliveries struct {
-	// Handled holds those that were handled, whether well or not.
+	// Handled holds the messages that were handled, whether that failed or not.
 	Handled *Sample
-	// Refused holds those that no mailbox took, and Dead those that were accepted and
-	// never handled.
+	// Refused holds the messages that no mailbox accepted. Dead holds the dead letters,
+	// which were accepted and never handled.
 	Refused, Dead *Sample
-	// Shed is how many messages none of these knows of, because a cap took effect on their
-	// broadcast (waybill.fanout.shed). What is compared with an estimate must leave them out
-	// too. They are those of broadcasts with the names of such as are right above selected
-	// spans, and of broadcasts of which nobody knows whom they go to. Where a broadcast to
-	// relays shed, they are the messages to the relays: nobody knows how many there would
-	// have been behind them.
+	// Shed estimates how many messages the samples lack, because a cap took effect on
+	// their broadcast (waybill.fanout.shed). If you compare an estimate with a count, leave
+	// them out of the count too. They are the messages of two kinds of broadcasts: those
+	// that have the name of a broadcast right above a selected span, and those whose
+	// recipients nobody knows, because no span is below a broadcast of that name. Of a
+	// broadcast to relays they are the messages to the relays, because nobody knows how
+	// many recipients are behind them.
 	Shed Estimate
 }
 
-// Named selects the spans that have one of these names, such as
-// "session MessageCreate". Spans that are about no message are all handled. The value of
-// each is how many seconds it lasted: that of a message that was not handled, how long it
-// had waited.
+// Named selects the spans that have one of these names, such as "session MessageCreate".
+// Spans that are about no message count as handled. The value of a span is how many seconds
+// it lasted. For a message that was not handled, that is how long it waited.
 //
-// If all slow handlings of that name are counted (sampling.Late.CountSlow), it knows that
-// none of them is missing: a quantile among them has an upper end.
+// If all slow handlings of a name are counted (sampling.Late.CountSlow), Named knows that
+// none of them is missing. Then a quantile among them has an upper end.
 func (s *Spans) Named(names ...string) Deliveries {
 	tails := make(map[string]tail)
 	d := s.Select(func(span Span) (float64, bool) {
@@ -105,7 +104,7 @@ func (s *Spans) Named(names ...string) Deliveries {
 	return d
 }
 
-// tail is from where on all handlings of a name are known.
+// tail finds from which value on all handlings of a name are known.
 type tail struct {
 	slow  float64 // the shortest of those that count as slow
 	other float64 // the longest of the others
@@ -129,9 +128,9 @@ func (t tail) start() float64 {
 	return max(t.slow, t.other)
 }
 
-// Select selects the spans for which value returns true, and takes that for their values:
-// seconds, bytes, or 1 to count them.
-// It calls value once for each span that was added.
+// Select selects the spans for which value returns true. The number that it returns is the
+// value of the span: seconds, bytes, or 1 to count. Select calls value once for each span
+// that was kept.
 func (s *Spans) Select(value func(span Span) (float64, bool)) Deliveries {
 	t := s.resolve()
 	sample := func() *Sample { return &Sample{chance: t.chance, tail: math.Inf(1)} }
@@ -158,8 +157,8 @@ func (s *Spans) Select(value func(span Span) (float64, bool)) Deliveries {
 	return d
 }
 
-// shedOf estimates how many messages broadcasts have shed that may have been to the same
-// as the selected spans.
+// shedOf estimates how many messages were shed that may have gone to the same recipients as
+// the selected spans.
 func (s *Spans) shedOf(t *tree, selected []bool) Estimate {
 	known, own := make(map[string]bool), make(map[string]bool) // names of broadcasts
 	for i := range s.records {
@@ -172,30 +171,37 @@ func (s *Spans) shedOf(t *tree, selected []bool) Estimate {
 	shed := Sample{tail: math.Inf(1)}
 	for _, i := range t.order {
 		r := &s.records[i]
-		if name := r.span.Name(); r.cast != nil && r.cast.shed && (own[name] || !known[name]) {
-			shed.add(t, i, float64(r.cast.size))
+		if name := r.span.Name(); r.broadcast != nil && r.broadcast.shed && (own[name] || !known[name]) {
+			shed.add(t, i, float64(r.broadcast.size))
 		}
 	}
 	return shed.Total()
 }
 
+// leftOut counts the spans that were added and not kept.
+type leftOut struct{ repeated, invalid int }
+
 // SpansTally says what became of the spans that were added.
 type SpansTally struct {
-	Spans    int // kept
-	Repeated int // left out because they had been added before
-	Invalid  int // left out because they had no valid span context
-	// Orphans are kept, but the span above them was not added. Estimates stay right as
-	// long as spans say what they stand for; their standard errors may be larger.
+	// Spans counts the spans that were kept.
+	Spans int
+	// LeftOut counts the spans that were left out, because they had been added before or
+	// had no valid span context.
+	LeftOut int
+	// Orphans counts the spans that were kept without the span above them, which was not
+	// added. Estimates stay right as long as spans say what they stand for, but their
+	// standard errors may be larger.
 	Orphans int
-	// Headless are kept, but nothing says with what probability their trace was
-	// sampled: they stand for the traces that were kept. See [Spans.AssumeHead].
+	// Headless counts the spans that were kept, but nothing says with what probability
+	// their trace was sampled. They stand for the traces that were kept. See
+	// [Spans.AssumeHead].
 	Headless int
 }
 
 // Tally returns how many spans there are, and what is missing.
 func (s *Spans) Tally() SpansTally {
 	t := s.resolve()
-	tally := SpansTally{Spans: len(s.records), Repeated: s.repeated, Invalid: s.invalid}
+	tally := SpansTally{Spans: len(s.records), LeftOut: s.leftOut.repeated + s.leftOut.invalid}
 	for i := range s.records {
 		if t.up[i] < 0 && s.records[i].above.valid() {
 			tally.Orphans++
@@ -207,8 +213,7 @@ func (s *Spans) Tally() SpansTally {
 	return tally
 }
 
-// seconds is how long a span lasted. Clocks that were set make none shorter than
-// nothing.
+// seconds returns how long a span lasted. It is never negative, even if the clock was set.
 func seconds(span Span) float64 {
 	start, end := span.StartTime(), span.EndTime()
 	if start.IsZero() || end.IsZero() {

@@ -16,7 +16,7 @@ type hop struct {
 	weight          float64 // what the broadcast's span stands for
 }
 
-// maxHops is how many fan-outs above a span are looked at: more than there can be.
+// maxHops is how many fan-outs above a span are read at the most. There cannot be as many.
 const maxHops = 64
 
 // hops returns the broadcasts above span i, the outermost first.
@@ -29,8 +29,8 @@ func (t *tree) hops(i int32) []hop {
 	return hops
 }
 
-// standing is what span i stands for in its trace, by what it says or what is above it
-// says; NaN if nothing does.
+// standing returns what span i stands for in its trace, as it says itself or a span above it
+// does. It is NaN if none does.
 func (t *tree) standing(i int32) float64 {
 	for ; ; i = t.unit[i] {
 		switch w := t.records[i].weight; {
@@ -44,8 +44,8 @@ func (t *tree) standing(i int32) float64 {
 	}
 }
 
-// steps returns the choices that span i came through, the outermost first, and the key
-// of the fan-out above it if that did not choose it.
+// steps returns the choices above span i, the outermost first. If the nearest fan-out did
+// not choose it, notChosen is the key of that.
 func (t *tree) steps(i int32, scale float64) (steps []step, notChosen spanKey) {
 	r, hops := &t.records[i], t.hops(i)
 	kept := r.kept
@@ -86,8 +86,8 @@ func (t *tree) steps(i int32, scale float64) (steps []step, notChosen spanKey) {
 	return steps, notChosen
 }
 
-// origin is the trace that r's goes on from, r being the outermost span that there is: a
-// linked trace was kept or not with that of its broadcast, also if that span is missing.
+// origin returns the trace from which that of r, the outermost span, goes on. A linked trace
+// was kept together with the trace of its broadcast, even if the span of that is missing.
 func (r *record) origin() trace.TraceID {
 	if r.above.valid() {
 		return r.above.trace
@@ -95,15 +95,15 @@ func (r *record) origin() trace.TraceID {
 	return r.id.trace
 }
 
-// missing is the step of a fan-out above the outermost span, of which there is no span.
-// If nothing more is known, all that came through it is one unit.
+// missing returns the step of a fan-out whose span is missing above the outermost span. If
+// nothing more is known, all spans below it are one unit.
 func (r *record) missing(weight float64) step {
 	key := r.above
 	if !key.valid() {
 		key = r.id
 	}
 	chosen := math.Round(float64(r.size) * r.probability)
-	if r.cast == nil && chosen >= 1 && near(float64(r.size)/chosen, weight) {
+	if r.broadcast == nil && chosen >= 1 && near(float64(r.size)/chosen, weight) {
 		return step{
 			method: uniform, fanout: key, unit: r.id, factor: weight, size: r.size, sampled: int(chosen),
 		}
@@ -111,8 +111,8 @@ func (r *record) missing(weight float64) step {
 	return step{method: alone, fanout: key, unit: key, factor: weight}
 }
 
-// step returns the step that begins at hop n, and the last hop that it takes. What
-// follows below the hops stands for weight.
+// step returns the step that begins at hop n, and the last hop that belongs to it. What
+// is below the hops stands for weight.
 func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 	below := func(n int) float64 {
 		if n+1 < len(hops) {
@@ -122,35 +122,35 @@ func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 	}
 	b := &t.records[hops[n].broadcast]
 	last := n
-	for last < len(hops) && t.records[hops[last].broadcast].cast.budget >= 0 {
+	for last < len(hops) && t.records[hops[last].broadcast].broadcast.budget >= 0 {
 		last++
 	}
 	switch {
 	case last == len(hops): // It ends at a relay.
 		last--
-		st := step{method: relays, fanout: b.id, unit: t.records[hops[last].unit].id, sampled: b.cast.sampled}
+		st := step{method: relays, fanout: b.id, unit: t.records[hops[last].unit].id, sampled: b.broadcast.sampled}
 		st.factor = below(last) / hops[n].weight
 		return st.sane(), last
-	case last > n && hops[last].weight > hops[n].weight*(1+tolerance) && t.records[hops[last].broadcast].cast.sampled > 1:
-		// A budget of more than one is one at least for certain: relays were left out.
-		st := step{method: relays, fanout: b.id, unit: t.records[hops[last-1].unit].id, sampled: b.cast.sampled}
+	case last > n && hops[last].weight > hops[n].weight*(1+tolerance) && t.records[hops[last].broadcast].broadcast.sampled > 1:
+		// A budget of more than one gives at least one for certain. So relays were left out.
+		st := step{method: relays, fanout: b.id, unit: t.records[hops[last-1].unit].id, sampled: b.broadcast.sampled}
 		st.factor = hops[last].weight / hops[n].weight
 		return st.sane(), last - 1
 	case last > n:
 		f := &t.records[hops[last].broadcast]
 		st := step{
 			method: shared, fanout: b.id, unit: t.records[hops[last].unit].id, last: f.id,
-			size: f.cast.size, sampled: f.cast.sampled, factor: below(last) / hops[n].weight,
+			size: f.broadcast.size, sampled: f.broadcast.sampled, factor: below(last) / hops[n].weight,
 		}
 		return st.sane(), last
 	}
 	st := step{
 		method: uniform, fanout: b.id, unit: t.records[hops[n].unit].id,
-		size: b.cast.size, sampled: b.cast.sampled, factor: below(n) / hops[n].weight,
+		size: b.broadcast.size, sampled: b.broadcast.sampled, factor: below(n) / hops[n].weight,
 	}
 	switch {
-	case near(st.factor, float64(b.cast.size)/float64(b.cast.sampled)):
-	case b.cast.sampled == 1 && st.factor > float64(b.cast.size):
+	case near(st.factor, float64(b.broadcast.size)/float64(b.broadcast.sampled)):
+	case b.broadcast.sampled == 1 && st.factor > float64(b.broadcast.size):
 		st.method = seldom
 	default:
 		st.method = thinned
@@ -158,7 +158,7 @@ func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 	return st.sane(), n
 }
 
-// sane makes one draw of what nothing is known of.
+// sane makes a step of which too little is known an independent choice.
 func (s step) sane() step {
 	if !(s.factor >= 1-tolerance) { // Also true for NaN.
 		return step{method: alone, fanout: s.fanout, unit: s.fanout, factor: math.Inf(1)}

@@ -5,15 +5,15 @@ package estimate
 
 import "math"
 
-// A budget is shared out to relays by systematic sampling with probability proportional
-// to size, and each of them chooses uniformly from its recipients. No estimate of a
-// variance is unbiased there, because relays that follow each other are hardly ever
-// chosen together (Tillé, Sampling Algorithms, 2006, chapter 7). What is here is that
-// of sampling with the same probabilities and the greatest entropy at a fixed size, as
-// Hájek (1964) and Deville (1999) approximate it: Σ(1-π)(z-z̄)²·m/(m-1), about the mean
-// z̄ that has the weights 1-π. Systematic sampling is seldom worse.
+// A budget is shared among relays by systematic sampling with probability proportional to
+// size, and each relay chooses uniformly from its recipients. No estimate of the variance is
+// unbiased there, because relays that follow each other are hardly ever chosen together
+// (Tillé, Sampling Algorithms, 2006, chapter 7). This is the variance of sampling with the
+// same probabilities and the greatest entropy at a fixed size, as Hájek (1964) and Deville
+// (1999) approximate it: Σ(1-π)(z-z̄)²·m/(m-1), about the mean z̄ with the weights 1-π.
+// Systematic sampling is seldom worse.
 
-// group is what such an estimate is made of.
+// group holds the sums for such an estimate.
 type group struct {
 	z     []float64
 	spare []float64 // 1-π
@@ -41,7 +41,8 @@ func (g *group) mean() float64 {
 	return sum / weights
 }
 
-// deviation is that about centre. A single one has the deviation from what surrounds it.
+// deviation returns the deviation about centre. A group of one has its distance from what
+// surrounds it.
 func (g *group) deviation(centre, correction float64) (d deviation) {
 	m := float64(g.size())
 	factor := 2.0
@@ -59,8 +60,9 @@ func (g *group) deviation(centre, correction float64) (d deviation) {
 	return d
 }
 
-// ofRelays is that of the choice of relays. Those that get a span at least for certain
-// add nothing; but they take one more or less, so that the number of the others varies.
+// ofRelays returns the deviation of the choice of relays. Relays that get at least one span
+// for certain add nothing themselves. But they may get one more, so that the number of the
+// others varies.
 func (f *fanout) ofRelays(members []member, correction float64) deviation {
 	var g group
 	certain := false
@@ -89,8 +91,8 @@ func (f *fanout) ofRelays(members []member, correction float64) deviation {
 	return d
 }
 
-// ofShared is that of the recipients behind relays. Relays with several of them are strata:
-// what they get is a whole number that is certain, and a fraction that is left to chance.
+// ofShared returns the deviation of the recipients behind relays. A relay with several of
+// them is a stratum: a whole number of spans is certain, and a fraction is left to chance.
 // All others are one group.
 func (f *fanout) ofShared(members []member, correction float64) (d deviation) {
 	sampled, sum, spare := 0, 0.0, 0.0
@@ -140,7 +142,7 @@ func (f *fanout) ofShared(members []member, correction float64) (d deviation) {
 	return d
 }
 
-// within is the deviation of the choice at b, and the mean of all that were chosen.
+// within returns the deviation of the choice at b, and the mean of all that were chosen.
 func (b final) within(own []member) (d deviation, mean float64) {
 	for _, m := range own {
 		mean += m.z / float64(b.sampled)
@@ -152,8 +154,8 @@ func (b final) within(own []member) (d deviation, mean float64) {
 	return d, mean
 }
 
-// spread is the variance of how many b chooses, which is a whole number next to its share
-// of the budget, for each time that it chooses any.
+// spread returns the variance of how many b chooses, for each that it chooses. That number is
+// the share of the budget, rounded down or up.
 func (b final) spread(own []member) float64 {
 	const rounded = 1e-9 // how far the share may be off
 	if len(own) == 0 {

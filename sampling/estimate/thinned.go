@@ -8,22 +8,22 @@ import (
 	"slices"
 )
 
-// A fan-out chooses recipients uniformly, and of those of each sort a share is left if that
-// has a limit of its own, rounded down or up: sampling in two phases (Cochran, chapter 12).
-// Those of one sort are known by standing for as many.
+// A fan-out chooses recipients uniformly. If a kind has a limit of its own, a share of its
+// recipients is kept then, rounded down or up. That is sampling in two phases (Cochran,
+// chapter 12). Recipients of one class are those with the same factor.
 
-// maxClasses is how many sorts there may be, so that hostile spans take no time.
+// maxClasses is how many classes there may be, so that hostile spans take no time.
 const maxClasses = 100
 
-// class is what was left of a sort.
+// class is what was kept of a class of recipients.
 type class struct {
 	members []member
 	factor  float64
-	sampled int // those included that do not show up
+	sampled int // including those without a span
 }
 
-// ofThinned is that of the choice within each sort, of how many of each were chosen before,
-// and of the rounding.
+// ofThinned returns the deviation of the choice within each class, of how many of each class
+// were chosen before, and of the rounding.
 func (f *fanout) ofThinned(members []member, correction float64) (d deviation) {
 	classes := f.classes(members)
 	if classes == nil {
@@ -58,8 +58,8 @@ func (f *fanout) ofThinned(members []member, correction float64) (d deviation) {
 	return d
 }
 
-// classes returns what was left of each sort. It returns nil if recipients cannot have been
-// chosen like that, by what they stand for together.
+// classes returns what was kept of each class. It returns nil if what the members stand for
+// together shows that they were not chosen like that.
 func (f *fanout) classes(members []member) (classes []class) {
 	for _, m := range members {
 		i := slices.IndexFunc(classes, func(c class) bool { return near(m.factor, c.factor) })

@@ -5,7 +5,7 @@ package estimate
 
 import "slices"
 
-// tree is how the spans belong together. Its slices have an element for each record.
+// tree says how the spans belong together. Its slices have an element for each record.
 type tree struct {
 	records []record
 	up      []int32 // the span above: its parent, or the one that its root goes on from; none if unknown
@@ -57,15 +57,15 @@ func (s *Spans) resolve() *tree {
 	})
 	t.findFinals()
 	for i := range int32(n) { //nolint:gosec // Add bounds it.
-		b := s.records[i].cast
+		b := s.records[i].broadcast
 		t.chance = t.chance || b != nil && b.sampled < b.size || s.records[i].weight > 1 || t.scale(i) > 1
 	}
 	s.tree = t
 	return t
 }
 
-// walk goes up from every span, past those where it has not been yet. It calls done with
-// these, and with the span above the last, where it has been, or none.
+// walk goes up from every span, past the spans that it has not visited yet. It calls done
+// with these, and with the span above the last of them, which it had visited, or none.
 func (t *tree) walk(done func(path []int32, next int32)) {
 	been := make([]bool, len(t.records))
 	var path []int32
@@ -82,14 +82,14 @@ func (t *tree) walk(done func(path []int32, next int32)) {
 	}
 }
 
-// settle fills in what there is to know of a span, after what is above it.
+// settle sets what is known of a span. The span above must have been settled.
 func (t *tree) settle(i int32) {
 	r, u := &t.records[i], t.up[i]
 	t.near[i], t.unit[i], t.top[i], t.began[i] = none, none, i, 1
 	if u >= 0 {
 		t.top[i], t.shed[i], t.began[i] = t.top[u], t.shed[u], t.began[u]
 		t.near[i], t.unit[i] = t.near[u], t.unit[u]
-		if b := t.records[u].cast; b != nil {
+		if b := t.records[u].broadcast; b != nil {
 			t.near[i], t.unit[i] = u, i
 			t.shed[i] = t.shed[i] || b.shed
 		}
@@ -100,9 +100,9 @@ func (t *tree) settle(i int32) {
 	t.head[i] = t.headOf(i, u)
 }
 
-// headOf is with what probability the trace was sampled, 0 if nothing says so. What
-// the spans above say holds, unless a later sampler has kept fewer. A trace that a
-// fan-out began states its own probability, which the choice is part of.
+// headOf returns the probability with which the trace of span i was sampled, or 0 if nothing
+// says so. That of the span above holds, unless a later sampler has kept fewer. If a fan-out
+// began the trace, the probability that it states includes the fan-out's choice.
 func (t *tree) headOf(i, u int32) float64 {
 	above, own := 0.0, t.records[i].head
 	if u >= 0 {
@@ -117,7 +117,8 @@ func (t *tree) headOf(i, u int32) float64 {
 	return above
 }
 
-// scale is by what to multiply the weight of span i for the traces that were not kept.
+// scale returns by what to multiply the weight of span i, because of the traces that were
+// not kept.
 func (t *tree) scale(i int32) float64 {
 	switch {
 	case t.head[i] > 0:
@@ -134,7 +135,7 @@ func (t *tree) findFinals() {
 	t.spent = make(map[spanKey]spent)
 	inner := make(map[int32]int) // how many broadcasts there are right below those to relays
 	for _, i := range t.order {
-		b := t.records[i].cast
+		b := t.records[i].broadcast
 		if b == nil {
 			continue
 		}
@@ -151,7 +152,7 @@ func (t *tree) findFinals() {
 		t.spent[key] = all
 	}
 	for i := range t.records {
-		if b := t.records[i].cast; b == nil || b.budget < 0 || inner[int32(i)] >= b.sampled {
+		if b := t.records[i].broadcast; b == nil || b.budget < 0 || inner[int32(i)] >= b.sampled {
 			continue
 		}
 		outer := int32(i)
@@ -165,11 +166,12 @@ func (t *tree) findFinals() {
 	}
 }
 
-// sharer is the outermost broadcast above i from which there are only relays down to it.
+// sharer returns the outermost broadcast above i from which all broadcasts down to i are to
+// relays, or none.
 func (t *tree) sharer(i int32) int32 {
 	outer, at := int32(none), t.near[i]
 	for range maxHops {
-		if at < 0 || t.records[at].cast.budget < 0 {
+		if at < 0 || t.records[at].broadcast.budget < 0 {
 			break
 		}
 		outer, at = at, t.near[at]

@@ -17,8 +17,8 @@ func (d *deviation) add(variance float64, freedom int) {
 	d.squares += variance * variance / float64(max(freedom, 1))
 }
 
-// widen adds to the variance what has no degrees of freedom, unless it is all
-// that there is.
+// widen adds a variance that has no degrees of freedom of its own. If there is no other
+// variance, it has those of number draws.
 func (d *deviation) widen(variance, number float64) {
 	if d.squares == 0 {
 		d.add(variance, int(number)-1)
@@ -27,7 +27,7 @@ func (d *deviation) widen(variance, number float64) {
 	}
 }
 
-// include adds what is below a unit that stands for weight.
+// include adds the deviation of what is below a unit that stands for weight.
 func (d *deviation) include(o deviation, weight float64) {
 	d.variance += o.variance / weight
 	d.squares += o.squares / (weight * weight)
@@ -43,9 +43,9 @@ const (
 	centred      // a deviation from a centre that was estimated from the observations
 )
 
-// deviation returns how far the sum of w·quantity over the observations may be off,
-// as the choice of recipients has it. If the quantity is centred it makes up for that;
-// its variance is +Inf if the observations are not enough.
+// deviation returns how far the sum of w·quantity over the observations may be off because of
+// the choice of recipients. A centred quantity has one degree of freedom less, and its
+// variance is +Inf if the observations are too few for that.
 func (d *design) deviation(observations []observation, quantity func(observation) float64, what kind) deviation {
 	members, draws := d.tally(observations, quantity)
 	var result deviation
@@ -66,8 +66,8 @@ func (d *design) deviation(observations []observation, quantity func(observation
 		own := f.deviation(members[i], d.certain[f.key], common, correction)
 		result.include(own, f.weight)
 		if v := own.variance / f.weight; f.method == relays || f.method == shared {
-			// Relays and recipients behind them were chosen together: in the worst case
-			// their deviations are alike.
+			// Relays and the recipients behind them were chosen together. In the worst case
+			// their deviations are fully correlated.
 			result.variance += 2 * math.Sqrt(of[f.key]*v)
 			of[f.key] += v
 		}
@@ -82,7 +82,7 @@ type member struct {
 	leaf bool // there is no fan-out below that adds to it
 }
 
-// draws are what was chosen independently at the top.
+// draws counts what was chosen independently at the top.
 type draws struct {
 	chance  int // units that were left to chance
 	certain int // observations that were not
@@ -90,8 +90,8 @@ type draws struct {
 
 func (n draws) all() int { return n.chance + n.certain }
 
-// tally sums up the observations by units, and returns those of each fan-out that have
-// any. A unit's contribution includes that of all that is below it.
+// tally sums up the observations by units. It returns the units of each fan-out that have any
+// observation. The contribution of a unit includes all that is below it.
 func (d *design) tally(observations []observation, quantity func(observation) float64) ([][]member, draws) {
 	sums, seen, outer := make([]float64, len(d.units)), make([]bool, len(d.units)), make([]bool, len(d.units))
 	var n draws
@@ -121,7 +121,7 @@ func (d *design) tally(observations []observation, quantity func(observation) fl
 	return members, n
 }
 
-// deviation is that of the choice of fan-out f alone.
+// deviation returns the deviation of the choice of fan-out f alone.
 func (f *fanout) deviation(members []member, certain int, common pooled, correction float64) deviation {
 	if len(members) == 0 {
 		return deviation{}
@@ -145,7 +145,7 @@ func (f *fanout) deviation(members []member, certain int, common pooled, correct
 	}
 }
 
-// eachAlone is that of units each of which was chosen by itself.
+// eachAlone returns the deviation of units that were chosen independently.
 func eachAlone(members []member, correction float64) (d deviation) {
 	for _, m := range members {
 		d.add(correction*(1-1/m.factor)*m.z*m.z, 1)
@@ -154,8 +154,8 @@ func eachAlone(members []member, correction float64) (d deviation) {
 	return d
 }
 
-// pooled is what fan-outs have in common that chose one recipient only, so that they do not
-// tell how much theirs differ.
+// pooled is what is known of all fan-outs that chose only one recipient. One of them alone
+// does not tell how much its recipients differ.
 type pooled struct {
 	alike   bool    // recipients do not differ
 	seldom  float64 // the mean for each that one stands for, where seldom one was chosen
@@ -183,9 +183,9 @@ func (d *design) pooled(members [][]member) (p pooled) {
 	return p
 }
 
-// ofSeldom is that of a fan-out of which one recipient, with the probability k̄ = N/w, or
-// nobody was chosen: (1-k̄)/k̄·Y² for the one or nobody, and how far recipients differ, for
-// which it takes how far this one is from what those of all such fan-outs are.
+// ofSeldom returns the deviation of a fan-out that chose one recipient with the probability
+// k̄ = N/w, and else nobody. It is (1-k̄)/k̄·Y² for one or nobody, and how much recipients
+// differ. For that it takes the distance of this one from the mean of all such fan-outs.
 func (f *fanout) ofSeldom(members []member, common pooled, correction float64) (d deviation) {
 	for _, m := range members {
 		one := min(float64(f.step.size)/m.factor, 1)
@@ -196,8 +196,9 @@ func (f *fanout) ofSeldom(members []member, common pooled, correction float64) (
 	return d
 }
 
-// ofSingle is that of a fan-out that chose one recipient, which tells by all others of its
-// kind how much these differ: they are collapsed to one stratum (Cochran, chapter 5).
+// ofSingle returns the deviation of a fan-out that always chose one recipient. All such
+// fan-outs are collapsed to one stratum, to know how much recipients differ (Cochran,
+// chapter 5).
 func (f *fanout) ofSingle(m member, common pooled, correction float64) (d deviation) {
 	if common.alike && m.leaf {
 		return deviation{}
@@ -212,11 +213,11 @@ func (f *fanout) ofSingle(m member, common pooled, correction float64) (d deviat
 	return d
 }
 
-// third is what a unit that was chosen by itself adds to the third moment.
+// third returns what an independently chosen unit adds to the third moment.
 func third(z, factor float64) float64 { return z * z * z * (1 - 1/factor) * (1 - 2/factor) }
 
-// ofUniform is that of a total over k of N chosen without replacement, N²(1-k/N)s²/k,
-// where those that do not show up are zeros (Cochran, 1977, chapter 2).
+// ofUniform returns the deviation of a total over k of N without replacement, N²(1-k/N)s²/k.
+// Recipients without an observation count as zeros (Cochran, 1977, chapter 2).
 func (f *fanout) ofUniform(members []member, certain int, correction float64) (d deviation) {
 	k, n := float64(f.step.sampled), float64(f.step.size)
 	sum := 0.0
@@ -235,9 +236,9 @@ func (f *fanout) ofUniform(members []member, certain int, correction float64) (d
 		squares += off * off
 		cubes += off * off * off
 	}
-	// A stratum is among the zeros where the choice fell on it, and it may by chance have
-	// fallen on few of it, or none: then there are as many zeros as it has a share in
-	// the fan-out.
+	// Sampled recipients that belong to a stratum are among the zeros. By chance few or none
+	// of them may have been sampled. So the share of zeros is at least that of the stratum
+	// in the fan-out.
 	count := float64(len(members))
 	zeros := max(1-count/k, float64(min(certain, f.step.size-len(members)))/n)
 	squares = k * (1 - zeros) * (squares/count + zeros*mean*mean)
@@ -248,7 +249,7 @@ func (f *fanout) ofUniform(members []member, certain int, correction float64) (d
 	return d
 }
 
-// offset is how far z is from the mean, 0 where rounding says more than that.
+// offset returns how far z is from the mean, or 0 if that may be rounding.
 func offset(z, mean float64) float64 {
 	const rounding = 1e-12
 	if off := z - mean; math.Abs(off) > rounding*math.Abs(z) {
