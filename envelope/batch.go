@@ -14,42 +14,39 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
-// maxLinks is how many links the SDK keeps of a span if it is not told
-// otherwise.
+// maxLinks is how many links of a span the SDK keeps by default.
 const maxLinks = 128
 
 var batchLink = []attribute.KeyValue{keys.LinkReason.String("batch")}
 
-// BatchHandler returns a function that handles several messages together: it
-// calls handle with them and returns its error. Make it once, before the loop
-// that collects the messages.
+// BatchHandler returns a function that handles several messages together. The function calls
+// handle with them and returns its error. Make it once, before the loop that collects the
+// messages.
 //
-// Around the handling of a batch in which any message has a sampled trace runs
-// a span called name, of kind CONSUMER, with a link to the sender's span of
-// each such message; one link for those of the same span, and for the first 128
-// spans at most. A span has only one parent: it is a child of the first such
-// message's sender. Were it a root, as is common for batches, it would begin a
-// trace although nobody upstream decided that, and samplers that begin none
-// would drop it. Messages of strangers, which the boundary of their reader links
-// (package wire), get links too, to their callers' spans; a batch of which no other
-// message is traced has a root. Its attributes say how many messages there are
-// (waybill.batch.size), how long the one with a sampled trace that was sent
-// first has waited (waybill.queue.duration, in seconds), and how many such
-// messages were left without a link (waybill.batch.unlinked). What it stands for
-// below a fan-out is what its parent's messages do. It ends, and records an error
-// or a panic, as that of a [Handler] does.
+// If any message of a batch has a sampled trace, the batch is handled in a span called name, of
+// kind CONSUMER. The span has a link to the sender's span of each such message: one link for
+// messages of the same span, and links to the first 128 spans at most. Its parent is the span of
+// the first such message's sender. Batches often have a root instead. But a root would begin a
+// trace that nobody upstream decided on, and samplers that begin no traces would drop it.
 //
-// A batch without a sampled trace is handled without a span, with the
-// [Sentinel] in its context, and without an allocation. The context of a batch
-// has no baggage: what one sender said must not be taken for what another did.
-// For the baggage of a message, and for a span of its own below its sender's,
-// open it with [Envelope.Unwrap] or handle it with a [Handler].
+// If the boundary of a reader of package wire has linked messages to the traces of strangers,
+// the span has these links too. If no other message is traced, it is a root.
 //
-// The slice is handed to handle as it is and remains the caller's, who may use
-// it again when the function has returned; clear it first, so that what the
-// messages hold can be freed. The function may be called by any number of
-// goroutines at the same time if handle may. The name should have few distinct
-// values. BatchHandler panics without a handle.
+// The attributes of the span say how many messages there are (waybill.batch.size), how long the
+// first sent message with a sampled trace has waited (waybill.queue.duration, in seconds), and
+// how many such messages have no link (waybill.batch.unlinked). Below a fan-out the span stands
+// for as many as the messages of its parent. It ends, and records an error or a panic, as that of
+// a [Handler] does.
+//
+// A batch without a sampled trace is handled without a span, with the [Sentinel] in its context,
+// and without an allocation. The context of a batch has no baggage, because what one sender said
+// must not be taken for what another said. For the baggage of a message, and for a span of its
+// own below its sender's, open it with [Envelope.Unwrap] or handle it with a [Handler].
+//
+// The slice is passed to handle as it is. It remains the caller's, who may use it again when the
+// function has returned. Clear it first, so that what the messages hold can be freed. Any number
+// of goroutines may call the function at the same time, if they may call handle. The name should
+// have few distinct values. BatchHandler panics if handle is nil.
 func BatchHandler[M any](
 	ctx context.Context, name string, handle func(context.Context, []Envelope[M]) error, opts ...ReceiveOption,
 ) func([]Envelope[M]) error {
@@ -71,7 +68,7 @@ func BatchHandler[M any](
 	}
 }
 
-// batchTraces is what the sampled messages of a batch come to.
+// batchTraces collects the traces of a batch.
 type batchTraces struct {
 	first    *header.Header
 	sentAt   time.Time // the earliest
@@ -80,7 +77,7 @@ type batchTraces struct {
 	unlinked int
 }
 
-// spanKey tells spans apart.
+// spanKey identifies a span.
 type spanKey struct {
 	traceID trace.TraceID
 	spanID  trace.SpanID
@@ -119,7 +116,7 @@ func (t *batchTraces) link(l trace.Link) {
 	t.links = append(t.links, l)
 }
 
-// start begins the span of a batch of so many messages.
+// start begins the span of a batch of size messages.
 func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span) {
 	parent := trace.ContextWithSpanContext(r.base, trace.SpanContext{}) // For a root.
 	if t.first != nil {

@@ -5,10 +5,10 @@ package envelope
 
 import "context"
 
-// Send wraps message and sends it on ch. It blocks until the message is sent
-// or ctx ends, and returns nil or ctx.Err(); if both could happen, either may.
-// After an error the message was not sent. As with a plain send, ch must not
-// be closed. Any number of goroutines may send at the same time.
+// Send wraps message and sends it on ch. It blocks until the message is sent or ctx ends, and
+// returns nil or ctx.Err(). If both are possible, either may happen. After an error the message
+// was not sent. As with a plain send, ch must not be closed. Any number of goroutines may send
+// at the same time.
 func Send[M any](ctx context.Context, ch chan<- Envelope[M], message M) error {
 	e := Wrap(ctx, message)
 	select {
@@ -24,9 +24,8 @@ func Send[M any](ctx context.Context, ch chan<- Envelope[M], message M) error {
 	}
 }
 
-// TrySend wraps message and sends it on ch if that is possible at once. It
-// never blocks, and reports whether the message was sent. As with a plain
-// send, ch must not be closed.
+// TrySend wraps message and sends it on ch if that is possible at once. It never blocks, and
+// reports whether the message was sent. As with a plain send, ch must not be closed.
 func TrySend[M any](ctx context.Context, ch chan<- Envelope[M], message M) bool {
 	select {
 	case ch <- Wrap(ctx, message):

@@ -12,22 +12,19 @@ import (
 	"github.com/waybill-go/waybill/internal/guard"
 )
 
-// Handler returns a function that handles one message as a loop body of
-// [Receive] would, for messages that do not come out of one channel of
-// envelopes: where a loop selects from several, or opens what it gets with
-// [From]. Make it once, before the loop.
+// Handler returns a function that handles one message as a loop body of [Receive] would. It is
+// for messages that do not come out of one channel of envelopes: if a loop selects from several
+// channels, or opens what it gets with [From]. Make it once, before the loop.
 //
-// The function calls handle and returns its error. The context that handle gets
-// is ctx, with the message's trace and baggage in place of ctx's. Around the
-// handling of a message with a sampled trace runs a span called name, just as
-// around a body of Receive's; an error sets its status and is recorded.
-// An untraced message is handled without a span, with the [Sentinel] in its
-// context, and without an allocation. The end of ctx does not keep the function
-// from calling handle, which finds its context ended.
+// The function calls handle and returns its error. The context of handle is ctx, with the
+// message's trace and baggage in place of its own. If the message has a sampled trace, it is
+// handled in a span called name, as in Receive. An error sets the status of the span and is
+// recorded on it. An untraced message is handled without a span, with the [Sentinel] in its
+// context, and without an allocation. If ctx has ended, the function still calls handle, which
+// finds its context ended.
 //
-// The function may be called by any number of goroutines at the same time if
-// handle may. The name should have few distinct values. Handler panics without a
-// handle.
+// Any number of goroutines may call the function at the same time, if they may call handle. The
+// name should have few distinct values. Handler panics if handle is nil.
 func Handler[M any](
 	ctx context.Context, name string, handle func(context.Context, M) error, opts ...ReceiveOption,
 ) func(Envelope[M]) error {
@@ -39,7 +36,7 @@ func Handler[M any](
 	return func(e Envelope[M]) error { return deliver(r, e, handle) }
 }
 
-// recordingErrors returns handle, which now records its error onto the span of
+// recordingErrors returns a function that calls handle and records its error on the span of
 // its context.
 func recordingErrors[A any](handle func(context.Context, A) error) func(context.Context, A) error {
 	return func(ctx context.Context, argument A) error {

@@ -34,8 +34,8 @@ type receiveOption func(receiveConfig) receiveConfig
 
 func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
 
-// WithTracerProvider sets where spans are made. The default is the global
-// provider at the time the loop begins or the handler is made.
+// WithTracerProvider sets the provider of the spans. The default is the provider that is the
+// global one when the loop begins or the handler is made.
 func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 	return receiveOption(func(c receiveConfig) receiveConfig {
 		c.provider = provider
@@ -43,25 +43,28 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 	})
 }
 
-// Receive ranges over the messages that arrive on ch until ch is closed and
-// empty or ctx ends; what is in ch then stays there. Each loop body has a
-// context of its own: that of ctx, with the message's trace and baggage in
-// place of ctx's. Around the body of a message with a sampled trace runs a
-// span called name, of kind CONSUMER, a child of the sender's, which says how
-// long the message waited and, below a fan-out whose choice fell on its sender,
-// how many the span stands for (the attributes of package sampling, such as
-// waybill.fanout.weight). It ends with the body, also when that breaks,
-// returns, panics or calls [runtime.Goexit]; a panic sets its status, is
-// recorded with its whole stack, and goes on. A sampler, span processor or
-// exporter that panics costs the span and no message; OpenTelemetry's error
-// handler is told. The span of a message of a stranger, which the boundary of its
-// reader links (package wire), is a root with that link, and does not say how long the message waited,
-// which only its sender could have told. The body of an untraced message
-// runs without a span, with the [Sentinel] in its context, and without an
-// allocation.
+// Receive ranges over the messages that arrive on ch, until ch is closed and empty or ctx ends.
+// If ctx ends, what is in ch stays there. The context of each loop body is ctx, with the
+// message's trace and baggage in place of its own.
 //
-// Several goroutines may range over one channel, each with a Receive of its
-// own or with the same one. The name should have few distinct values.
+// If the message has a sampled trace, the body runs in a span called name, of kind CONSUMER,
+// which is a child of the sender's span. The span says how long the message waited
+// (waybill.queue.duration, in seconds). If the sender is a sampled recipient of a fan-out, it
+// also says how many the span stands for (waybill.fanout.weight). The span ends with the body,
+// even if the body breaks, returns, panics or calls [runtime.Goexit]. A panic sets the status of
+// the span, is recorded with its whole stack, and goes on. If a sampler, span processor or
+// exporter panics, the span is lost but not the message, and OpenTelemetry's error handler is
+// called.
+//
+// If the boundary of a reader of package wire has linked a message to the trace of a stranger,
+// the span is a root with that link. It does not say how long the message waited, because only
+// the stranger could have told.
+//
+// The body of an untraced message runs without a span, with the [Sentinel] in its context, and
+// without an allocation.
+//
+// Several goroutines may range over one channel, each with a Receive of its own or all with the
+// same one. The name should have few distinct values.
 func Receive[M any](
 	ctx context.Context, ch <-chan Envelope[M], name string, opts ...ReceiveOption,
 ) iter.Seq2[context.Context, M] {
@@ -79,8 +82,8 @@ func Receive[M any](
 	}
 }
 
-// next waits for a message. An ended context goes first, so that a loop ends
-// although its channel is never empty.
+// next waits for a message. It looks at the context first, so that the loop ends even if its
+// channel is never empty.
 func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok bool) {
 	if ctx.Err() != nil {
 		return e, false
@@ -93,7 +96,7 @@ func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok 
 	}
 }
 
-// receiver is what all messages of one loop or handler share.
+// receiver is what all messages of a loop or handler have in common.
 type receiver struct {
 	base   context.Context //nolint:containedctx // It lives as long as the loop or handler that was given it.
 	name   string
@@ -126,17 +129,17 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	return within(ctx, span, e.message, handle)
 }
 
-// startRoot begins the span of the handling of a message that a boundary links. A
-// provider of that boundary would add the link again, so it sees no caller.
+// startRoot begins the span for a message that a boundary has linked. The provider may be that
+// of the boundary, which would add the link again. So it is given a context without the caller.
 func (r *receiver) startRoot(ctx context.Context) (context.Context, trace.Span) {
 	c := caller.Of(ctx)
 	below, span := r.start(caller.With(ctx, nil), time.Time{}, c.Options(nil)...)
 	return caller.With(below, c), span
 }
 
-// start begins the span of a handling below whatever ctx holds, of what was
-// sent at sentAt, if that is known. The span is nil if what was plugged in to make
-// it panics.
+// start begins the span of a handling, below the span in ctx. sentAt is when the message was
+// sent, or the zero time if that is not known. The span is nil if the sampler or a span
+// processor panics.
 func (r *receiver) start(
 	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
@@ -153,7 +156,7 @@ func (r *receiver) start(
 	)...)
 }
 
-// within calls handle, and ends span with it, if there is one.
+// within calls handle, and ends span after it. A nil span is none.
 func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) R {
 	if span == nil {
 		return handle(ctx, argument)

@@ -12,28 +12,28 @@ import (
 	"github.com/waybill-go/waybill/internal/sentinel"
 )
 
-// Sentinel returns a span context that stands for "no trace": valid and not
-// sampled. A handler of an untraced message has one in its context. What a span
-// that is started below it becomes depends on the sampler of the span's provider:
+// Sentinel returns a span context that stands for "no trace". It is valid and not sampled. A
+// handler of an untraced message has one in its context. If a span is started below it, the
+// sampler of the span's provider decides what happens:
 //
-//   - A parent-based sampler, the default of the SDK and of most programs, records
-//     nothing. Calls over HTTP and gRPC go out unsampled. Without the sentinel,
-//     each of those would become the sampled root of a trace of its own.
-//   - TraceIDRatioBased below 99.6 % samples nothing either.
-//   - AlwaysSample records the span. It and its children are a trace of their own,
-//     whose parent is missing.
-//   - Any sampler inside the wrapper of package sampling/sampler samples nothing.
+//   - A parent-based sampler records nothing. It is the default of the SDK and of most
+//     programs. Calls over HTTP and gRPC go out unsampled. Without the sentinel, each of them
+//     would become the sampled root of a trace of its own.
+//   - TraceIDRatioBased below 99.6 % records nothing either.
+//   - AlwaysSample records the span. The span and its children are a trace of their own, whose
+//     parent is missing.
+//   - Any sampler inside the wrapper of package sampling/sampler records nothing.
 //
-// The trace ID is 8 random bytes, ff, and seven zero bytes. The random bytes are
-// drawn anew by each call, and each time that somebody asks the span in a
-// handler's context for its span context. It allocates nothing.
+// The trace ID is 8 random bytes, ff, and seven zero bytes. Each call draws new random bytes,
+// and so does each call of SpanContext on the span in a handler's context. It allocates
+// nothing.
 func Sentinel() trace.SpanContext { return sentinel.SpanContext() }
 
-// IsSentinel reports whether sc is a [Sentinel], of this operating system process
-// or of another, or a non-recording child of one.
+// IsSentinel reports whether sc is a [Sentinel] or a non-recording child of one, of this
+// operating system process or of another.
 func IsSentinel(sc trace.SpanContext) bool { return sentinel.Is(sc) }
 
-// Untraced returns ctx with a [Sentinel] in place of its span and without
-// its baggage, and without a caller whom a boundary has put aside there. It returns
-// ctx itself, without allocating, if ctx is so already.
+// Untraced returns ctx with a [Sentinel] in place of its span, without its baggage, and without
+// the caller that a boundary of package propagate has kept in it. If ctx is so already, it
+// returns ctx itself and does not allocate.
 func Untraced(ctx context.Context) context.Context { return header.Untraced(ctx) }
