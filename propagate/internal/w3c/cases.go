@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Case is one of the suite.
+// Case is one case of the suite.
 type Case struct {
-	// Name is what the suite calls it.
+	// Name is its name in the suite.
 	Name string
-	// Requests are to be sent one after the other.
+	// Requests are sent one after the other.
 	Requests []Request
 }
 
-// What the callers of these cases say.
+// What the callers in these cases send.
 const (
 	traceID   = "8f2b61c05d9e4a7793ab40cd17e6f052"
 	otherID   = "8f2b61c05d9e4a7793ab40cd17e6f053"
@@ -28,19 +28,19 @@ const (
 	unsampled = "00-" + traceID + "-" + spanID + "-00"
 )
 
-// Cases returns all 41.
+// Cases returns all 41 cases.
 func Cases() []Case { return slices.Concat(parentCases(), stateCases(), keyCases(), callCases()) }
 
 func parent(value string) Header { return Header{"traceparent", value} }
 func state(value string) Header  { return Header{"tracestate", value} }
 
-// request is one with a single call and the checks given.
+// request returns a request for which the service makes one call, with these checks.
 func request(headers []Header, checks ...check) Request {
 	return Request{Headers: headers, Calls: 1, checks: checks}
 }
 
-// goesOn is a case where each traceparent must make the service go on with the
-// caller's trace.
+// goesOn returns a case in which the service must continue the caller's trace, for each
+// traceparent.
 func goesOn(name string, parents ...string) Case {
 	c := Case{Name: name}
 	for _, value := range parents {
@@ -49,7 +49,8 @@ func goesOn(name string, parents ...string) Case {
 	return c
 }
 
-// startsAnew is a case where each must make it start a trace of its own.
+// startsAnew returns a case in which the service must start a trace of its own, for each
+// traceparent.
 func startsAnew(name string, parents ...string) Case {
 	c := Case{Name: name}
 	for _, value := range parents {
@@ -58,8 +59,8 @@ func startsAnew(name string, parents ...string) Case {
 	return c
 }
 
-// states makes a request of each list of tracestate lines behind an unsampled
-// traceparent; the service must go on with the trace whatever becomes of them.
+// states returns a request for each list of tracestate lines, with an unsampled traceparent.
+// The service must continue the trace, whatever becomes of the tracestate.
 func states(lines []string, checks ...check) Request {
 	headers := []Header{parent(unsampled)}
 	for _, line := range lines {
@@ -87,7 +88,7 @@ func parentCases() []Case {
 		}},
 		// Version 00 has 55 bytes and no more.
 		startsAnew("test_traceparent_version_0x00", sampled+".", sampled+"-yet-another-field"),
-		// A later one may have more, behind a dash.
+		// A later version may have more, behind a dash.
 		{"test_traceparent_version_0xcc", slices.Concat(
 			goesOn("", "cc-"+ids+"-01", "cc-"+ids+"-01-yet-another-field").Requests,
 			startsAnew("", "cc-"+ids+"-01.yet-another-field").Requests,
@@ -109,7 +110,7 @@ func parentCases() []Case {
 		startsAnew("test_traceparent_trace_flags_illegal_characters", "00-"+ids+"-.0", "00-"+ids+"-0."),
 		startsAnew("test_traceparent_trace_flags_too_long", "00-"+ids+"-001"),
 		startsAnew("test_traceparent_trace_flags_too_short", "00-"+ids+"-1"),
-		// White space around a header's value is none of its own.
+		// White space around the value of a header does not belong to it.
 		goesOn("test_traceparent_ows_handling",
 			" "+sampled, "\t"+sampled, sampled+" ", sampled+"\t", "\t "+sampled+" \t"),
 	}
@@ -142,8 +143,8 @@ func stateCases() []Case {
 			states([]string{"foo=1,bar=2", "rojo=1,congo=2", "baz=3"},
 				with("foo=1", "bar=2", "rojo=1", "congo=2", "baz=3")),
 		}},
-		// Whoever receives a key twice may drop one of the two or pass both on, but
-		// has no reason to drop the rest.
+		// A service that receives a key twice may drop one of the two or pass both on,
+		// but has no reason to drop the rest.
 		{"test_tracestate_duplicated_keys", []Request{
 			states([]string{"foo=1,foo=1"}, with("foo=1")),
 			states([]string{"foo=1,foo=2"}, withOneOf("foo=1", "foo=2")),
@@ -163,7 +164,7 @@ func stateCases() []Case {
 }
 
 func keyCases() []Case {
-	// Everything that a key and a value may consist of.
+	// All characters that a key and a value may have.
 	const letters, key = "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789_-*/"
 	const value = " !\"#$%&'()*+-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`" + letters + "{|}~"
 	z, t, v := strings.Repeat("z", 257), strings.Repeat("t", 242), strings.Repeat("v", 15)
@@ -204,7 +205,7 @@ func keyCases() []Case {
 	}
 }
 
-// numbered returns lines of ten members, the last one of what is left.
+// numbered returns lines of ten members. The last line has the rest.
 func numbered(n int) []string {
 	var all []string
 	for i := range n {
@@ -217,7 +218,7 @@ func numbered(n int) []string {
 	return lines
 }
 
-// callCases are of services that make several requests.
+// callCases are for services that make several requests.
 func callCases() []Case {
 	return []Case{
 		{"test_multiple_requests_with_valid_traceparent", []Request{

@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// Header is a line of the header, with its name as it is spelled.
+// Header is a line of the header. Its name is sent as it is spelled.
 type Header struct{ Name, Value string }
 
-// Sent is what a service wrote into the header of one request: all values of
-// the fields with these names, in order.
+// Sent is what a service wrote into the header of one request: all values of each field,
+// in order.
 type Sent struct{ Traceparent, Tracestate []string }
 
 // Request is one request to the service.
 type Request struct {
 	// Headers are sent as they are, in this order.
 	Headers []Header
-	// Calls is how many requests the service is to make while it handles this
-	// one, all in the same trace; one or more.
+	// Calls is how many requests the service must make while it handles this one, all in
+	// the same trace. It is at least one.
 	Calls int
 
 	checks []check
@@ -32,9 +32,9 @@ type Request struct {
 // check returns what is wrong with the requests that the service made.
 type check func(sent []message) error
 
-// Check returns what is wrong with the requests that the service made: an error
-// for each that lacks one well-formed traceparent or has a malformed
-// tracestate, and those of the case.
+// Check returns what is wrong with the requests that the service made: an error for each
+// that has not exactly one well-formed traceparent or has a malformed tracestate, and the
+// errors of the case.
 func (r Request) Check(sent []Sent) error {
 	if len(sent) != r.Calls {
 		return fmt.Errorf("the service made %d requests, not %d", len(sent), r.Calls)
@@ -65,7 +65,7 @@ var (
 	memberForm = regexp.MustCompile(`\A[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]\z`)
 )
 
-// read takes apart what the service sent. A sender may write version 00 only.
+// read parses what the service sent. A sender may write only version 00.
 func read(s Sent) (message, error) {
 	if len(s.Traceparent) != 1 {
 		return message{}, fmt.Errorf("traceparent is there %d times: %q", len(s.Traceparent), s.Traceparent)
@@ -92,7 +92,7 @@ func read(s Sent) (message, error) {
 	return m, nil
 }
 
-// each makes a check of all requests out of a check of one.
+// each returns a check that applies f to every request.
 func each(f func(m message) error) check {
 	return func(sent []message) error {
 		for _, m := range sent {
@@ -104,7 +104,7 @@ func each(f func(m message) error) check {
 	}
 }
 
-// continued wants the trace that the service was sent, under spans of its own.
+// continued wants the trace that was sent to the service, with new spans.
 func continued() check {
 	return each(func(m message) error {
 		switch {
@@ -118,8 +118,7 @@ func continued() check {
 	})
 }
 
-// restarted wants a trace that is not made of the caller's, and has none of
-// these identifiers.
+// restarted wants a new trace, with none of these identifiers.
 func restarted(not ...string) check {
 	return each(func(m message) error {
 		if slices.Contains(not, m.traceID) || strings.Contains(m.traceID, traceID[1:31]) {
@@ -129,7 +128,7 @@ func restarted(not ...string) check {
 	})
 }
 
-// withFlag wants a flag to be set, by its bit in the last digit.
+// withFlag wants a flag to be set. It is given as its bit in the last digit.
 func withFlag(bit int) check {
 	return each(func(m message) error {
 		if strings.IndexByte("0123456789abcdef", m.flags[1])&bit == 0 {
@@ -178,7 +177,7 @@ func without(keys ...string) check {
 	})
 }
 
-// members wants exactly so many of them.
+// members wants exactly n members.
 func members(n int) check {
 	return each(func(m message) error {
 		if len(m.members) != n {

@@ -17,8 +17,8 @@ import (
 	"sync"
 )
 
-// Harness stands on both sides of a service that speaks HTTP: it sends the
-// requests of a case and receives those that the service makes.
+// Harness is both sides of a service that speaks HTTP: it sends the requests of a case,
+// and receives those that the service makes.
 type Harness struct {
 	server *httptest.Server
 
@@ -26,7 +26,7 @@ type Harness struct {
 	sent []Sent
 }
 
-// NewHarness starts the receiving side. Close it in the end.
+// NewHarness starts the receiving side. Close it at the end.
 func NewHarness() *Harness {
 	h := &Harness{}
 	h.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -54,9 +54,8 @@ func Calls(r *http.Request) int {
 	return n
 }
 
-// Run sends the requests of c to the service at addr, a host and a port, one
-// after the other, and returns what is wrong with what the service made of
-// them.
+// Run sends the requests of c to the service at addr, a host and a port, one after the
+// other. It returns what is wrong with the requests that the service made.
 func (h *Harness) Run(ctx context.Context, addr string, c Case) error {
 	var failures []error
 	for i, r := range c.Requests {
@@ -76,7 +75,7 @@ func (h *Harness) Run(ctx context.Context, addr string, c Case) error {
 	return errors.Join(failures...)
 }
 
-// post sends r to addr, with its header just as it is.
+// post sends r to addr, with its header as it is.
 func post(ctx context.Context, addr string, r Request) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
