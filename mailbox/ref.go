@@ -103,7 +103,7 @@ func (r Ref[M]) Kill() {
 // Done returns a channel that is closed when the process has ended.
 func (r Ref[M]) Done() <-chan struct{} {
 	if r.p == nil {
-		return closed
+		return closedChannel
 	}
 	return r.p.doneChannel()
 }
@@ -121,7 +121,7 @@ func (r Ref[M]) Err() error {
 	return c.err
 }
 
-var closed = func() chan struct{} {
+var closedChannel = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
