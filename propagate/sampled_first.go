@@ -44,9 +44,6 @@ type SampledFirst struct {
 
 var _ propagation.TextMapPropagator = SampledFirst{}
 
-// NewSampledFirst returns the zero SampledFirst.
-func NewSampledFirst() SampledFirst { return SampledFirst{} }
-
 // Extract returns ctx with what carrier holds.
 //
 //   - A sampled trace: what [TraceContext.Extract] takes, and the baggage.

@@ -78,7 +78,7 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 func (s *services) build(
 	ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger, guildsAddr string,
 ) error {
-	propagator := propagate.NewSampledFirst()
+	propagator := propagate.SampledFirst{}
 	control, err := newControl()
 	if err != nil {
 		return err
