@@ -163,7 +163,7 @@ func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*con
 		traces:  otel,
 	}
 	if tr == sampled { // The broadcast's own span, and those of sampled recipients.
-		expected := sampling.GroupConfig{}.Expected(recipients)
+		expected := float64(recipients) * sampling.DefaultCurve().Probability(recipients)
 		c.spans = [2]int{1 + int(math.Floor(expected)), 1 + int(math.Ceil(expected))}
 	}
 	return c, nil

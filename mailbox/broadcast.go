@@ -11,10 +11,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // Delivery is what became of a broadcast.
@@ -90,9 +90,9 @@ func (g *Group[M]) broadcastTraced(
 	limits := g.limits()
 	limitOf := func(position int) int {
 		rate := members[position].kind.rate
-		return slices.IndexFunc(limits, func(l sampling.Limit) bool { return l.Rate == rate })
+		return slices.IndexFunc(limits, func(l planning.Limit) bool { return l.Rate == rate })
 	}
-	planner := sampling.Planner{
+	planner := planning.Planner{
 		Config: *g.live.Load(), Above: b.Above,
 		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -18,7 +20,7 @@ type Group[M any] struct {
 	spanName string
 	settings groupSettings
 	live     *sampling.Live[sampling.GroupConfig]
-	rate     *sampling.Rate
+	rate     *spanrate.Rate
 
 	mu      sync.Mutex // after any process's
 	index   map[*process[M]]int
@@ -30,7 +32,7 @@ type Group[M any] struct {
 // kindShare is how many members of a group are of one kind, or of several that
 // share their name and their control.
 type kindShare struct {
-	rate    *sampling.Rate
+	rate    *spanrate.Rate
 	live    *sampling.Live[sampling.KindConfig]
 	members int
 }
@@ -127,7 +129,7 @@ func (g *Group[M]) countLocked(k *Kind[M], more int) {
 
 // limits returns the rates of the kinds that members are of, nil if there are
 // none.
-func (g *Group[M]) limits() (limits []sampling.Limit) {
+func (g *Group[M]) limits() (limits []planning.Limit) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, k := range g.kinds {
@@ -135,7 +137,7 @@ func (g *Group[M]) limits() (limits []sampling.Limit) {
 		if s.SpansPerSecond == 0 && s.MaxSpansPerSecond == 0 {
 			continue
 		}
-		limits = append(limits, sampling.Limit{
+		limits = append(limits, planning.Limit{
 			Rate: k.rate, SpansPerSecond: s.SpansPerSecond, MaxSpansPerSecond: s.MaxSpansPerSecond,
 			Share: float64(k.members) / float64(len(g.members)),
 		})

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -29,7 +30,7 @@ type Kind[M any] struct {
 	spans  *spans.Kind
 	rooms  ringPool
 	live   *sampling.Live[sampling.KindConfig]
-	rate   *sampling.Rate
+	rate   *spanrate.Rate
 
 	registry registry[M]
 	sweeper  sweeper[M]

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/spanrate"
 )
 
 // Config is all that can be changed while a program runs. It is never
@@ -71,8 +72,8 @@ type Control struct {
 	current Config
 	kinds   observe.Names[Live[KindConfig]]
 	groups  observe.Names[Live[GroupConfig]]
-	rates   observe.Names[Rate] // of groups
-	loads   observe.Names[Rate] // of kinds
+	rates   observe.Names[spanrate.Rate] // of groups
+	loads   observe.Names[spanrate.Rate] // of kinds
 	metrics observe.Registry
 }
 
@@ -168,23 +169,23 @@ func (c *Control) Group(name string) *Live[GroupConfig] {
 	return c.groups.Of(name, has(c.current.Groups, name), func(name string) *Live[GroupConfig] { return NewLive(c.current.group(name)) })
 }
 
-// Rate returns the load of the group of that name, for [Planner]. All groups of
+// Rate returns the load of the group of that name. All groups of
 // one name share it.
-func (c *Control) Rate(name string) *Rate {
+func (c *Control) Rate(name string) *spanrate.Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rates.Of(name, has(c.current.Groups, name), newLoad)
 }
 
-// KindRate returns the load of the kind of that name, for a [Limit]. All kinds of
+// KindRate returns the load of the kind of that name. All kinds of
 // one name share it.
-func (c *Control) KindRate(name string) *Rate {
+func (c *Control) KindRate(name string) *spanrate.Rate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.loads.Of(name, has(c.current.Kinds, name), newLoad)
 }
 
-func newLoad(string) *Rate { return &Rate{} }
+func newLoad(string) *spanrate.Rate { return &spanrate.Rate{} }
 
 func has[T any](m map[string]T, name string) bool {
 	_, ok := m[name]

@@ -5,6 +5,7 @@ package sampling_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -74,8 +76,8 @@ func TestControlOverHTTP(t *testing.T) {
 	assert.Equal(t, sampling.KindConfig{Carry: true, Spans: true, Late: sampling.Late{
 		Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: 2 * time.Second, PerSecond: 5,
 	}}, session, "what is left out is as by default")
-	assert.InDelta(t, 9, c.Group("sessions").Load().Expected(100), 0)
-	assert.InDelta(t, 6.47, c.Group("sessions").Load().Expected(9), 0.01)
+	assert.Equal(t, 9, c.Group("sessions").Load().MaxSpans)
+	assert.InDelta(t, 6.47/9, c.Group("sessions").Load().Curve.Probability(9), 0.001)
 
 	shown := ask(c, http.MethodGet, "")
 	assert.Equal(t, http.StatusOK, shown.Code)
@@ -84,6 +86,57 @@ func TestControlOverHTTP(t *testing.T) {
 	again := ask(c, http.MethodPut, shown.Body.String())
 	require.Equal(t, http.StatusOK, again.Code, "what it shows it takes")
 	assert.Equal(t, shown.Body.String(), again.Body.String())
+}
+
+func TestControlOfRates(t *testing.T) {
+	c := newControl(t)
+	w := ask(c, http.MethodPut, `{"groups": {"sessions": {"spans_per_second": 2, "max_spans_per_second": 50}}}`)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	config := *c.Group("sessions").Load()
+	assert.InDelta(t, 2, config.SpansPerSecond, 0)
+	assert.InDelta(t, 50, config.MaxSpansPerSecond, 0)
+	assert.Contains(t, w.Body.String(), `"spans_per_second": 2`)
+
+	w = ask(c, http.MethodPut, `{
+		"groups": {"sessions": {"spans_per_second": 2}},
+		"kinds": {"sessions": {"spans_per_second": 3, "max_spans_per_second": 30}}
+	}`)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	kind := *c.Kind("sessions").Load()
+	assert.InDelta(t, 3, kind.SpansPerSecond, 0)
+	assert.InDelta(t, 30, kind.MaxSpansPerSecond, 0)
+	assert.Contains(t, w.Body.String(), `"max_spans_per_second": 30`)
+	kindRate := c.KindRate("sessions")
+	assert.Same(t, kindRate, c.KindRate("sessions"))
+	assert.NotSame(t, kindRate, c.Rate("sessions"), "a group is no kind")
+
+	rate := c.Rate("sessions")
+	assert.Same(t, rate, c.Rate("sessions"), "groups of one name are one load")
+	assert.NotSame(t, c.Rate("sessions"), c.Rate("others"))
+	planner := planning.Planner{Config: config, Rate: c.Rate("sessions"), Now: time.Minute}
+	for range 10 {
+		planner.Plan(10_000)
+	}
+	assert.InEpsilon(t, 10*20.0/110, planner.Plan(10_000).Expected, 1e-6)
+
+	for _, rate := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, bad := range []sampling.GroupConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
+			next := sampling.DefaultConfig()
+			next.DefaultGroup = bad
+			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			next = sampling.DefaultConfig()
+			next.Groups = map[string]sampling.GroupConfig{"sessions": bad}
+			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			require.ErrorContains(t, c.Set(next), `group "sessions"`)
+		}
+		for _, bad := range []sampling.KindConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
+			next := sampling.DefaultConfig()
+			next.Kinds = map[string]sampling.KindConfig{"session": bad}
+			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			require.ErrorContains(t, c.Set(next), `kind "session"`)
+		}
+	}
+	assert.InDelta(t, 2, c.Group("sessions").Load().SpansPerSecond, 0, "nothing changed")
 }
 
 func TestBadConfigurationIsRefusedWhole(t *testing.T) {

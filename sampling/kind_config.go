@@ -67,7 +67,7 @@ type Late struct {
 	// were slow.
 	//
 	// Where there are more per second than PerSecond, each counts with a
-	// probability that a [Rate] gives, whether it has a span already or not, and
+	// probability that keeps them to that, whether it has a span already or not, and
 	// with as much more weight: estimates stay right and are no longer exact.
 	CountSlow bool
 	// PerSecond bounds how many late spans a kind makes; those of a stratum have

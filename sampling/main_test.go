@@ -6,23 +6,7 @@ package sampling_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/waybill-go/waybill/sampling"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// flat is the curve that gives every fan-out the same probability.
-func flat(t testing.TB, probability float64) sampling.Curve {
-	t.Helper()
-	c, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: probability})
-	require.NoError(t, err)
-	return c
-}
-
-// exactly is the configuration that chooses k of any n above it.
-func exactly(k int) sampling.GroupConfig {
-	return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k}
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/spanrate"
 )
 
 // Attributes of metrics: what a last resort belongs to.
@@ -20,7 +21,7 @@ const (
 	kindKey  = keys.ProcessKind
 )
 
-// shed is what a [Rate] has shed.
+// shed is what a rate has shed.
 type shed struct{ fanouts, spans uint64 }
 
 var shedFigures = []observe.Field[shed]{
@@ -39,8 +40,7 @@ var ignoredFigures = []observe.Field[uint64]{
 		func(n *uint64) *uint64 { return n }),
 }
 
-// RegisterMetrics reports what the last resorts have shed ([Rate.Shed]) as OpenTelemetry
-// metrics: observable counters under names that begin with waybill.sampling.shed,
+// RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics: observable counters under names that begin with waybill.sampling.shed,
 // by the group (waybill.fanout.group) or the kind (waybill.process.kind) that they
 // belong to, read whenever something collects.
 //
@@ -56,7 +56,7 @@ func (c *Control) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValu
 // shed tells each what the rates of groups and kinds have shed.
 func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	c.mu.Lock()
-	rates := map[attribute.Key]observe.Names[Rate]{groupKey: c.rates.Clone(), kindKey: c.loads.Clone()}
+	rates := map[attribute.Key]observe.Names[spanrate.Rate]{groupKey: c.rates.Clone(), kindKey: c.loads.Clone()}
 	c.mu.Unlock()
 	for key, byName := range rates {
 		for name, rate := range byName.All() {

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -51,14 +52,13 @@ func TestMetricsOfWhatWasShed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, measured(t, reader))
 
-	config := exactly(30)
-	config.MaxSpansPerSecond = 10
-	planner := sampling.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: stattest.Fixed(1)}
+	config := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 30, MaxSpansPerSecond: 10}
+	planner := planning.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: stattest.Fixed(1)}
 	planner.Plan(300)
 	for range 2 {
 		require.True(t, planner.Plan(300).Shed)
 	}
-	planner.Limits = []sampling.Limit{{Rate: control.KindRate("session"), MaxSpansPerSecond: 1, Share: 1}}
+	planner.Limits = []planning.Limit{{Rate: control.KindRate("session"), MaxSpansPerSecond: 1, Share: 1}}
 	planner.Config.MaxSpansPerSecond = 0
 	planner.Plan(300)
 	require.True(t, planner.Plan(300).Shed)

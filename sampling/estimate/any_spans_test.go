@@ -139,7 +139,7 @@ func TestCycles(t *testing.T) {
 func TestLongWays(t *testing.T) {
 	const length = 100_000
 	f := &forge{random: fixed(38)}
-	plan := sampling.GroupConfig{}.Plan(100, f.random)
+	plan := planOf(sampling.GroupConfig{}, 100, f.random)
 	cast := f.broadcast("broadcast", f.root(t, "ot=th:8"), fanout.Fanout{}, plan)
 	at := f.recipient("session", cast, plan.Recipient(0), 1)
 	for range length {

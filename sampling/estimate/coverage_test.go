@@ -15,6 +15,8 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -75,11 +77,11 @@ func each(c sampling.GroupConfig, broadcasts []broadcast) play {
 // choice of its own.
 func nested(outer, inner sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
-		plan := sampling.Planner{Config: outer, Random: f.random}.Plan(len(broadcasts))
+		plan := planning.Planner{Config: outer, Random: f.random}.Plan(len(broadcasts))
 		cast, above := f.broadcast("outer", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 		for _, i := range plan.Sampled {
 			relay := f.recipient("relay", cast, above, 0.001)
-			plan := sampling.Planner{Config: inner, Above: above, Random: f.random}.Plan(len(broadcasts[i]))
+			plan := planning.Planner{Config: inner, Above: above, Random: f.random}.Plan(len(broadcasts[i]))
 			f.castBelow(relay, above, plan, broadcasts[i])
 		}
 	}
@@ -95,8 +97,8 @@ func budgeted(c sampling.GroupConfig, times int, said []int, broadcasts []broadc
 func within(outer, inner sampling.GroupConfig, times int, said []int, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for range times {
-			f.castRelays(f.root(t, ""), sampling.Planner{Config: outer, Random: f.random}, said,
-				func(i int, relay trace.SpanContext, planner sampling.Planner) {
+			f.castRelays(f.root(t, ""), planning.Planner{Config: outer, Random: f.random}, said,
+				func(i int, relay trace.SpanContext, planner planning.Planner) {
 					planner.Config = inner
 					f.castBelow(relay, planner.Above, planner.Plan(len(broadcasts[i])), broadcasts[i])
 				})
@@ -111,10 +113,10 @@ func budgetedTwice(c sampling.GroupConfig, groups [][]broadcast) play {
 		for _, g := range groups {
 			sizes = append(sizes, len(all(g)))
 		}
-		f.castRelays(f.root(t, ""), sampling.Planner{Config: c, Random: f.random}, sizes,
-			func(n int, relay trace.SpanContext, planner sampling.Planner) {
+		f.castRelays(f.root(t, ""), planning.Planner{Config: c, Random: f.random}, sizes,
+			func(n int, relay trace.SpanContext, planner planning.Planner) {
 				f.castRelays(relay, planner, sizesOf(groups[n]),
-					func(i int, relay trace.SpanContext, planner sampling.Planner) {
+					func(i int, relay trace.SpanContext, planner planning.Planner) {
 						f.castBelow(relay, planner.Above, planner.Plan(len(groups[n][i])), groups[n][i])
 					})
 			})
@@ -125,7 +127,7 @@ func budgetedTwice(c sampling.GroupConfig, groups [][]broadcast) play {
 func linkedRoots(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
+			plan := planning.Planner{Config: c, Random: f.random}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for _, i := range plan.Sampled {
 				f.linked("session", cast, plan.Recipient(0), b[i])
@@ -139,9 +141,9 @@ func limited(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
 			of := func(position int) int { return min(position%3, 1) }
-			plan := sampling.Planner{Config: c, Random: f.random, LimitOf: of, Limits: []sampling.Limit{
-				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 3.3, Share: 1 / 3.},
-				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 12.5, Share: 2 / 3.},
+			plan := planning.Planner{Config: c, Random: f.random, LimitOf: of, Limits: []planning.Limit{
+				{Rate: spanrate.New(time.Second), SpansPerSecond: 3.3, Share: 1 / 3.},
+				{Rate: spanrate.New(time.Second), SpansPerSecond: 12.5, Share: 2 / 3.},
 			}}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for n, i := range plan.Sampled {
@@ -155,8 +157,8 @@ func limited(c sampling.GroupConfig, broadcasts []broadcast) play {
 func limitedAll(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			plan := sampling.Planner{Config: c, Random: f.random, Limits: []sampling.Limit{
-				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 7.4, Share: 1},
+			plan := planning.Planner{Config: c, Random: f.random, Limits: []planning.Limit{
+				{Rate: spanrate.New(time.Second), SpansPerSecond: 7.4, Share: 1},
 			}}.Plan(len(b))
 			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for n, i := range plan.Sampled {
@@ -171,7 +173,7 @@ func limitedAll(c sampling.GroupConfig, broadcasts []broadcast) play {
 func cut(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
+			plan := planning.Planner{Config: c, Random: f.random}.Plan(len(b))
 			cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 			for _, i := range plan.Sampled {
 				first := f.recipient("first", cast, fanout, 0.001)
@@ -186,7 +188,7 @@ func cut(c sampling.GroupConfig, broadcasts []broadcast) play {
 func forgotten(c sampling.GroupConfig, broadcasts []broadcast) play {
 	return func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(b))
+			plan := planning.Planner{Config: c, Random: f.random}.Plan(len(b))
 			for _, i := range plan.Sampled {
 				f.span("session", f.root(t, ""), b[i], keys.FanoutWeight.Float64(plan.Recipient(0).Weight))
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -103,7 +104,7 @@ func (f *forge) goneOn(name string, span trace.SpanContext, fanout fanout.Fanout
 // broadcast makes the span of a broadcast below parent, which stands for above, with what
 // the plan says of it.
 func (f *forge) broadcast(
-	name string, parent trace.SpanContext, above fanout.Fanout, plan sampling.Plan,
+	name string, parent trace.SpanContext, above fanout.Fanout, plan planning.Plan,
 ) trace.SpanContext {
 	attrs := []attribute.KeyValue{
 		keys.FanoutSize.Int(plan.Size), keys.FanoutSampled.Int(len(plan.Sampled)),
@@ -136,11 +137,11 @@ func (f *forge) recipient(
 
 // cast makes a broadcast of a trace of its own to recipients that measure these values.
 func (f *forge) cast(t testing.TB, c sampling.GroupConfig, values []float64) {
-	f.castBelow(f.root(t, ""), fanout.Fanout{}, sampling.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
+	f.castBelow(f.root(t, ""), fanout.Fanout{}, planning.Planner{Config: c, Random: f.random}.Plan(len(values)), values)
 }
 
 // castBelow makes a broadcast below parent, which stands for above.
-func (f *forge) castBelow(parent trace.SpanContext, above fanout.Fanout, plan sampling.Plan, values []float64) {
+func (f *forge) castBelow(parent trace.SpanContext, above fanout.Fanout, plan planning.Plan, values []float64) {
 	cast, fanout := f.broadcast("broadcast", parent, above, plan), plan.Recipient(0)
 	for _, i := range plan.Sampled {
 		f.recipient("session", cast, fanout, values[i])
@@ -150,10 +151,10 @@ func (f *forge) castBelow(parent trace.SpanContext, above fanout.Fanout, plan sa
 // castRelays makes a broadcast to relays, of which it takes the sizes to be what is said,
 // below parent, which stands for above. For each relay that keeps the trace it calls next.
 func (f *forge) castRelays(
-	parent trace.SpanContext, planner sampling.Planner, said []int, next func(i int, relay trace.SpanContext, planner sampling.Planner),
+	parent trace.SpanContext, planner planning.Planner, said []int, next func(i int, relay trace.SpanContext, planner planning.Planner),
 ) {
 	plan := planner.Relays(said)
-	cast := f.broadcast("relay broadcast", parent, planner.Above, sampling.Plan{Size: plan.Size, Sampled: plan.Sampled, Shed: plan.Shed})
+	cast := f.broadcast("relay broadcast", parent, planner.Above, planning.Plan{Size: plan.Size, Sampled: plan.Sampled, Shed: plan.Shed})
 	made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 	made.attrs = append(made.attrs, keys.FanoutBudget.Int(plan.Spans))
 	for n, i := range plan.Sampled {

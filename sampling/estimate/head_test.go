@@ -26,7 +26,7 @@ func quarters(t *testing.T, seed uint64, traces []broadcast, state string, linke
 				continue
 			}
 			root := f.root(t, state)
-			plan := sampling.GroupConfig{}.Plan(len(values), random)
+			plan := planOf(sampling.GroupConfig{}, len(values), random)
 			cast, fanout := f.broadcast("broadcast", root, fanout.Fanout{}, plan), plan.Recipient(0)
 			for _, i := range plan.Sampled {
 				if linked {
@@ -87,7 +87,7 @@ func TestHeadSamplingIsPartOfTheEstimate(t *testing.T) {
 func TestHeadOfWhatIsMissing(t *testing.T) {
 	f := &forge{random: fixed(32)}
 	root := f.root(t, "ot=th:8")
-	plan := sampling.GroupConfig{}.Plan(100, f.random)
+	plan := planOf(sampling.GroupConfig{}, 100, f.random)
 	cast, fanout := f.broadcast("broadcast", root, fanout.Fanout{}, plan), plan.Recipient(0)
 	f.linked("session", cast, fanout, 1)
 	f.recipient("session", cast, fanout, 1)
@@ -128,7 +128,7 @@ func TestHeadOfWhatIsMissing(t *testing.T) {
 func TestHeadOfLinkedRootsIsThatOfTheirBroadcast(t *testing.T) {
 	stdErr := func(without string, casts int) float64 {
 		f := &forge{random: fixed(34)}
-		plan := sampling.GroupConfig{Curve: sampling.Always()}.Plan(4, f.random)
+		plan := planOf(sampling.GroupConfig{Curve: sampling.Always()}, 4, f.random)
 		for range casts {
 			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			for range 4 / casts {

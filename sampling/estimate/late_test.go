@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -74,7 +75,7 @@ func thinned(probability bool) marks {
 func late(c sampling.GroupConfig, broadcasts []broadcast, slow marks) play {
 	return func(t testing.TB, f *forge) {
 		for _, values := range broadcasts {
-			plan := sampling.Planner{Config: c, Random: f.random}.Plan(len(values))
+			plan := planning.Planner{Config: c, Random: f.random}.Plan(len(values))
 			cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 			fanout := plan.Recipient(0)
 			chosen := make([]bool, len(values))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -21,6 +22,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fixed returns a generator whose numbers are the same in every run.
 func fixed(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0xe571)) }
+
+// planOf plans a fan-out to n that knows of no other.
+func planOf(c sampling.GroupConfig, n int, random *rand.Rand) planning.Plan {
+	return planning.Planner{Config: c, Random: random}.Plan(n)
+}
 
 // flat is the configuration that gives every fan-out the same probability.
 func flat(t testing.TB, probability float64) sampling.GroupConfig {

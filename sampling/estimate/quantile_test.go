@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -34,7 +35,7 @@ func TestWeightedQuantilesAreRight(t *testing.T) {
 	// Negative control: spans counted as they are.
 	got = judge(t, 20, handled(runs(t, 7, func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			for _, i := range (sampling.Planner{Random: f.random}).Plan(len(b)).Sampled {
+			for _, i := range (planning.Planner{Random: f.random}).Plan(len(b)).Sampled {
 				f.span("session", f.root(t, ""), b[i])
 			}
 		}

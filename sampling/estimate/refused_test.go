@@ -10,7 +10,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/keys"
-	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
 
@@ -18,7 +18,7 @@ import (
 // how many, unless that is hidden.
 func refusing(refused int, hide bool) play {
 	return func(t testing.TB, f *forge) {
-		plan := sampling.Planner{Config: limitedTo(60), Random: f.random}.Plan(1000)
+		plan := planning.Planner{Config: limitedTo(60), Random: f.random}.Plan(1000)
 		cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 		made, _ := f.spans[len(f.spans)-1].(*madeSpan)
 		if !hide {

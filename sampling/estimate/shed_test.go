@@ -11,14 +11,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 // exhausted returns the rate of a group that has chosen as many as its last resort
 // allows, for a long time to come.
-func exhausted(c sampling.GroupConfig) *sampling.Rate {
-	rate := &sampling.Rate{}
-	for !(sampling.Planner{Config: c, Rate: rate}).Plan(1_000_000).Shed {
+func exhausted(c sampling.GroupConfig) *spanrate.Rate {
+	rate := &spanrate.Rate{}
+	for !(planning.Planner{Config: c, Rate: rate}).Plan(1_000_000).Shed {
 		continue
 	}
 	return rate
@@ -30,9 +32,9 @@ func shedding(broadcasts []broadcast, hide bool) play {
 	inner := sampling.GroupConfig{Curve: sampling.Always(), MaxSpansPerSecond: 1}
 	full := exhausted(inner)
 	return func(t testing.TB, f *forge) {
-		f.castRelays(f.root(t, ""), sampling.Planner{Config: limitedTo(100), Random: f.random}, sizesOf(broadcasts),
-			func(i int, relay trace.SpanContext, planner sampling.Planner) {
-				planner.Config, planner.Rate, planner.Now = inner, &sampling.Rate{}, time.Second
+		f.castRelays(f.root(t, ""), planning.Planner{Config: limitedTo(100), Random: f.random}, sizesOf(broadcasts),
+			func(i int, relay trace.SpanContext, planner planning.Planner) {
+				planner.Config, planner.Rate, planner.Now = inner, &spanrate.Rate{}, time.Second
 				if i%3 == 0 {
 					planner.Rate = full
 				}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -41,7 +42,7 @@ func TestTotalsAreUnbiased(t *testing.T) {
 	// Negative control: spans counted as they are.
 	asTheyAre := func(t testing.TB, f *forge) {
 		for _, b := range broadcasts {
-			plan := sampling.Planner{Random: f.random}.Plan(len(b))
+			plan := planning.Planner{Random: f.random}.Plan(len(b))
 			for _, i := range plan.Sampled {
 				f.span("session", f.root(t, ""), b[i])
 			}
@@ -92,7 +93,7 @@ func TestSubsetsHaveHonestStandardErrors(t *testing.T) {
 func textbook(t *testing.T, n int, values ...float64) *estimate.Sample {
 	t.Helper()
 	f := &forge{random: fixed(60)}
-	plan := limitedTo(len(values)).Plan(n, f.random)
+	plan := planOf(limitedTo(len(values)), n, f.random)
 	cast := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan)
 	for _, v := range values {
 		f.recipient("session", cast, plan.Recipient(0), v)
@@ -130,14 +131,14 @@ func TestTwoStagesByTheTextbook(t *testing.T) {
 		values []float64
 	}{{6, []float64{3, 5, 4}}, {8, []float64{10, 6}}}
 	f := &forge{random: fixed(61)}
-	outer := limitedTo(relaysChosen).Plan(relaysAll, f.random)
+	outer := planOf(limitedTo(relaysChosen), relaysAll, f.random)
 	cast := f.broadcast("outer", f.root(t, ""), fanout.Fanout{}, outer)
 	above := outer.Recipient(0)
 	var totals []float64
 	want := 0.0
 	for _, relay := range sessions {
 		k := len(relay.values)
-		plan := sampling.Planner{Config: limitedTo(k), Above: above, Random: f.random}.Plan(relay.size)
+		plan := planning.Planner{Config: limitedTo(k), Above: above, Random: f.random}.Plan(relay.size)
 		inner := f.broadcast("inner", f.recipient("relay", cast, above, 0), above, plan)
 		for _, v := range relay.values {
 			f.recipient("session", inner, plan.Recipient(0), v)
@@ -157,7 +158,7 @@ func TestTwoStagesByTheTextbook(t *testing.T) {
 func TestAbsentRecipientsAreZeros(t *testing.T) {
 	all := textbook(t, 100, 7, 9, 0, 0, 0)
 	f := &forge{random: fixed(62)}
-	plan := limitedTo(5).Plan(100, f.random)
+	plan := planOf(limitedTo(5), 100, f.random)
 	cast, fanout := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 	for i, v := range []float64{7, 9, 1, 1, 1} {
 		f.recipient([]string{"session", "other"}[i/2%2|i/4], cast, fanout, v)
@@ -171,7 +172,7 @@ func TestAbsentRecipientsAreZeros(t *testing.T) {
 func TestSpansOfOneRecipientAreOneDraw(t *testing.T) {
 	whole := textbook(t, 30, 7, 9, 2)
 	f := &forge{random: fixed(63)}
-	plan := limitedTo(3).Plan(30, f.random)
+	plan := planOf(limitedTo(3), 30, f.random)
 	cast, stands := f.broadcast("broadcast", f.root(t, ""), fanout.Fanout{}, plan), plan.Recipient(0)
 	for _, v := range []float64{7, 9, 2} {
 		at := f.recipient("recipient", cast, stands, v)
@@ -198,8 +199,8 @@ func TestSpansOfOneRecipientAreOneDraw(t *testing.T) {
 func TestSharedBudgetByTheTextbook(t *testing.T) {
 	f := &forge{random: fixed(65)}
 	sizes := []int{10, 20, 30, 40}
-	f.castRelays(f.root(t, ""), sampling.Planner{Config: limitedTo(60), Random: f.random}, sizes,
-		func(i int, relay trace.SpanContext, planner sampling.Planner) {
+	f.castRelays(f.root(t, ""), planning.Planner{Config: limitedTo(60), Random: f.random}, sizes,
+		func(i int, relay trace.SpanContext, planner planning.Planner) {
 			f.castBelow(relay, planner.Above, planner.Plan(sizes[i]), make([]float64, sizes[i]))
 		})
 	s := f.collect()

@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/sentinel"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
 	"github.com/waybill-go/waybill/sampling"
@@ -40,12 +41,12 @@ const (
 // how many there were. Make one with [NewLate].
 type Late struct {
 	uncounted  gcra.Limiter
-	stratum    *sampling.Rate // of those that count
+	stratum    *spanrate.Rate // of those that count
 	shed, slow atomic.Uint64
 }
 
 // NewLate returns the Late of kinds that have not made any late span.
-func NewLate() *Late { return &Late{stratum: sampling.NewRate(time.Second)} }
+func NewLate() *Late { return &Late{stratum: spanrate.New(time.Second)} }
 
 // Shed returns how many late spans were beyond the bound.
 func (l *Late) Shed() uint64 { return l.shed.Load() }

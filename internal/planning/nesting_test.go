@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"math"
@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -103,13 +104,13 @@ type nesting struct {
 	wire   bool // what relays get goes through a tracestate
 
 	// weight is that of a final recipient; negative controls change it.
-	weight func(f fanout.Fanout, p sampling.Plan) float64
+	weight func(f fanout.Fanout, p planning.Plan) float64
 }
 
 func newNesting(config sampling.GroupConfig, seed uint64) *nesting {
 	return &nesting{
 		config: config, lower: config, random: stattest.Fixed(seed),
-		weight: func(f fanout.Fanout, p sampling.Plan) float64 { return p.Below(f).Weight },
+		weight: func(f fanout.Fanout, p planning.Plan) float64 { return p.Below(f).Weight },
 	}
 }
 
@@ -120,7 +121,7 @@ func (g *nesting) broadcast(root *node) outcome {
 }
 
 func (g *nesting) relay(n *node, above fanout.Fanout, o *outcome, top bool) {
-	planner := sampling.Planner{Config: g.lower, Above: above, Random: g.random}
+	planner := planning.Planner{Config: g.lower, Above: above, Random: g.random}
 	if top {
 		planner.Config = g.config
 	}
@@ -206,7 +207,7 @@ func TestNestingKeepsItsBudget(t *testing.T) {
 			t.Run(name+"/"+budget, func(t *testing.T) {
 				g := newNesting(config, 1)
 				g.wire = true
-				expected := config.Expected(tree.announced())
+				expected := planning.Expected(config, tree.announced())
 				for range 60 {
 					o := g.broadcast(&tree)
 					require.LessOrEqual(t, len(o.leaves), o.planned)
@@ -292,13 +293,13 @@ func TestNestingNegativeControls(t *testing.T) {
 		truth := totalLatency(tree.recipients())
 		require.NoError(t, judge(tree, func(*nesting) {}, truth, total), "as it is")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(fanout.Fanout, sampling.Plan) float64 { return float64(tree.size) / 40 }
+			g.weight = func(fanout.Fanout, planning.Plan) float64 { return float64(tree.size) / 40 }
 		}, truth, total), "N/k, as if the sizes had been right")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(_ fanout.Fanout, p sampling.Plan) float64 { return p.Below(fanout.Fanout{}).Weight }
+			g.weight = func(_ fanout.Fanout, p planning.Plan) float64 { return p.Below(fanout.Fanout{}).Weight }
 		}, truth, total), "the relay's own chance is forgotten")
 		require.Error(t, judge(tree, func(g *nesting) {
-			g.weight = func(f fanout.Fanout, p sampling.Plan) float64 { return f.Weight * float64(p.Size) / f.MeanBudget }
+			g.weight = func(f fanout.Fanout, p planning.Plan) float64 { return f.Weight * float64(p.Size) / f.MeanBudget }
 		}, truth, total), "the relay's own chance is counted twice")
 		require.NoError(t, judge(tree, func(*nesting) {}, tree.lowest(), relays))
 		require.Error(t, judge(tree, func(*nesting) {}, tree.lowest(), func(o outcome) float64 { return float64(o.traced) }),

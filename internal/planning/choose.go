@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
 // smallChoice is how many positions are chosen with a table on the stack.
 const smallChoice = 64

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
 import (
 	"math/rand/v2"
@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/spanrate"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Planner is all that a plan depends on. It is a value; only the rates in it,
-// if any, are shared between plans. The zero value plans as the zero [GroupConfig] does.
+// if any, are shared between plans. The zero value plans as the zero
+// [sampling.GroupConfig] has it. A random source is used only during the call.
 type Planner struct {
-	// Config says how many to choose.
-	Config GroupConfig
+	// Config says how many to sample.
+	Config sampling.GroupConfig
 	// Above is what the message that fans out stands for. If it has a budget, as
 	// many are chosen. But it may come from another program: there is never more than
 	// one above what Config would choose by itself, and all rates and caps hold. Where
@@ -23,7 +26,7 @@ type Planner struct {
 	Above fanout.Fanout
 	// Rate is the load of all fan-outs that share Config's rates. Nil leaves
 	// them out of account.
-	Rate *Rate
+	Rate *spanrate.Rate
 	// Limits are what else bounds the rate, each for some of the recipients: those of
 	// a kind, for instance. None holds the others back.
 	Limits []Limit
@@ -40,34 +43,26 @@ type Planner struct {
 // its recipients in common. Each recipient is about one limit at most.
 type Limit struct {
 	// Rate is the load of all that share the limit. Nil limits nothing.
-	Rate *Rate
-	// SpansPerSecond and MaxSpansPerSecond are as in [GroupConfig].
+	Rate *spanrate.Rate
+	// SpansPerSecond and MaxSpansPerSecond are as in [sampling.GroupConfig].
 	SpansPerSecond, MaxSpansPerSecond float64
 	// Share is the share of the recipients that are about the limit, in (0, 1].
 	Share float64
 }
 
-// Plan chooses which of n recipients keep the trace, each set of as many equally
-// likely. It costs what [GroupConfig.Plan] does.
-func (pl Planner) Plan(n int) Plan { return pl.PlanInto(nil, n) }
-
-// PlanInto is [Planner.Plan] with Sampled appended to buf[:0], so that a buffer
-// can be used again.
-func (pl Planner) PlanInto(buf []int, n int) Plan {
-	return pl.planInto(buf, n)
-}
-
-// planInto has a pointer because a Planner is large to copy.
-func (pl *Planner) planInto(buf []int, n int) Plan {
+// Plan chooses which of n recipients are sampled: k = ⌊k̄⌋ or ⌈k̄⌉ of them, at random
+// so that the mean of k is k̄, every set of k equally likely. It draws k random numbers
+// (none if all n are sampled), and one more if k̄ is not whole. Up to 64 sampled it
+// allocates Sampled and nothing else, unless a limit holds some back.
+func (pl Planner) Plan(n int) Plan {
 	draw := pl.source()
 	n = max(n, 0)
 	b := pl.budget(n, draw)
 	factors := pl.factors(b)
 	p := Plan{Size: n, Expected: b.expected * pl.left(factors), above: pl.Above, mean: b.mean / b.reached}
-	if cap(buf) < b.spans {
-		buf = make([]int, 0, b.spans)
+	if b.spans > 0 {
+		p.Sampled = choose(make([]int, 0, b.spans), n, b.spans, draw.intN)
 	}
-	p.Sampled = choose(buf[:0], n, b.spans, draw.intN)
 	p.Sampled = p.Sampled[:pl.thin(p.Sampled, factors, draw, func(to, from int) { p.Sampled[to] = p.Sampled[from] })]
 	if !pl.admit(p.Sampled, func(int) int { return 1 }) {
 		p.Sampled, p.Shed = p.Sampled[:0], true
@@ -103,9 +98,9 @@ func (pl *Planner) budget(n int, draw source) budget {
 	if n == 0 {
 		return budget{reached: 1, keep: 1}
 	}
-	expected := pl.Config.Expected(n)
+	expected := expected(&pl.Config, n)
 	if pl.Above.Budget > 0 {
-		b := share(pl.Above, min(int(expected)+1, pl.Config.limit(n)))
+		b := share(pl.Above, min(int(expected)+1, limit(&pl.Config, n)))
 		if pl.bounded() && expected < 1 {
 			b.keep = expected // Else a peer could use up what our own messages are to share.
 		}
@@ -129,6 +124,23 @@ func (pl *Planner) bounded() bool {
 	return slices.ContainsFunc(pl.Limits, func(l Limit) bool {
 		return l.Rate != nil && (l.SpansPerSecond > 0 || l.MaxSpansPerSecond > 0)
 	})
+}
+
+// expected is k̄, the mean number of recipients sampled out of n, as long as no rate
+// asks for less.
+func expected(c *sampling.GroupConfig, n int) float64 {
+	if n <= 0 {
+		return 0
+	}
+	return min(float64(n)*c.Curve.Probability(n), float64(limit(c, n)))
+}
+
+// limit is how many of n may be sampled at most.
+func limit(c *sampling.GroupConfig, n int) int {
+	if c.MaxSpans > 0 {
+		return min(n, c.MaxSpans)
+	}
+	return n
 }
 
 // share is what f's budget comes to where at most limit spans can be.

@@ -1,10 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package spanrate_test
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -14,10 +13,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/stattest"
-	"github.com/waybill-go/waybill/sampling"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // arrival is one fan-out that would choose that many.
 type arrival struct {
@@ -85,7 +87,7 @@ func TestRateKeepsItsBound(t *testing.T) {
 	const target, window = 10, 5
 	for name, list := range patterns(stattest.Fixed(31)) {
 		t.Run(name, func(t *testing.T) {
-			rate := sampling.NewRate(window * time.Second)
+			rate := spanrate.New(window * time.Second)
 			require.NoError(t, checkRate(list, target, window, func(a arrival) float64 {
 				f := rate.Factor(target, a.expected, a.at)
 				require.True(t, f > 0 && f <= 1)
@@ -97,7 +99,7 @@ func TestRateKeepsItsBound(t *testing.T) {
 	// fan-out in question.
 	list := patterns(stattest.Fixed(31))["bursts"]
 	require.Error(t, checkRate(list, target, window, func(arrival) float64 { return 1 }))
-	rate, before := sampling.NewRate(window*time.Second), 1.0
+	rate, before := spanrate.New(window*time.Second), 1.0
 	require.Error(t, checkRate(patterns(stattest.Fixed(31))["rare"], target, window, func(a arrival) float64 {
 		f := before
 		before = rate.Factor(target, a.expected, a.at)
@@ -106,7 +108,7 @@ func TestRateKeepsItsBound(t *testing.T) {
 }
 
 func TestFactor(t *testing.T) {
-	rate := sampling.NewRate(10 * time.Second)
+	rate := spanrate.New(10 * time.Second)
 	const now = 1000 * time.Second
 	assert.InDelta(t, 1, rate.Factor(10, 60, now), 0, "within a window's worth, which is 100")
 	assert.InDelta(t, 1, rate.Factor(10, 40, now), 1e-8)
@@ -123,18 +125,18 @@ func TestFactor(t *testing.T) {
 		assert.InDelta(t, 1, rate.Factor(1, expected, now+time.Hour), 0, "no fan-out")
 	}
 	assert.InEpsilon(t, 50.0/250, rate.Factor(5, 50, now+time.Hour), 1e-8, "neither is a load")
-	assert.InDelta(t, 1, (*sampling.Rate)(nil).Factor(1, 100, now), 0)
+	assert.InDelta(t, 1, (*spanrate.Rate)(nil).Factor(1, 100, now), 0)
 
-	var zero sampling.Rate
+	var zero spanrate.Rate
 	assert.InEpsilon(t, 0.1, zero.Factor(10, 1000, 0), 1e-8, "a window of 10 seconds")
-	assert.InEpsilon(t, 0.1, sampling.NewRate(-1).Factor(10, 1000, 0), 1e-8)
+	assert.InEpsilon(t, 0.1, spanrate.New(-1).Factor(10, 1000, 0), 1e-8)
 	assert.InDelta(t, 1, zero.Factor(10, 100, -time.Hour), 0, "a clock that went back does not block for ever")
 	assert.Zero(t, testing.AllocsPerRun(50, func() { zero.Factor(10, 1000, 0) }))
 }
 
 // TestRateInManyGoroutines: no fan-out's load is lost.
 func TestRateInManyGoroutines(t *testing.T) {
-	var rate sampling.Rate
+	var rate spanrate.Rate
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -145,113 +147,4 @@ func TestRateInManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 	assert.InEpsilon(t, 100.0/16_001, rate.Factor(10, 1, time.Minute), 1e-6)
-}
-
-// service is a program that fans out, at random times, to groups of several
-// sizes. Its load is half of the target for a while, and then ten times as much.
-type service struct {
-	truth, estimate float64 // total latency of all recipients, and what the weights make of it
-	spans           int     // chosen after the load has settled
-}
-
-const (
-	serviceTarget = 100.0 // spans per second
-	serviceQuiet  = 60    // seconds
-	serviceEnd    = 660
-	serviceSettle = serviceQuiet + 5*serviceWindow
-	serviceWindow = 5
-)
-
-var serviceSizes = []int{1, 10, 100, 400, 2000}
-
-// run plays the service; plan plans a fan-out to n at that time.
-func (s *service) run(plan func(n int, now time.Duration) (chosen []int, weight float64)) {
-	random, now := stattest.Fixed(41), 0.0
-	totals := make([]float64, len(serviceSizes))
-	for i, n := range serviceSizes {
-		totals[i] = totalLatency(n)
-	}
-	for {
-		perSecond := 5.0
-		if now > serviceQuiet {
-			perSecond = 100
-		}
-		if now += random.ExpFloat64() / perSecond; now > serviceEnd {
-			return
-		}
-		i := random.IntN(len(serviceSizes))
-		s.truth += totals[i]
-		chosen, weight := plan(serviceSizes[i], time.Duration(now*float64(time.Second)))
-		for _, x := range chosen {
-			s.estimate += weight * latency(x)
-		}
-		if now > serviceSettle {
-			s.spans += len(chosen)
-		}
-	}
-}
-
-// check judges whether the rate is at most 5 % above its target, and not far
-// below, and the total within 2 %.
-func (s *service) check() error {
-	perSecond := float64(s.spans) / (serviceEnd - serviceSettle)
-	var errs []error
-	if perSecond > 1.05*serviceTarget || perSecond < 0.9*serviceTarget {
-		errs = append(errs, fmt.Errorf("%.1f spans per second", perSecond))
-	}
-	if off := s.estimate/s.truth - 1; math.Abs(off) > 0.02 {
-		errs = append(errs, fmt.Errorf("the total is off by %.1f %%", 100*off))
-	}
-	return errors.Join(errs...)
-}
-
-func TestRateOfAService(t *testing.T) {
-	config := sampling.GroupConfig{SpansPerSecond: serviceTarget}
-	planner := sampling.Planner{Config: config, Rate: sampling.NewRate(serviceWindow * time.Second), Random: stattest.Fixed(42)}
-	var buf []int
-	var s service
-	s.run(func(n int, now time.Duration) ([]int, float64) {
-		planner.Now = now
-		p := planner.PlanInto(buf, n)
-		buf = p.Sampled
-		return buf, p.Weight()
-	})
-	require.NoError(t, s.check())
-	t.Logf("%.2f spans per second, total off by %.2f %%",
-		float64(s.spans)/(serviceEnd-serviceSettle), 100*(s.estimate/s.truth-1))
-}
-
-func TestRateNegativeControls(t *testing.T) {
-	random := stattest.Fixed(42)
-	var none service
-	none.run(func(n int, _ time.Duration) ([]int, float64) {
-		p := sampling.GroupConfig{}.Plan(n, random)
-		return p.Sampled, p.Weight()
-	})
-	require.ErrorContains(t, none.check(), "spans per second")
-	require.NotContains(t, none.check().Error(), "total")
-
-	var dropped service // What is beyond the target in each second is dropped after the choice.
-	second, left := time.Duration(-1), 0.0
-	dropped.run(func(n int, now time.Duration) ([]int, float64) {
-		if now.Truncate(time.Second) != second {
-			second, left = now.Truncate(time.Second), serviceTarget
-		}
-		p := sampling.GroupConfig{}.Plan(n, random)
-		kept := min(len(p.Sampled), int(left))
-		left -= float64(kept)
-		return p.Sampled[:kept], p.Weight()
-	})
-	require.ErrorContains(t, dropped.check(), "total")
-
-	var counted service // N/k where less than one is expected.
-	planner := sampling.Planner{
-		Config: sampling.GroupConfig{SpansPerSecond: serviceTarget / 3}, Rate: sampling.NewRate(serviceWindow * time.Second), Random: random,
-	}
-	counted.run(func(n int, now time.Duration) ([]int, float64) {
-		planner.Now = now
-		p := planner.Plan(n)
-		return p.Sampled, byCount(p)
-	})
-	require.ErrorContains(t, counted.check(), "total")
 }

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // streamed returns a function that asks a new stream about n recipients and
@@ -24,7 +24,7 @@ func streamed(probability float64, n int, seed uint64) func() []int {
 	random := stattest.Fixed(seed)
 	var chosen []int
 	return func() []int {
-		s := sampling.NewStream(probability, random)
+		s := planning.NewStream(probability, random)
 		chosen = chosen[:0]
 		for i := range n {
 			if s.Next() {
@@ -127,7 +127,7 @@ func TestStreamEstimates(t *testing.T) {
 
 func TestStreamExtremes(t *testing.T) {
 	for _, p := range []float64{1, 2, math.Inf(1)} {
-		s := sampling.NewStream(p, nil)
+		s := planning.NewStream(p, nil)
 		for range 1000 {
 			require.True(t, s.Next())
 		}
@@ -135,7 +135,7 @@ func TestStreamExtremes(t *testing.T) {
 		assert.Equal(t, 1000, s.Seen())
 	}
 	for _, p := range []float64{0, -1, math.NaN(), math.Inf(-1)} {
-		s := sampling.NewStream(p, nil)
+		s := planning.NewStream(p, nil)
 		for range 1000 {
 			require.False(t, s.Next())
 		}
@@ -143,13 +143,13 @@ func TestStreamExtremes(t *testing.T) {
 		assert.Equal(t, fanout.Fanout{}, s.Recipient(fanout.Fanout{}))
 	}
 	for _, p := range []float64{1e-12, 1e-18, 1e-300, 0x1p-1023} {
-		s := sampling.NewStream(p, stattest.Fixed(1))
+		s := planning.NewStream(p, stattest.Fixed(1))
 		for range 1000 {
 			require.False(t, s.Next())
 		}
 		assert.InDelta(t, 1/p, s.Weight(), 0)
 	}
-	var zero sampling.Stream
+	var zero planning.Stream
 	for range 10 {
 		assert.False(t, zero.Next())
 	}
@@ -157,7 +157,7 @@ func TestStreamExtremes(t *testing.T) {
 }
 
 func TestStreamRecipient(t *testing.T) {
-	s := sampling.NewStream(0.25, stattest.Fixed(1))
+	s := planning.NewStream(0.25, stattest.Fixed(1))
 	for range 1000 {
 		if s.Next() {
 			break
@@ -172,7 +172,7 @@ func TestStreamRecipient(t *testing.T) {
 
 func TestStreamDrawsOnePerChosen(t *testing.T) {
 	source := &countingSource{Source: rand.NewPCG(1, 2)}
-	s := sampling.NewStream(0.001, rand.New(source))
+	s := planning.NewStream(0.001, rand.New(source))
 	chosen := 0
 	for range 100_000 {
 		if s.Next() {

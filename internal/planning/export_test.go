@@ -1,9 +1,15 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
-import "github.com/waybill-go/waybill/internal/fanout"
+import (
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// Expected is how many of n recipients plans by c sample on average.
+func Expected(c sampling.GroupConfig, n int) float64 { return expected(&c, n) }
 
 // Weight returns how many recipients one of p stands for that no limit is about, also
 // where none was sampled: 0 for a plan that was shed, or of no recipients.

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"testing"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -27,10 +28,10 @@ func totalLatency(n int) (total float64) {
 
 // estimator returns a function that estimates the total latency of n
 // recipients from those a plan chooses.
-func estimator(c sampling.GroupConfig, n int, seed uint64, weight func(sampling.Plan) float64) func() float64 {
+func estimator(c sampling.GroupConfig, n int, seed uint64, weight func(planning.Plan) float64) func() float64 {
 	random := stattest.Fixed(seed)
 	return func() (estimate float64) {
-		p := c.Plan(n, random)
+		p := planOf(c, n, random)
 		for _, i := range p.Sampled {
 			estimate += weight(p) * latency(i)
 		}
@@ -39,27 +40,27 @@ func estimator(c sampling.GroupConfig, n int, seed uint64, weight func(sampling.
 }
 
 // byCount is N/k: right where k̄ is at least 1, and only there.
-func byCount(p sampling.Plan) float64 { return float64(p.Size) / float64(len(p.Sampled)) }
+func byCount(p planning.Plan) float64 { return float64(p.Size) / float64(len(p.Sampled)) }
 
 func TestEstimatesAreUnbiased(t *testing.T) {
 	for _, n := range []int{1, 2, 7, 100, 150, 1000} {
 		require.NoError(t, stattest.CheckTotal(totalLatency(n), 20_000,
-			estimator(sampling.GroupConfig{}, n, uint64(n), sampling.Plan.Weight)), "n = %d", n)
+			estimator(sampling.GroupConfig{}, n, uint64(n), planning.Plan.Weight)), "n = %d", n)
 	}
-	require.NoError(t, stattest.CheckTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, sampling.Plan.Weight)))
+	require.NoError(t, stattest.CheckTotal(totalLatency(1000), 20_000, estimator(exactly(3), 1000, 1, planning.Plan.Weight)))
 }
 
 func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
 	const n, trials = 100, 40_000
 	c := sampling.GroupConfig{Curve: flat(t, 0.0025)}
-	p := c.Plan(n, stattest.Fixed(1))
+	p := planOf(c, n, stattest.Fixed(1))
 	assert.InDelta(t, 0.25, p.Expected, 1e-12)
 	assert.InDelta(t, 400, p.Weight(), 1e-9, "whether one was chosen or not")
 
-	require.NoError(t, stattest.CheckTotal(totalLatency(n), trials, estimator(c, n, 2, sampling.Plan.Weight)))
+	require.NoError(t, stattest.CheckTotal(totalLatency(n), trials, estimator(c, n, 2, planning.Plan.Weight)))
 	random := stattest.Fixed(3)
 	require.NoError(t, stattest.CheckTotal(n, trials, func() float64 {
-		p := c.Plan(n, random)
+		p := planOf(c, n, random)
 		return float64(len(p.Sampled)) * p.Weight()
 	}), "the weights sum to N in the mean")
 
@@ -73,13 +74,13 @@ func TestEstimatesBelowOneExpectedAreUnbiased(t *testing.T) {
 func TestNestedEstimatesAreUnbiased(t *testing.T) {
 	const relays, sessions, trials = 30, 40, 20_000
 	random := stattest.Fixed(4)
-	estimate := func(second func(f fanout.Fanout, p sampling.Plan) float64) func() float64 {
+	estimate := func(second func(f fanout.Fanout, p planning.Plan) float64) func() float64 {
 		return func() (sum float64) {
 			var c sampling.GroupConfig
-			outer := c.Plan(relays, random)
+			outer := planOf(c, relays, random)
 			for range outer.Sampled {
 				f := outer.Below(fanout.Fanout{})
-				inner := c.Plan(sessions, random)
+				inner := planOf(c, sessions, random)
 				for range inner.Sampled {
 					sum += second(f, inner)
 				}
@@ -87,10 +88,10 @@ func TestNestedEstimatesAreUnbiased(t *testing.T) {
 			return sum
 		}
 	}
-	require.NoError(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(f fanout.Fanout, p sampling.Plan) float64 {
+	require.NoError(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(f fanout.Fanout, p planning.Plan) float64 {
 		return p.Below(f).Weight
 	})))
-	require.Error(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(_ fanout.Fanout, p sampling.Plan) float64 {
+	require.Error(t, stattest.CheckTotal(relays*sessions, trials, estimate(func(_ fanout.Fanout, p planning.Plan) float64 {
 		return p.Below(fanout.Fanout{}).Weight // Negative control: the parent's is forgotten.
 	})))
 }

@@ -1,7 +1,8 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+// Package spanrate keeps fan-outs to a number of spans per second.
+package spanrate
 
 import (
 	"math"
@@ -47,10 +48,10 @@ type Rate struct {
 	shedFanouts, shedSpans atomic.Uint64
 }
 
-// NewRate makes a rate that averages over window; zero or less means 10 seconds.
+// New makes a rate that averages over window; zero or less means 10 seconds.
 // A shorter window follows a changing load faster, a longer one gives fan-outs of
 // a steady load more equal weights, and so estimates with less noise.
-func NewRate(window time.Duration) *Rate { return &Rate{window: window} }
+func New(window time.Duration) *Rate { return &Rate{window: window} }
 
 // Factor adds a fan-out that expects to choose that many recipients to the load,
 // and returns by what to multiply that number so that the load comes to target
@@ -89,11 +90,12 @@ func faded(windows float64) float64 {
 	return math.Exp(windows)
 }
 
-// admit counts spans against the cap and reports whether they are within it:
-// that is decided by what was admitted before, not by what is asked for now. Else
-// fan-outs that want none would be admitted, and those that want one shed, and an
-// estimate from those admitted would be too low.
-func (r *Rate) admit(perSecond, spans float64, now time.Duration) bool {
+// Admit counts spans against the cap of so many per second, and reports whether they
+// are within it: that is decided by what was admitted before, not by what is asked for
+// now. Else fan-outs that want none would be admitted, and those that want one shed, and
+// an estimate from those admitted would be too low. There is no cap if perSecond is not
+// above 0.
+func (r *Rate) Admit(perSecond, spans float64, now time.Duration) bool {
 	if r == nil || !(perSecond > 0) {
 		return true
 	}
@@ -105,8 +107,8 @@ func (r *Rate) admit(perSecond, spans float64, now time.Duration) bool {
 	return false
 }
 
-// refund takes back what was admitted and not chosen after all.
-func (r *Rate) refund(perSecond, spans float64) {
+// Refund takes back what was admitted and not sampled after all.
+func (r *Rate) Refund(perSecond, spans float64) {
 	if r != nil && perSecond > 0 {
 		r.cap.Refund(timeOf(perSecond, spans))
 	}

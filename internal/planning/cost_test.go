@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"math"
@@ -32,7 +32,7 @@ func (s *countingSource) Uint64() uint64 {
 // happens once in 2³²/n, and never with these seeds.
 func drawsFor(c sampling.GroupConfig, n int) (draws, want int) {
 	source := &countingSource{Source: rand.NewPCG(1, 2)}
-	p := c.Plan(n, rand.New(source))
+	p := planOf(c, n, rand.New(source))
 	want = len(p.Sampled)
 	if want == n {
 		want = 0
@@ -68,24 +68,21 @@ func TestPlanAllocations(t *testing.T) {
 			for _, k := range []int{1, 10, 33, 64} {
 				c := exactly(k)
 				var chosen []int
-				assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { chosen = c.Plan(n, source).Sampled }), 0,
-					"Chosen and nothing else: %d of %d, %s", k, n, name)
-				buf := chosen
-				assert.Zero(t, testing.AllocsPerRun(50, func() { chosen = c.PlanInto(buf, n, source).Sampled }),
-					"%d of %d, %s", k, n, name)
+				assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { chosen = planOf(c, n, source).Sampled }), 0,
+					"Sampled and nothing else: %d of %d, %s", k, n, name)
+				assert.Len(t, chosen, k)
 			}
-			buf := make([]int, 0, 65)
-			assert.InDelta(t, 1, testing.AllocsPerRun(50, func() { buf = exactly(65).PlanInto(buf, n, source).Sampled }), 0,
+			assert.InDelta(t, 2, testing.AllocsPerRun(50, func() { _ = planOf(exactly(65), n, source) }), 0,
 				"above 64 there is a table")
 		}
-		assert.Zero(t, testing.AllocsPerRun(50, func() { _ = sampling.GroupConfig{}.Plan(0, source) }))
+		assert.Zero(t, testing.AllocsPerRun(50, func() { _ = planOf(sampling.GroupConfig{}, 0, source) }))
 	}
 }
 
 func TestRecipientAllocatesNothing(t *testing.T) {
-	p := exactly(10).Plan(1000, stattest.Fixed(1))
+	p := planOf(exactly(10), 1000, stattest.Fixed(1))
 	var f fanout.Fanout
-	assert.Zero(t, testing.AllocsPerRun(50, func() { f = p.Below(fanout.Fanout{}) }))
+	assert.Zero(t, testing.AllocsPerRun(50, func() { f = p.Recipient(3) }))
 	assert.InDelta(t, 100, f.Weight, 0)
 }
 
@@ -108,10 +105,10 @@ func quickest(tries int, one, two func()) (float64, float64) {
 // ones is taken, and all again if it was not undisturbed even once.
 func TestPlanTimeDoesNotGrowWithTheSize(t *testing.T) {
 	plans := func(k, n int) func() {
-		c, random, buf := exactly(k), stattest.Fixed(1), make([]int, 0, k)
+		c, random := exactly(k), stattest.Fixed(1)
 		return func() {
 			for range 20 {
-				buf = c.PlanInto(buf, n, random).Sampled
+				_ = planOf(c, n, random)
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
 // A limit is about some of the recipients of a fan-out, and must hold back no others.
 // So recipients are chosen as if there were no limits, and of those chosen that are
@@ -113,16 +113,16 @@ func (pl *Planner) admit(chosen []int, spans func(i int) int) bool {
 		}
 		return sum
 	}
-	if !pl.Rate.admit(pl.Config.MaxSpansPerSecond, about(-1), pl.Now) {
+	if !pl.Rate.Admit(pl.Config.MaxSpansPerSecond, about(-1), pl.Now) {
 		return false
 	}
 	for i, l := range pl.Limits {
-		if l.Rate.admit(l.MaxSpansPerSecond, about(i), pl.Now) {
+		if l.Rate.Admit(l.MaxSpansPerSecond, about(i), pl.Now) {
 			continue
 		}
-		pl.Rate.refund(pl.Config.MaxSpansPerSecond, about(-1))
+		pl.Rate.Refund(pl.Config.MaxSpansPerSecond, about(-1))
 		for before, l := range pl.Limits[:i] {
-			l.Rate.refund(l.MaxSpansPerSecond, about(before))
+			l.Rate.Refund(l.MaxSpansPerSecond, about(before))
 		}
 		return false
 	}

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -24,7 +26,7 @@ func BenchmarkPlan(b *testing.B) {
 				var buf []int
 				b.ReportAllocs()
 				for b.Loop() {
-					buf = c.PlanInto(buf, n, nil).Sampled
+					buf = planOf(c, n, nil).Sampled
 				}
 				require.Len(b, buf, k)
 			})
@@ -50,10 +52,10 @@ func BenchmarkPlan(b *testing.B) {
 func BenchmarkPlanDefault(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var p sampling.Plan
+			var p planning.Plan
 			b.ReportAllocs()
 			for b.Loop() {
-				p = sampling.GroupConfig{}.Plan(n, nil)
+				p = planOf(sampling.GroupConfig{}, n, nil)
 			}
 			require.Equal(b, n, p.Size)
 		})
@@ -64,7 +66,7 @@ func BenchmarkPlanDefault(b *testing.B) {
 // baseline is a coin for each.
 func BenchmarkStream(b *testing.B) {
 	b.Run("skips", func(b *testing.B) {
-		s := sampling.NewStream(0.001, nil)
+		s := planning.NewStream(0.001, nil)
 		chosen := 0
 		for b.Loop() {
 			if s.Next() {
@@ -92,10 +94,10 @@ func BenchmarkRelays(b *testing.B) {
 			for i := range sizes {
 				sizes[i] = 1 + i%100
 			}
-			var r sampling.Relays
+			var r planning.Relays
 			b.ReportAllocs()
 			for b.Loop() {
-				r = sampling.Planner{Config: exactly(100)}.Relays(sizes)
+				r = planning.Planner{Config: exactly(100)}.Relays(sizes)
 			}
 			require.Equal(b, 100, r.Spans)
 		})
@@ -103,7 +105,7 @@ func BenchmarkRelays(b *testing.B) {
 }
 
 func BenchmarkFactor(b *testing.B) {
-	var rate sampling.Rate
+	var rate spanrate.Rate
 	var now time.Duration
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"math"
@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -45,10 +47,10 @@ func chosenOf(chosen []int) (counts [3]int) {
 
 // No kind holds back the others, nor itself by more than its own limit says.
 func TestLimitsDoNotStarveEachOther(t *testing.T) {
-	scarce, plentiful := sampling.NewRate(time.Second), sampling.NewRate(time.Second)
-	planner := sampling.Planner{
+	scarce, plentiful := spanrate.New(time.Second), spanrate.New(time.Second)
+	planner := planning.Planner{
 		Config: sampling.GroupConfig{Curve: flat(t, 0.5)}, Random: stattest.Fixed(1), LimitOf: limitOf,
-		Limits: []sampling.Limit{
+		Limits: []planning.Limit{
 			{Rate: scarce, SpansPerSecond: 50, Share: 0.9},      // 4,500 wanted
 			{Rate: plentiful, SpansPerSecond: 500, Share: 0.08}, // 400 wanted
 		},
@@ -75,11 +77,11 @@ func TestLimitsDoNotStarveEachOther(t *testing.T) {
 func TestLimitsAreUnbiased(t *testing.T) {
 	const trials = 3000
 	random := stattest.Fixed(2)
-	plan := func() sampling.Plan {
-		return sampling.Planner{
-			Config: exactly(100), Random: random, LimitOf: limitOf, Limits: []sampling.Limit{
-				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 20, Share: 0.9},
-				{Rate: sampling.NewRate(time.Second), SpansPerSecond: 5, Share: 0.08},
+	plan := func() planning.Plan {
+		return planning.Planner{
+			Config: exactly(100), Random: random, LimitOf: limitOf, Limits: []planning.Limit{
+				{Rate: spanrate.New(time.Second), SpansPerSecond: 20, Share: 0.9},
+				{Rate: spanrate.New(time.Second), SpansPerSecond: 5, Share: 0.08},
 			},
 		}.Plan(1000)
 	}
@@ -93,7 +95,7 @@ func TestLimitsAreUnbiased(t *testing.T) {
 		assert.InDelta(t, 1, f.Weight*f.Probability, 1e-9)
 	}
 
-	total := func(weight func(p sampling.Plan, i int) float64) func() float64 {
+	total := func(weight func(p planning.Plan, i int) float64) func() float64 {
 		return func() float64 {
 			p, sum := plan(), 0.0
 			for i, position := range p.Sampled {
@@ -102,10 +104,10 @@ func TestLimitsAreUnbiased(t *testing.T) {
 			return sum
 		}
 	}
-	require.NoError(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, i int) float64 { return p.Recipient(i).Weight })))
-	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 { return p.Weight() })),
+	require.NoError(t, stattest.CheckTotal(999*1000/2, trials, total(func(p planning.Plan, i int) float64 { return p.Recipient(i).Weight })))
+	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p planning.Plan, _ int) float64 { return p.Weight() })),
 		"the limits are forgotten")
-	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p sampling.Plan, _ int) float64 {
+	require.Error(t, stattest.CheckTotal(999*1000/2, trials, total(func(p planning.Plan, _ int) float64 {
 		return float64(p.Size) / float64(len(p.Sampled))
 	})), "as if all were alike")
 }
@@ -122,16 +124,16 @@ func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
 	random := stattest.Fixed(3)
 	broadcast := func(factor func(fanout.Fanout) float64) func() float64 {
 		return func() float64 {
-			relays := sampling.Planner{
-				Config: exactly(60), Random: random, LimitOf: of, Limits: []sampling.Limit{
-					{Rate: sampling.NewRate(time.Second), SpansPerSecond: 5, Share: 1 / 3.},
-					{Rate: sampling.NewRate(time.Second), SpansPerSecond: 15, Share: 1 / 3.},
+			relays := planning.Planner{
+				Config: exactly(60), Random: random, LimitOf: of, Limits: []planning.Limit{
+					{Rate: spanrate.New(time.Second), SpansPerSecond: 5, Share: 1 / 3.},
+					{Rate: spanrate.New(time.Second), SpansPerSecond: 15, Share: 1 / 3.},
 				},
 			}.Relays(sizes)
 			var sum float64
 			for i, relay := range relays.Sampled {
 				above := relays.Recipient(i)
-				p := sampling.Planner{Config: exactly(1000), Above: above, Random: random}.Plan(sizes[relay])
+				p := planning.Planner{Config: exactly(1000), Above: above, Random: random}.Plan(sizes[relay])
 				sum += float64(len(p.Sampled)) * p.Below(above).Weight * factor(above)
 			}
 			return sum
@@ -145,11 +147,11 @@ func TestLimitsOfRelaysAreUnbiased(t *testing.T) {
 
 // A cap that sheds does not use up the others.
 func TestLastResortOfSeveralLimits(t *testing.T) {
-	var group, open, scarce sampling.Rate
+	var group, open, scarce spanrate.Rate
 	config := exactly(10)
 	config.MaxSpansPerSecond = 100
 	odd := func(position int) int { return position % 2 }
-	planner := sampling.Planner{Config: config, Rate: &group, Random: stattest.Fixed(1), LimitOf: odd, Limits: []sampling.Limit{
+	planner := planning.Planner{Config: config, Rate: &group, Random: stattest.Fixed(1), LimitOf: odd, Limits: []planning.Limit{
 		{Rate: &open, MaxSpansPerSecond: 1000, Share: 0.5},
 		{Rate: &scarce, MaxSpansPerSecond: 1e-3, Share: 0.5},
 	}}
@@ -185,9 +187,9 @@ func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
 	for _, f := range hostile {
 		require.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})), "otherwise this test shows nothing")
 		for _, n := range []int{1, 10, 100, 1000, 100_000} {
-			own := int(sampling.GroupConfig{}.Expected(n))
-			assert.LessOrEqual(t, len(sampling.Planner{Above: f}.Plan(n).Sampled), own+1, "%+v of %d", f, n)
-			assert.LessOrEqual(t, sampling.Planner{Above: f}.Relays([]int{n}).Spans, own+1)
+			own := int(planning.Expected(sampling.GroupConfig{}, n))
+			assert.LessOrEqual(t, len(planning.Planner{Above: f}.Plan(n).Sampled), own+1, "%+v of %d", f, n)
+			assert.LessOrEqual(t, planning.Planner{Above: f}.Relays([]int{n}).Spans, own+1)
 		}
 	}
 }
@@ -197,9 +199,9 @@ func TestBudgetsOfPeersKeepToTheCurve(t *testing.T) {
 func TestBudgetsOfPeersKeepToSmallShares(t *testing.T) {
 	const messages = 100_000
 	for _, f := range hostile {
-		planner := sampling.Planner{
+		planner := planning.Planner{
 			Config: sampling.GroupConfig{Curve: flat(t, 0.001), SpansPerSecond: 10, MaxSpansPerSecond: 100},
-			Rate:   sampling.NewRate(time.Second), Random: stattest.Fixed(5),
+			Rate:   spanrate.New(time.Second), Random: stattest.Fixed(5),
 		}
 		var theirs, own int
 		for range messages {
@@ -220,14 +222,14 @@ func TestBudgetsOfPeersKeepToSmallShares(t *testing.T) {
 func TestBudgetsOfPeersKeepToRates(t *testing.T) {
 	const perSecond, seconds = 20, 60
 	for _, f := range hostile {
-		for name, planner := range map[string]sampling.Planner{
+		for name, planner := range map[string]planning.Planner{
 			"group": {Config: sampling.GroupConfig{SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond}},
-			"kind": {Limits: []sampling.Limit{{
-				Rate: sampling.NewRate(time.Second), SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond, Share: 1,
+			"kind": {Limits: []planning.Limit{{
+				Rate: spanrate.New(time.Second), SpansPerSecond: perSecond, MaxSpansPerSecond: 5 * perSecond, Share: 1,
 			}}},
 		} {
 			for _, relays := range []bool{false, true} {
-				planner.Rate, planner.Random = sampling.NewRate(time.Second), stattest.Fixed(4)
+				planner.Rate, planner.Random = spanrate.New(time.Second), stattest.Fixed(4)
 				spans, late := 0, 0
 				for i := range 100 * seconds {
 					planner.Above, planner.Now = f, planner.Now+time.Second/100

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"math"
@@ -12,15 +12,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
 // requirePlan requires what must hold for every plan.
-func requirePlan(t *testing.T, c sampling.GroupConfig, n int, p sampling.Plan) {
+func requirePlan(t *testing.T, c sampling.GroupConfig, n int, p planning.Plan) {
 	t.Helper()
 	require.Equal(t, max(n, 0), p.Size)
-	require.InDelta(t, c.Expected(n), p.Expected, 0)
+	require.InDelta(t, planning.Expected(c, n), p.Expected, 0)
 	k := float64(len(p.Sampled))
 	require.True(t, k == math.Floor(p.Expected) || k == math.Ceil(p.Expected), "k = %v, mean %v", k, p.Expected)
 	for i, x := range p.Sampled {
@@ -42,7 +43,7 @@ func TestPlanInvariants(t *testing.T) {
 		case 2:
 			c.Curve = flat(t, (1-random.Float64())/float64(n)) // Less than one in the mean.
 		}
-		p := c.Plan(n, random)
+		p := planOf(c, n, random)
 		requirePlan(t, c, n, p)
 		if c.MaxSpans > 0 {
 			require.LessOrEqual(t, len(p.Sampled), c.MaxSpans)
@@ -55,7 +56,7 @@ func TestPlanInvariants(t *testing.T) {
 func TestPlanOfEverySize(t *testing.T) {
 	random := stattest.Fixed(1)
 	check := func(n, k int) {
-		p := exactly(k).Plan(n, random)
+		p := planOf(exactly(k), n, random)
 		requirePlan(t, exactly(k), n, p)
 		require.Len(t, p.Sampled, min(n, k))
 	}
@@ -73,28 +74,28 @@ func TestPlanOfEverySize(t *testing.T) {
 
 func TestPlanOfNobody(t *testing.T) {
 	for _, n := range []int{0, -1, math.MinInt} {
-		p := sampling.GroupConfig{}.Plan(n, nil)
-		assert.Equal(t, sampling.Plan{}, p)
+		p := planOf(sampling.GroupConfig{}, n, nil)
+		assert.Equal(t, planning.Plan{}, p)
 		assert.Zero(t, p.Weight())
-		assert.Zero(t, sampling.GroupConfig{}.Expected(n))
+		assert.Zero(t, planning.Expected(sampling.GroupConfig{}, n))
 	}
 }
 
 func TestExpected(t *testing.T) {
 	var c sampling.GroupConfig
-	assert.InDelta(t, 1, c.Expected(1), 0)
-	assert.InDelta(t, 10, c.Expected(100), 0)
-	assert.InEpsilon(t, 10, c.Expected(1000), 1e-12)
-	assert.InDelta(t, 10, c.Expected(10_000), 0)
-	assert.InDelta(t, 100, c.Expected(100_000), 0)
+	assert.InDelta(t, 1, planning.Expected(c, 1), 0)
+	assert.InDelta(t, 10, planning.Expected(c, 100), 0)
+	assert.InEpsilon(t, 10, planning.Expected(c, 1000), 1e-12)
+	assert.InDelta(t, 10, planning.Expected(c, 10_000), 0)
+	assert.InDelta(t, 100, planning.Expected(c, 100_000), 0)
 	for _, n := range []int{1, 5, 1000, 100_000} {
 		for _, most := range []int{-1, 0} {
-			assert.InDelta(t, c.Expected(n), sampling.GroupConfig{MaxSpans: most}.Expected(n), 0, "no cap")
+			assert.InDelta(t, planning.Expected(c, n), planning.Expected(sampling.GroupConfig{MaxSpans: most}, n), 0, "no cap")
 		}
-		capped := sampling.GroupConfig{MaxSpans: 7}.Expected(n)
-		assert.InDelta(t, min(c.Expected(n), 7), capped, 0)
+		capped := planning.Expected(sampling.GroupConfig{MaxSpans: 7}, n)
+		assert.InDelta(t, min(planning.Expected(c, n), 7), capped, 0)
 	}
-	assert.InDelta(t, 3, exactly(7).Expected(3), 0)
+	assert.InDelta(t, 3, planning.Expected(exactly(7), 3), 0)
 }
 
 func TestPlanRoundsToTheRightMean(t *testing.T) {
@@ -102,19 +103,17 @@ func TestPlanRoundsToTheRightMean(t *testing.T) {
 	for seed, n := range []int{1, 2, 3, 7, 50, 100, 101, 1000, 3333, 100_000} {
 		random := stattest.Fixed(uint64(seed))
 		var c sampling.GroupConfig
-		var buf []int
-		require.NoError(t, stattest.CheckMean(c.Expected(n), trials, func() int {
-			p := c.PlanInto(buf, n, random)
-			buf = p.Sampled
+		require.NoError(t, stattest.CheckMean(planning.Expected(c, n), trials, func() int {
+			p := planOf(c, n, random)
 			return len(p.Sampled)
 		}), "n = %d", n)
 	}
 	small := sampling.GroupConfig{Curve: flat(t, 0.0025)}
 	random := stattest.Fixed(99)
-	require.NoError(t, stattest.CheckMean(0.25, trials, func() int { return len(small.Plan(100, random).Sampled) }))
+	require.NoError(t, stattest.CheckMean(0.25, trials, func() int { return len(planOf(small, 100, random).Sampled) }))
 
 	// Negative controls: rounding down, to the nearest, and by a fair coin.
-	mean := sampling.GroupConfig{}.Expected(7) // 2.65
+	mean := planning.Expected(sampling.GroupConfig{}, 7) // 2.65
 	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(mean) }))
 	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(math.Round(mean)) }))
 	require.Error(t, stattest.CheckMean(mean, trials, func() int { return int(mean) + random.IntN(2) }))
@@ -130,7 +129,7 @@ func TestWeightsSumToTheSize(t *testing.T) {
 		if random.IntN(2) == 0 {
 			c.Curve = flat(t, max(random.Float64(), 1/float64(n)))
 		}
-		p := c.Plan(n, random)
+		p := planOf(c, n, random)
 		require.GreaterOrEqual(t, p.Expected, 1.0)
 		require.NotEmpty(t, p.Sampled, "there is always one to stand for all")
 		require.InDelta(t, float64(p.Size)/float64(len(p.Sampled)), p.Weight(), 0, "the quotient of two whole numbers")
@@ -147,25 +146,13 @@ func TestWeightsSumToTheSize(t *testing.T) {
 	assert.Greater(t, missed, 100, "negative control: N/k̄ misses it wherever k is rounded")
 }
 
-func TestPlanIntoUsesItsBuffer(t *testing.T) {
-	buf := []int{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}
-	p := exactly(10).PlanInto(buf, 1000, stattest.Fixed(1))
-	assert.Same(t, &buf[0], &p.Sampled[0])
-	assert.Equal(t, exactly(10).Plan(1000, stattest.Fixed(1)).Sampled, p.Sampled, "what was in it does not matter")
-
-	short := make([]int, 3, 5)
-	p = exactly(10).PlanInto(short, 1000, stattest.Fixed(1))
-	assert.Equal(t, exactly(10).Plan(1000, stattest.Fixed(1)).Sampled, p.Sampled, "nor its size")
-	assert.Equal(t, []int{0, 0, 0}, short)
-}
-
 func TestPlanDependsOnItsSourceOnly(t *testing.T) {
 	var c sampling.GroupConfig
-	one, same := c.Plan(5000, stattest.Fixed(3)), c.Plan(5000, stattest.Fixed(3))
+	one, same := planOf(c, 5000, stattest.Fixed(3)), planOf(c, 5000, stattest.Fixed(3))
 	assert.Equal(t, one, same)
-	assert.NotEqual(t, c.Plan(5000, stattest.Fixed(3)).Sampled, c.Plan(5000, stattest.Fixed(4)).Sampled)
-	first := c.Plan(1_000_000_000, nil)
-	assert.NotEqual(t, first.Sampled, c.Plan(1_000_000_000, nil).Sampled, "the runtime's generator goes on")
+	assert.NotEqual(t, planOf(c, 5000, stattest.Fixed(3)).Sampled, planOf(c, 5000, stattest.Fixed(4)).Sampled)
+	first := planOf(c, 1_000_000_000, nil)
+	assert.NotEqual(t, first.Sampled, planOf(c, 1_000_000_000, nil).Sampled, "the runtime's generator goes on")
 }
 
 func TestPlanInManyGoroutines(t *testing.T) {
@@ -173,10 +160,8 @@ func TestPlanInManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			var buf []int
 			for range 200 {
-				p := c.PlanInto(buf, 200_000, nil)
-				buf = p.Sampled
+				p := planOf(c, 200_000, nil)
 				assert.Len(t, p.Sampled, 80)
 				assert.True(t, slices.IsSorted(p.Sampled))
 			}

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -40,22 +41,22 @@ func TestVarianceIsThatOfTheFormula(t *testing.T) {
 		for _, k := range []int{1, 3, n / 2, n - 1} {
 			t.Run(fmt.Sprintf("%d of %d", k, n), func(t *testing.T) {
 				require.NoError(t, stattest.CheckVariance(totalLatency(n), varianceOf(n, k), trials,
-					estimator(exactly(k), n, uint64(n*k), sampling.Plan.Weight)))
+					estimator(exactly(k), n, uint64(n*k), planning.Plan.Weight)))
 			})
 		}
 	}
 	t.Run("k at random", func(t *testing.T) {
 		const n = 7
-		mean := sampling.GroupConfig{}.Expected(n)
+		mean := planning.Expected(sampling.GroupConfig{}, n)
 		low, up := math.Modf(mean)
 		variance := (1-up)*varianceOf(n, int(low)) + up*varianceOf(n, int(low)+1)
-		require.NoError(t, stattest.CheckVariance(totalLatency(n), variance, trials, estimator(sampling.GroupConfig{}, n, 1, sampling.Plan.Weight)))
+		require.NoError(t, stattest.CheckVariance(totalLatency(n), variance, trials, estimator(sampling.GroupConfig{}, n, 1, planning.Plan.Weight)))
 	})
 	t.Run("below one", func(t *testing.T) {
 		const n, mean = 100, 0.25
 		sum, squares := spread(n)
 		c := sampling.GroupConfig{Curve: flat(t, mean/n)}
-		require.NoError(t, stattest.CheckVariance(sum, squares*n/mean-sum*sum, 2*trials, estimator(c, n, 2, sampling.Plan.Weight)))
+		require.NoError(t, stattest.CheckVariance(sum, squares*n/mean-sum*sum, 2*trials, estimator(c, n, 2, planning.Plan.Weight)))
 	})
 	t.Run("negative controls", func(t *testing.T) {
 		const n, k = 100, 30

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling_test
+package planning_test
 
 import (
 	"fmt"
@@ -10,18 +10,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// planner returns a function that plans again and again into one buffer.
+// planner returns a function that plans again and again.
 func planner(c sampling.GroupConfig, n int, seed uint64) func() []int {
 	random := stattest.Fixed(seed)
-	var buf []int
-	return func() []int {
-		buf = c.PlanInto(buf, n, random).Sampled
-		return buf
-	}
+	return func() []int { return planOf(c, n, random).Sampled }
 }
 
 func TestPlanIsUniform(t *testing.T) {
@@ -47,7 +44,7 @@ func TestPlanIsUniform(t *testing.T) {
 		{100, 100, 20_000, exactly(1)},
 		{1000, 50, 1000, exactly(500)},
 	} {
-		t.Run(fmt.Sprintf("%.4g of %d", test.config.Expected(test.n), test.n), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%.4g of %d", planning.Expected(test.config, test.n), test.n), func(t *testing.T) {
 			require.NoError(t, stattest.CheckUniform(test.n, test.buckets, test.trials, planner(test.config, test.n, uint64(test.n))))
 		})
 	}
@@ -64,7 +61,7 @@ func TestPlanPairsAreUniform(t *testing.T) {
 		{70, 2000, exactly(66)},
 		{20, 20_000, exactly(2)},
 	} {
-		t.Run(fmt.Sprintf("%.4g of %d", test.config.Expected(test.n), test.n), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%.4g of %d", planning.Expected(test.config, test.n), test.n), func(t *testing.T) {
 			require.NoError(t, stattest.CheckPairs(test.n, test.trials, planner(test.config, test.n, uint64(test.n))))
 		})
 	}

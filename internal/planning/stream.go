@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
 import (
 	"math"
@@ -19,7 +19,7 @@ import (
 // Devroye, "Non-Uniform Random Variate Generation", 1986, X.2; Vitter, 1984, for
 // skips as such). Those skipped cost one addition and one comparison.
 //
-// Where the number of recipients is known, [GroupConfig.Plan] is better: its estimates
+// Where the number of recipients is known, [Planner.Plan] is better: its estimates
 // have less noise, since it does not leave to chance how many are chosen.
 //
 // The zero Stream chooses nobody. A Stream is for one goroutine at a time.

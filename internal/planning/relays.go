@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+package planning
 
 import "github.com/waybill-go/waybill/internal/fanout"
 
