@@ -89,12 +89,12 @@ func (g *Group[M]) broadcastTraced(
 	}
 	limits := g.limits()
 	limitOf := func(position int) int {
-		rate := members[position].kind.rate
+		rate := &members[position].kind.cell.Rate
 		return slices.IndexFunc(limits, func(l planning.Limit) bool { return l.Rate == rate })
 	}
 	planner := planning.Planner{
-		Config: *g.live.Load(), Above: b.Above,
-		Rate: g.rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
+		Config: *g.config(), Above: b.Above,
+		Rate: &g.cell.Rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
 	}
 	skipped := g.skippedParcel(ctx, message, b)
 	if size == nil {
@@ -197,7 +197,7 @@ func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 		}
 		offered := &mine.plain
 		switch {
-		case !p.kind.live.Load().Carry:
+		case !p.kind.cell.Load().Carry:
 			offered = &mine.bare
 		case p.kind.roots:
 			offered = &mine.decided

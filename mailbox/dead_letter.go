@@ -61,5 +61,5 @@ func (p *process[M]) refused(s slot[M], err error) {
 // neverHandled leaves a span where the handling of s would have been.
 func (p *process[M]) neverHandled(s *slot[M], reason string) {
 	described := p.describe(s)
-	described.NeverHandled(reason, s.sent, p.kind.live.Load())
+	described.NeverHandled(reason, s.sent, p.kind.cell.Load())
 }

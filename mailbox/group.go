@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/internal/planning"
-	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -19,8 +19,7 @@ type Group[M any] struct {
 	sys      *System
 	spanName string
 	settings groupSettings
-	live     *sampling.Live[sampling.GroupConfig]
-	rate     *spanrate.Rate
+	cell     *live.Cell[sampling.GroupConfig]
 
 	mu      sync.Mutex // after any process's
 	index   map[*process[M]]int
@@ -32,8 +31,7 @@ type Group[M any] struct {
 // kindShare is how many members of a group are of one kind, or of several that
 // share their name and their control.
 type kindShare struct {
-	rate    *spanrate.Rate
-	live    *sampling.Live[sampling.KindConfig]
+	cell    *live.Cell[sampling.KindConfig]
 	members int
 }
 
@@ -45,20 +43,24 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	if sys == nil {
 		return nil, fmt.Errorf("%w: group %q in no system", ErrConfig, name)
 	}
-	g := &Group[M]{sys: sys, spanName: "broadcast " + name, rate: sys.control.Rate(name), index: make(map[*process[M]]int)}
+	g := &Group[M]{sys: sys, spanName: "broadcast " + name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}
-	if g.settings.sampling == nil {
-		g.live = sys.control.Group(name)
-		return g, nil
+	if own := g.settings.sampling; own != nil {
+		if err := own.Validate(); err != nil {
+			return nil, fmt.Errorf("%w: group %q: %w", ErrConfig, name, err)
+		}
 	}
-	own, err := sampling.NewControl(sampling.Config{Groups: map[string]sampling.GroupConfig{name: *g.settings.sampling}})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err) // That says which group.
-	}
-	g.live = own.Group(name)
 	return g, nil
+}
+
+// config returns how the group's broadcasts are sampled now.
+func (g *Group[M]) config() *sampling.GroupConfig {
+	if g.settings.sampling != nil {
+		return g.settings.sampling
+	}
+	return g.cell.Load()
 }
 
 // Join adds a process to the group until the process leaves or ends. To join twice is to
@@ -117,10 +119,10 @@ func (g *Group[M]) add(p *process[M]) bool {
 
 // countLocked notes that so many members more are of kind k.
 func (g *Group[M]) countLocked(k *Kind[M], more int) {
-	i := slices.IndexFunc(g.kinds, func(s kindShare) bool { return s.rate == k.rate })
+	i := slices.IndexFunc(g.kinds, func(s kindShare) bool { return s.cell == k.cell })
 	if i < 0 {
 		i = len(g.kinds)
-		g.kinds = append(g.kinds, kindShare{rate: k.rate, live: k.live})
+		g.kinds = append(g.kinds, kindShare{cell: k.cell})
 	}
 	if g.kinds[i].members += more; g.kinds[i].members == 0 {
 		g.kinds = slices.Delete(g.kinds, i, i+1)
@@ -133,12 +135,12 @@ func (g *Group[M]) limits() (limits []planning.Limit) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, k := range g.kinds {
-		s := k.live.Load()
+		s := k.cell.Load()
 		if s.SpansPerSecond == 0 && s.MaxSpansPerSecond == 0 {
 			continue
 		}
 		limits = append(limits, planning.Limit{
-			Rate: k.rate, SpansPerSecond: s.SpansPerSecond, MaxSpansPerSecond: s.MaxSpansPerSecond,
+			Rate: &k.cell.Rate, SpansPerSecond: s.SpansPerSecond, MaxSpansPerSecond: s.MaxSpansPerSecond,
 			Share: float64(k.members) / float64(len(g.members)),
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/waybill-go/waybill/internal/spanrate"
+	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -29,8 +29,7 @@ type Kind[M any] struct {
 	name   string
 	spans  *spans.Kind
 	rooms  ringPool
-	live   *sampling.Live[sampling.KindConfig]
-	rate   *spanrate.Rate
+	cell   *live.Cell[sampling.KindConfig]
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -57,7 +56,7 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	totals := sys.totalsOf(name)
 	return &Kind[M]{
 		sys: sys, name: name, settings: s, totals: totals, spans: sys.spans.Kind(name, totals.late),
-		live: sys.control.Kind(name), rate: sys.control.KindRate(name),
+		cell: sys.control.Kind(name),
 	}, nil
 }
 

@@ -91,7 +91,7 @@ func WithHandlerSendTimeout(d time.Duration) SystemOption {
 // late spans. Without it, kinds and groups have the settings of [sampling.DefaultConfig],
 // and those do not change.
 func WithControl(control *sampling.Control) SystemOption {
-	return systemOption(func(s *System) { s.control = control })
+	return systemOption(func(s *System) { s.control = (*liveControl)(control) })
 }
 
 // WithChainLimit limits the length of traces that processes make by sending on and on. A

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -294,7 +295,7 @@ func TestLastResortOfAKind(t *testing.T) {
 		assert.True(t, broadcast(one))
 		assert.True(t, broadcast(other), "of another group")
 		assert.False(t, broadcast(clerks), "of another kind")
-		fanouts, spans := control.KindRate("worker").Shed()
+		fanouts, spans := cellsOf(control).Kind("worker").Rate.Shed()
 		assert.EqualValues(t, 2, fanouts)
 		assert.EqualValues(t, 20, spans)
 
@@ -340,11 +341,16 @@ func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 				assert.Equal(t, 10, d.Sampled)
 			}
 		}
-		fanouts, spans := control.Rate("workers").Shed()
+		fanouts, spans := cellsOf(control).Group("workers").Rate.Shed()
 		assert.EqualValues(t, shed, fanouts)
 		assert.EqualValues(t, 10*shed, spans)
 		assert.NotZero(t, shed)
 		assert.Less(t, shed, 10)
 		drain(t, sys)
 	})
+}
+
+// cellsOf returns what our packages have of a control.
+func cellsOf(c *sampling.Control) *live.Control[sampling.KindConfig, sampling.GroupConfig] {
+	return (*live.Control[sampling.KindConfig, sampling.GroupConfig])(c)
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // System is a set of processes that share their telemetry and are shut down together. Make
@@ -33,7 +32,7 @@ type System struct {
 	carry       header.CarryPolicy
 	handlerWait time.Duration
 	chain       spans.ChainLimit
-	control     *sampling.Control
+	control     *liveControl
 	controlled  bool // by the user
 	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
@@ -86,15 +85,6 @@ func NewSystem(opts ...SystemOption) *System {
 	s.events = notify.New(s.tell)
 	s.registerMetrics()
 	return s
-}
-
-// defaultControl is that of systems which were given none.
-func defaultControl() *sampling.Control {
-	c, err := sampling.NewControl(sampling.DefaultConfig())
-	if err != nil {
-		panic(err) // It cannot be: a test makes one.
-	}
-	return c
 }
 
 // stamp returns the time of sending of a message with that header, which is sent

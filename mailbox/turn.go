@@ -151,7 +151,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		return true
 	}
 	var h handling
-	late := &p.kind.live.Load().Late
+	late := &p.kind.cell.Load().Late
 	if late.Any() {
 		h.begun = p.kind.sys.sched.Now()
 	}
@@ -198,7 +198,7 @@ func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
-	if (s.header.Sampled() || root) && p.kind.live.Load().Spans {
+	if (s.header.Sampled() || root) && p.kind.cell.Load().Spans {
 		described := p.describe(s)
 		ctx, h.span = described.StartHandling(ctx, p.failedSpan())
 	}

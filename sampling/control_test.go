@@ -36,10 +36,10 @@ func ask(c *sampling.Control, method, body string) *httptest.ResponseRecorder {
 
 func TestLiveSettingsFollow(t *testing.T) {
 	c := newControl(t)
-	session, guild := c.Kind("session"), c.Kind("guild")
-	sessions := c.Group("sessions")
+	session, guild := cellsOf(c).Kind("session"), cellsOf(c).Kind("guild")
+	sessions := cellsOf(c).Group("sessions")
 	assert.Equal(t, sampling.DefaultKindConfig(), *session.Load())
-	assert.Same(t, session, c.Kind("session"))
+	assert.Same(t, session, cellsOf(c).Kind("session"))
 
 	slow := sampling.DefaultKindConfig()
 	slow.Late.SlowerThan = time.Second
@@ -51,8 +51,8 @@ func TestLiveSettingsFollow(t *testing.T) {
 	assert.Equal(t, slow, *session.Load())
 	assert.False(t, guild.Load().Spans)
 	assert.Equal(t, 7, sessions.Load().MaxSpans)
-	assert.Equal(t, slow, *c.Kind("session").Load())
-	assert.Zero(t, c.Group("others").Load().MaxSpans)
+	assert.Equal(t, slow, *cellsOf(c).Kind("session").Load())
+	assert.Zero(t, cellsOf(c).Group("others").Load().MaxSpans)
 
 	next.Kinds["session"] = sampling.KindConfig{}
 	assert.Equal(t, slow, *session.Load(), "it was copied")
@@ -65,19 +65,19 @@ func TestLiveSettingsFollow(t *testing.T) {
 
 func TestControlOverHTTP(t *testing.T) {
 	c := newControl(t)
-	c.Kind("session")
-	c.Group("sessions")
+	cellsOf(c).Kind("session")
+	cellsOf(c).Group("sessions")
 	w := ask(c, http.MethodPut, `{
 		"kinds": {"session": {"late": {"failures": true, "slower_than": "100ms", "queued_longer_than": "2s", "per_second": 5}}},
 		"groups": {"sessions": {"curve": [{"size": 1, "probability": 1}, {"size": 100, "probability": 0.5}], "max_spans": 9}}
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	session := *c.Kind("session").Load()
+	session := *cellsOf(c).Kind("session").Load()
 	assert.Equal(t, sampling.KindConfig{Carry: true, Spans: true, Late: sampling.Late{
 		Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: 2 * time.Second, PerSecond: 5,
 	}}, session, "what is left out is as by default")
-	assert.Equal(t, 9, c.Group("sessions").Load().MaxSpans)
-	assert.InDelta(t, 6.47/9, c.Group("sessions").Load().Curve.Probability(9), 0.001)
+	assert.Equal(t, 9, cellsOf(c).Group("sessions").Load().MaxSpans)
+	assert.InDelta(t, 6.47/9, cellsOf(c).Group("sessions").Load().Curve.Probability(9), 0.001)
 
 	shown := ask(c, http.MethodGet, "")
 	assert.Equal(t, http.StatusOK, shown.Code)
@@ -92,7 +92,7 @@ func TestControlOfRates(t *testing.T) {
 	c := newControl(t)
 	w := ask(c, http.MethodPut, `{"groups": {"sessions": {"spans_per_second": 2, "max_spans_per_second": 50}}}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	config := *c.Group("sessions").Load()
+	config := *cellsOf(c).Group("sessions").Load()
 	assert.InDelta(t, 2, config.SpansPerSecond, 0)
 	assert.InDelta(t, 50, config.MaxSpansPerSecond, 0)
 	assert.Contains(t, w.Body.String(), `"spans_per_second": 2`)
@@ -102,18 +102,18 @@ func TestControlOfRates(t *testing.T) {
 		"kinds": {"sessions": {"spans_per_second": 3, "max_spans_per_second": 30}}
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	kind := *c.Kind("sessions").Load()
+	kind := *cellsOf(c).Kind("sessions").Load()
 	assert.InDelta(t, 3, kind.SpansPerSecond, 0)
 	assert.InDelta(t, 30, kind.MaxSpansPerSecond, 0)
 	assert.Contains(t, w.Body.String(), `"max_spans_per_second": 30`)
-	kindRate := c.KindRate("sessions")
-	assert.Same(t, kindRate, c.KindRate("sessions"))
-	assert.NotSame(t, kindRate, c.Rate("sessions"), "a group is no kind")
+	kindRate := &cellsOf(c).Kind("sessions").Rate
+	assert.Same(t, kindRate, &cellsOf(c).Kind("sessions").Rate)
+	assert.NotSame(t, kindRate, &cellsOf(c).Group("sessions").Rate, "a group is no kind")
 
-	rate := c.Rate("sessions")
-	assert.Same(t, rate, c.Rate("sessions"), "groups of one name are one load")
-	assert.NotSame(t, c.Rate("sessions"), c.Rate("others"))
-	planner := planning.Planner{Config: config, Rate: c.Rate("sessions"), Now: time.Minute}
+	rate := &cellsOf(c).Group("sessions").Rate
+	assert.Same(t, rate, &cellsOf(c).Group("sessions").Rate, "groups of one name are one load")
+	assert.NotSame(t, &cellsOf(c).Group("sessions").Rate, &cellsOf(c).Group("others").Rate)
+	planner := planning.Planner{Config: config, Rate: &cellsOf(c).Group("sessions").Rate, Now: time.Minute}
 	for range 10 {
 		planner.Plan(10_000)
 	}
@@ -136,7 +136,7 @@ func TestControlOfRates(t *testing.T) {
 			require.ErrorContains(t, c.Set(next), `kind "session"`)
 		}
 	}
-	assert.InDelta(t, 2, c.Group("sessions").Load().SpansPerSecond, 0, "nothing changed")
+	assert.InDelta(t, 2, cellsOf(c).Group("sessions").Load().SpansPerSecond, 0, "nothing changed")
 }
 
 func TestBadConfigurationIsRefusedWhole(t *testing.T) {
@@ -172,7 +172,7 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newControl(t)
-			session := c.Kind("session")
+			session := cellsOf(c).Kind("session")
 			before := session.Load()
 			w := ask(c, http.MethodPut, strings.Replace(test.body, `{"default"`, `{"kinds": {"session": {"spans": false}}, "default"`, 1))
 			assert.GreaterOrEqual(t, w.Code, 400)
@@ -191,9 +191,9 @@ func TestKindsDifferByCase(t *testing.T) {
 		"groups": {"s": {"max_spans": 1}, "S": {"max_spans": 2}}
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	assert.False(t, c.Kind("session").Load().Spans)
-	assert.True(t, c.Kind("Session").Load().Spans)
-	assert.Equal(t, 2, c.Group("S").Load().MaxSpans)
+	assert.False(t, cellsOf(c).Kind("session").Load().Spans)
+	assert.True(t, cellsOf(c).Kind("Session").Load().Spans)
+	assert.Equal(t, 2, cellsOf(c).Group("S").Load().MaxSpans)
 }
 
 func TestControlKnowsItsMethods(t *testing.T) {
@@ -216,7 +216,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 // Readers never see half a change, and need no lock.
 func TestControlIsSafe(t *testing.T) {
 	c := newControl(t)
-	live := c.Kind("session")
+	live := cellsOf(c).Kind("session")
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -225,7 +225,7 @@ func TestControlIsSafe(t *testing.T) {
 				wait := time.Duration(n*4 + i + 1)
 				next.Default.Late = sampling.Late{SlowerThan: wait, QueuedLongerThan: wait}
 				assert.NoError(t, c.Set(next))
-				c.Kind(fmt.Sprint(n))
+				cellsOf(c).Kind(fmt.Sprint(n))
 				l := live.Load().Late
 				assert.Equal(t, l.SlowerThan, l.QueuedLongerThan)
 			}
@@ -235,7 +235,7 @@ func TestControlIsSafe(t *testing.T) {
 }
 
 func TestLiveCostsNoAllocation(t *testing.T) {
-	live := newControl(t).Kind("session")
+	live := cellsOf(newControl(t)).Kind("session")
 	on := 0
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if live.Load().Spans {

@@ -11,6 +11,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -63,7 +64,9 @@ func ExampleControl_RegisterMetrics() {
 		panic(err)
 	}
 
-	control.Rate("sessions") // As the group of that name does.
+	if _, err := mailbox.NewGroup[string](mailbox.NewSystem(mailbox.WithControl(control)), "sessions"); err != nil {
+		panic(err)
+	}
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(context.Background(), &all); err != nil {
 		panic(err)

@@ -28,7 +28,9 @@ type GroupConfig struct {
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
-func (c GroupConfig) validate() error {
+// Validate returns an error that wraps [ErrSettings] if c makes no sense, as what is
+// given c would.
+func (c GroupConfig) Validate() error {
 	if c.MaxSpans < 0 {
 		return fmt.Errorf("%w: max_spans is %d", ErrSettings, c.MaxSpans)
 	}

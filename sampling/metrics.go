@@ -50,16 +50,14 @@ var ignoredFigures = []observe.Field[uint64]{
 // from there being none, or from c being registered with it and the same attrs
 // already, and then nothing is registered.
 func (c *Control) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return registered(observe.Sums(&c.metrics, meter, c.shed, shedFigures, attrs))
+	return registered(observe.Sums((*cells)(c).Metrics(), meter, c.shed, shedFigures, attrs))
 }
 
 // shed tells each what the rates of groups and kinds have shed.
 func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
-	c.mu.Lock()
-	rates := map[attribute.Key]observe.Names[spanrate.Rate]{groupKey: c.rates.Clone(), kindKey: c.loads.Clone()}
-	c.mu.Unlock()
-	for key, byName := range rates {
-		for name, rate := range byName.All() {
+	kinds, groups := (*cells)(c).Rates()
+	for key, rates := range map[attribute.Key]map[string]*spanrate.Rate{groupKey: groups, kindKey: kinds} {
+		for name, rate := range rates {
 			var s shed
 			s.fanouts, s.spans = rate.Shed()
 			each(s, key.String(name))

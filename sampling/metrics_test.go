@@ -53,12 +53,12 @@ func TestMetricsOfWhatWasShed(t *testing.T) {
 	assert.Empty(t, measured(t, reader))
 
 	config := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 30, MaxSpansPerSecond: 10}
-	planner := planning.Planner{Config: config, Rate: control.Rate("sessions"), Now: time.Minute, Random: stattest.Fixed(1)}
+	planner := planning.Planner{Config: config, Rate: &cellsOf(control).Group("sessions").Rate, Now: time.Minute, Random: stattest.Fixed(1)}
 	planner.Plan(300)
 	for range 2 {
 		require.True(t, planner.Plan(300).Shed)
 	}
-	planner.Limits = []planning.Limit{{Rate: control.KindRate("session"), MaxSpansPerSecond: 1, Share: 1}}
+	planner.Limits = []planning.Limit{{Rate: &cellsOf(control).Kind("session").Rate, MaxSpansPerSecond: 1, Share: 1}}
 	planner.Config.MaxSpansPerSecond = 0
 	planner.Plan(300)
 	require.True(t, planner.Plan(300).Shed)

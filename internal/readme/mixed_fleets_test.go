@@ -58,9 +58,7 @@ func writeOrder(ctx context.Context, order Order, on bool) ([]byte, error) {
 
 func controlledWriter(control *sampling.Control) wire.Config[Order] {
 	// mixed-fleets: control
-	settings := control.Kind("orders")
-
-	orders := wire.Config[Order]{Wrap: func() bool { return settings.Load().Carry }}
+	orders := wire.Config[Order]{Wrap: control.Carries("orders")}
 	// mixed-fleets: end
 	return orders
 }

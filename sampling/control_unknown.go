@@ -3,11 +3,6 @@
 
 package sampling
 
-import (
-	"maps"
-	"slices"
-)
-
 // shownJSON is what is shown of a control.
 type shownJSON struct {
 	configJSON
@@ -23,21 +18,9 @@ type unknownJSON struct {
 // unknown returns the names in a configuration that nobody has asked for yet, nil if
 // there are none.
 func (c *Control) unknown(shown Config) *unknownJSON {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	u := unknownJSON{without(shown.Kinds, c.kinds.Has), without(shown.Groups, c.groups.Has)}
-	if u.Kinds == nil && u.Groups == nil {
+	kinds, groups := (*cells)(c).Unknown(cellsConfig(shown))
+	if len(kinds)+len(groups) == 0 {
 		return nil
 	}
-	return &u
-}
-
-// without returns the names in m for which has is false, in order.
-func without[T any](m map[string]T, has func(name string) bool) (names []string) {
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !has(name) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return &unknownJSON{kinds, groups}
 }

@@ -14,8 +14,8 @@ import (
 
 func TestNamesThatNobodyHasAreSaid(t *testing.T) {
 	c := newControl(t)
-	c.Kind("session")
-	c.Group("sessions")
+	cellsOf(c).Kind("session")
+	cellsOf(c).Group("sessions")
 	unknown := func(body string) map[string][]string {
 		var shown struct {
 			Unknown map[string][]string `json:"unknown"`
@@ -38,8 +38,8 @@ func TestNamesThatNobodyHasAreSaid(t *testing.T) {
 
 	again := put(c, shown.Body.String(), "If-Match", shown.Header().Get("ETag"))
 	require.Equal(t, http.StatusOK, again.Code, "what was shown can be sent back: %s", again.Body)
-	c.Kind("sesion")
-	assert.False(t, c.Kind("sesion").Load().Spans, "it has come, and is as configured")
+	cellsOf(c).Kind("sesion")
+	assert.False(t, cellsOf(c).Kind("sesion").Load().Spans, "it has come, and is as configured")
 	want["kinds"] = []string{"a"}
 	shown = ask(c, http.MethodGet, "")
 	assert.Equal(t, want, unknown(shown.Body.String()))
