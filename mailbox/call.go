@@ -45,9 +45,8 @@ func (r Reply[R]) Fail(err error) bool {
 // The handler's context has ctx's deadline and cancellation. A call whose caller has gone
 // is not handled at all.
 //
-// A handler that calls must pass on its own context. The context tells who calls, so that
-// the handler can give up its worker while it waits. Processes that call each other in a
-// circle wait for each other until a deadline ends that.
+// A handler that calls gives up its worker while it waits. Processes that call each other
+// in a circle wait for each other until a deadline ends that.
 func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
 	if build == nil {
 		panic("mailbox: Call without a build")

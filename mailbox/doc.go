@@ -26,9 +26,6 @@
 // always block. A process that is never out of messages lets others have their turn
 // every 64.
 //
-// A handler learns from its context who it is: [Self] gives its process, [SystemOf]
-// its system, [SentAt] when the message was sent.
-//
 // Mailboxes are bounded; [Overflow] says what a full one does. While a process
 // waits for its turn it may hold one message more.
 //
@@ -47,13 +44,30 @@
 // A trace does not grow for ever: after 256 messages one after the other, or half
 // an hour, it goes on in a new one with a link ([WithChainLimit]).
 //
-// A handler's context ends when its process is killed or has ended, never with
-// the sender's context: a message outlives its sender. The exception is a
-// [Call], whose handler is given the caller's deadline and cancellation.
-//
 // With [WithControl] all of this can be switched while the program runs, by kind,
 // and a message that nobody had chosen to trace leaves a span after all if it
 // failed, was slow or waited long: see [sampling.KindConfig].
+//
+// # What the context tells
+//
+// The context that a handler gets, and each that is derived from it, tells this package
+// who acts, so a handler passes it on to all that it calls. It tells
+//
+//   - where a handler runs: [Self] gives its process, [SystemOf] its system, and [SentAt]
+//     when its message was sent;
+//   - who sends and who calls: a handler that waits, for room or for an answer, gives up
+//     its worker. For room it waits for a bounded time ([WithHandlerSendTimeout]), and not
+//     at all for its own process. It cannot call its own process ([ErrSelfCall]), and
+//     [Ref.Stop] of that returns at once;
+//   - who sets a timer: those that a handler sets for its own process end when the process
+//     is restarted, and keep it from being passivated.
+//
+// A message takes the trace and the baggage of its sender's context along, and nothing
+// else ([WithCarry]). The context of its handler has those, and the end of its own
+// process: it ends when that is killed or has ended. It has neither the sender's values
+// nor, for a message outlives its sender, the sender's deadline and cancellation. Only
+// the handler of a [Call] has the caller's deadline and cancellation too, and not the
+// [Factory] that is called before it.
 //
 // # Conservation
 //

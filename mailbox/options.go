@@ -24,8 +24,7 @@ type Overflow int
 const (
 	// Wait makes the sender wait until there is room or its context ends. A handler that
 	// sends waits for a limited time ([WithHandlerSendTimeout]), and never for its own
-	// process. Its context tells that it is a handler, so it must pass that on. A
-	// broadcast never waits: it is refused.
+	// process. A broadcast never waits: it is refused.
 	Wait Overflow = iota
 	// Refuse refuses the message with [ErrFull].
 	Refuse
@@ -88,8 +87,10 @@ func WithHandlerSendTimeout(d time.Duration) SystemOption {
 
 // WithControl has the system's kinds and groups follow control, by their names, while the
 // program runs: see [sampling.Control]. It also lets messages that were not sampled leave
-// late spans. Without it, kinds and groups have the settings of [sampling.DefaultConfig],
-// and those do not change.
+// late spans. Without it, or with nil, kinds and groups have the settings of
+// [sampling.DefaultConfig], and those do not change. A control costs a little even if it
+// holds nothing else: its settings may ask for late spans at any time, so recipients that
+// a broadcast skips know its trace, and the clock is kept more exact.
 func WithControl(control *sampling.Control) SystemOption {
 	return systemOption(func(s *System) { s.control = (*liveControl)(control) })
 }

@@ -24,7 +24,7 @@ func (s *slot[M]) clear() { *s = slot[M]{sent: s.sent} }
 // ring is a first-in first-out queue that grows fourfold when it is full. What
 // was taken out of it is cleared.
 type ring[M any] struct {
-	slots []slot[M] // of a length that is zero or in ringSizes
+	slots []slot[M] // none, or smallRing times a power of ringGrowth
 	block *[]slot[M]
 	head  int
 	len   int

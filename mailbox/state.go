@@ -9,9 +9,11 @@ import "sync/atomic"
 // that it is done with, but for those from the batch in hand. So the end of a
 // handling, the count of it and the step to idleness are one atomic operation.
 //
-// Only a sender, a closer or who passivates it moves an idle process, by
-// compare-and-swap. All other flags are changed by whoever runs the process or
-// holds its lock; those marked L need both, or the lock while nobody runs it.
+// An idle process is claimed by the atomic operation that sets flagBusy: by a sender, by
+// whoever closes it, or by whoever has it passivated. The claimer sees that the flag was
+// not set before, and must have the process run. All other flags but flagRest are
+// changed by whoever runs the process or holds its lock; those marked L need both, or
+// the lock while nobody runs it.
 const (
 	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
 	flagInline                     // there is an inline message: in slot, or taken from it
@@ -21,7 +23,7 @@ const (
 	flagClosed                     // takes no more messages (set under the lock)
 	flagKilled                     // handles no more (set under the lock)
 	flagEnded                      // L
-	flagRest                       // is to be passivated when it has nothing to do (by compare-and-swap, from anywhere)
+	flagRest                       // is to be passivated when it has nothing to do (set by anybody)
 	flagListed                     // its kind looks now and then whether it is idle
 	flagNamed                      // its kind finds it by its ID (from the beginning)
 

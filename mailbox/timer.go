@@ -21,9 +21,8 @@ func (t *Timer) Stop() bool { return t.stop() }
 
 // SendAfter sends message to the process after d, as [Ref.TrySend] would: a full mailbox
 // refuses it. The message carries what a send from ctx would carry now, and its time of
-// sending is when d is over. The timer goes on when ctx ends. But if a process sets a
-// timer for itself, with its handler's context, the timer ends when the process is
-// restarted.
+// sending is when d is over. The timer goes on when ctx ends. A timer that a process
+// sets for itself ends when the process is restarted.
 func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Timer {
 	if r.p == nil {
 		return &Timer{stop: func() bool { return false }}
