@@ -19,12 +19,12 @@ const chunkSize = 32
 // to whoever fills it. After that, its worker claims one process after another. Whoever
 // holds the scheduler's lock may take away the processes that are not claimed.
 type chunk struct {
-	items   [chunkSize]Runnable
-	n       int32        // items filled
-	claimed atomic.Int32 // items claimed, or more after the last
-	rescued bool         // the rest was taken away, after begun items were claimed
-	begun   int32
-	next    *chunk // in a queue or the free list
+	items     [chunkSize]Runnable
+	n         int32        // items filled
+	claimed   atomic.Int32 // items claimed, or more after the last
+	reclaimed bool         // the rest was taken away, after begun items were claimed
+	begun     int32
+	next      *chunk // in a queue or the free list
 }
 
 func (c *chunk) add(r Runnable) {
@@ -63,7 +63,7 @@ func (c *chunk) reclaim(take func(Runnable)) {
 	if begun == c.n {
 		return
 	}
-	c.rescued, c.begun = true, begun
+	c.reclaimed, c.begun = true, begun
 	for i := begun; i < c.n; i++ {
 		take(c.items[i])
 		c.items[i] = nil // Clear it now, because its worker may be blocked for long.
@@ -76,7 +76,7 @@ func (c *chunk) current() Runnable {
 		return nil
 	}
 	begun := min(c.claimed.Load(), c.n)
-	if c.rescued {
+	if c.reclaimed {
 		begun = c.begun
 	}
 	if begun == 0 {
@@ -168,7 +168,7 @@ func (q *chunkQueue) put(c *chunk) {
 		return
 	}
 	clear(c.items[:c.n])
-	c.n, c.rescued = 0, false
+	c.n, c.reclaimed = 0, false
 	c.claimed.Store(0)
 	c.next, q.free = q.free, c
 	q.freed++

@@ -22,8 +22,8 @@ import (
 // handlers of a microsecond, about two hundred. Calls schedule one process at a time,
 // which takes about 75 ns, or 13 million in a second. On two processors that did
 // nothing else, waiting for the lock took 1 % of the time of broadcasts to 10, and 2 %
-// of broadcasts to 10,000. Schedule, exchange, refill, requeue and Yield use the queue.
-// It could be split, with one queue for each processor and stealing between them,
+// of broadcasts to 10,000. Nothing outside this package knows the queue. It could be
+// split, with one queue for each processor and stealing between them,
 // without a change elsewhere. The next limits are the system's lock, which spawning
 // takes, and the loop of a broadcast, which is one goroutine on any number of
 // processors.
