@@ -64,7 +64,7 @@ func (g *Group[M]) BroadcastRelays(ctx context.Context, message M, size func(rel
 func (g *Group[M]) broadcast(
 	ctx context.Context, message M, size func(Ref[M]) int, refused func(Ref[M], error),
 ) Delivery {
-	d := delivery[M]{refused: refused}
+	d := broadcasting[M]{refused: refused}
 	defer d.woken.Flush() // Whatever refused does.
 	members := g.snapshot()
 	d.Size = len(members)
@@ -73,18 +73,18 @@ func (g *Group[M]) broadcast(
 	case spans.Traced(ctx):
 		g.broadcastTraced(ctx, message, members, size, &d)
 	default:
-		d.deliverAll(members, newParcel(ctx, g.sys, message, g.sys.carry.Header(ctx)))
+		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, g.sys.carry.Header(ctx)))
 	}
 	return d.Delivery
 }
 
 func (g *Group[M]) broadcastTraced(
-	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *delivery[M],
+	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *broadcasting[M],
 ) {
 	ctx, b := g.sys.spans.StartBroadcast(ctx, g.spanName, g.sys.carry, g.settings.linked)
 	defer b.End()
 	if !b.Header.Sampled() {
-		d.deliverAll(members, newParcel(ctx, g.sys, message, b.Header))
+		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, b.Header))
 		return
 	}
 	limits := g.limits()
@@ -96,15 +96,15 @@ func (g *Group[M]) broadcastTraced(
 		Config: *g.config(), Above: b.Above,
 		Rate: &g.cell.Rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
 	}
-	skipped := g.skippedParcel(ctx, message, b)
+	skipped := g.skippedSlots(ctx, message, b)
 	if size == nil {
 		plan := planner.Plan(len(members))
-		shared := make(map[float64]parcel[M], 1) // by probability
-		d.spread(members, plan.Sampled, skipped, func(n int) parcel[M] {
+		shared := make(map[float64]recipientSlots[M], 1) // by probability
+		d.spread(members, plan.Sampled, skipped, func(n int) recipientSlots[M] {
 			f := plan.Recipient(n)
 			known, ok := shared[f.Probability]
 			if !ok {
-				known = newParcel(ctx, g.sys, message, b.SampledByAll(f))
+				known = newRecipientSlots(ctx, g.sys, message, b.SampledByAll(f))
 				shared[f.Probability] = known
 			}
 			return known
@@ -113,8 +113,8 @@ func (g *Group[M]) broadcastTraced(
 		return
 	}
 	relays := planner.Relays(sizesOf(members, size))
-	d.spread(members, relays.Sampled, skipped, func(n int) parcel[M] {
-		return newParcel(ctx, g.sys, message, b.Sampled(relays.Recipient(n)))
+	d.spread(members, relays.Sampled, skipped, func(n int) recipientSlots[M] {
+		return newRecipientSlots(ctx, g.sys, message, b.Sampled(relays.Recipient(n)))
 	})
 	r := d.result("systematic", relays.Shed)
 	r.Relays, r.Budget = true, relays.Spans
@@ -129,36 +129,36 @@ func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
 	return sizes
 }
 
-// skippedParcel is what all recipients share that are not sampled. It costs a little
+// skippedSlots is what all recipients share that are not sampled. It costs a little
 // for each of them to know the trace that they might report to, so only those of
 // systems with a control do: theirs, whoever broadcasts, for it is their settings
 // that say what is worth a report.
-func (g *Group[M]) skippedParcel(ctx context.Context, message M, b *spans.Broadcast) parcel[M] {
+func (g *Group[M]) skippedSlots(ctx context.Context, message M, b *spans.Broadcast) recipientSlots[M] {
 	reporting, silent := b.Skipped(g.sys.carry.Unsampled)
-	told := newParcel(ctx, g.sys, message, reporting)
-	untold := newParcel(ctx, g.sys, message, silent)
+	told := newRecipientSlots(ctx, g.sys, message, reporting)
+	untold := newRecipientSlots(ctx, g.sys, message, silent)
 	untold.told = &told
 	return untold
 }
 
-// parcel is what recipients get: those of kinds with roots are told that it was
+// recipientSlots is what recipients get: those of kinds with roots are told that it was
 // decided whether to trace it, and those of kinds that carry no traces get none.
-type parcel[M any] struct {
+type recipientSlots[M any] struct {
 	plain, decided, bare slot[M]
 
-	told *parcel[M] // what those of systems with a control get instead, if not nil
+	told *recipientSlots[M] // what those of systems with a control get instead, if not nil
 }
 
-func newParcel[M any](ctx context.Context, sys *System, message M, h *header.Header) parcel[M] {
+func newRecipientSlots[M any](ctx context.Context, sys *System, message M, h *header.Header) recipientSlots[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
 	decided, bare := s, s
 	decided.header = spans.WithDecision(ctx, h)
 	bare.header = h.WithSpanContext(trace.SpanContext{})
-	return parcel[M]{plain: s, decided: decided, bare: bare}
+	return recipientSlots[M]{plain: s, decided: decided, bare: bare}
 }
 
-// delivery is a broadcast on its way.
-type delivery[M any] struct {
+// broadcasting is a broadcast on its way.
+type broadcasting[M any] struct {
 	Delivery
 
 	refused func(member Ref[M], err error) // may be nil
@@ -167,7 +167,7 @@ type delivery[M any] struct {
 
 // spread gives what chosen says to the members at those positions, and skipped to
 // all others.
-func (d *delivery[M]) spread(members []*process[M], positions []int, skipped parcel[M], chosen func(n int) parcel[M]) {
+func (d *broadcasting[M]) spread(members []*process[M], positions []int, skipped recipientSlots[M], chosen func(n int) recipientSlots[M]) {
 	rest := 0
 	for n, i := range positions {
 		d.deliver(members[rest:i], &skipped)
@@ -182,14 +182,14 @@ func (d *delivery[M]) spread(members []*process[M], positions []int, skipped par
 
 // deliverAll gives s to each of members, and returns when all that it wakes are
 // scheduled.
-func (d *delivery[M]) deliverAll(members []*process[M], s parcel[M]) {
+func (d *broadcasting[M]) deliverAll(members []*process[M], s recipientSlots[M]) {
 	d.deliver(members, &s)
 	d.woken.Flush()
 }
 
 // deliver gives s to each of members and counts how it went. Those that it
 // wakes are scheduled a chunk at a time, the last when the caller flushes.
-func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
+func (d *broadcasting[M]) deliver(members []*process[M], s *recipientSlots[M]) {
 	for _, p := range members {
 		mine := s
 		if s.told != nil && p.kind.sys.controlled {
@@ -218,7 +218,7 @@ func (d *delivery[M]) deliver(members []*process[M], s *parcel[M]) {
 	}
 }
 
-func (d *delivery[M]) reject(p *process[M], err error) {
+func (d *broadcasting[M]) reject(p *process[M], err error) {
 	d.Refused++
 	if err == ErrFull { //nolint:errorlint // Our own, never wrapped.
 		d.Full++

@@ -6,6 +6,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
@@ -16,7 +17,7 @@ var errUnspecified = errors.New("mailbox: call failed")
 
 // Reply answers a call. It travels in the message. Anyone may answer it, once, during the
 // handling or later. Nobody waits for an answer to the zero Reply.
-type Reply[R any] struct{ c *call[R] }
+type Reply[R any] struct{ c *awaitedCall[R] }
 
 // Answer gives the caller its result. It does not block. It reports whether the caller
 // will see the result. The caller will not if the call was answered before, or if the
@@ -60,7 +61,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if self == contexts.Owner(p) {
 		return none, ErrSelfCall
 	}
-	c := newCall[R](ctx, p.kind.totals)
+	c := newCall[R](ctx, &p.kind.sys.readies, p.kind.totals)
 	message := build(Reply[R]{c})
 	s := slot[M]{message: message, call: &c.pending}
 	described := p.describe(&s)
@@ -88,17 +89,17 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	return result, err
 }
 
-// call is a pending call with room for its answer.
-type call[R any] struct {
+// awaitedCall is a pending call with room for its answer.
+type awaitedCall[R any] struct {
 	pending
 
 	value R // Written before the answer is announced, and only for one that is no error.
 }
 
-func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
-	c := &call[R]{pending: pending{totals: totals}}
+func newCall[R any](caller context.Context, readies *sync.Pool, totals *kindTotals) *awaitedCall[R] {
+	c := &awaitedCall[R]{pending: pending{totals: totals}}
 	c.ctx.Begin(caller)
-	if ready, ok := totals.sys.readies.Get().(chan struct{}); ok {
+	if ready, ok := readies.Get().(chan struct{}); ok {
 		c.ready = ready
 	} else {
 		c.ready = make(chan struct{}, 1)
@@ -107,7 +108,7 @@ func newCall[R any](caller context.Context, totals *kindTotals) *call[R] {
 }
 
 // answer gives the caller its answer, the first that comes.
-func (c *call[R]) answer(value R, err error) bool {
+func (c *awaitedCall[R]) answer(value R, err error) bool {
 	if c.claim() {
 		c.value = value
 		c.announce(err)
@@ -123,7 +124,7 @@ func (c *call[R]) answer(value R, err error) bool {
 }
 
 // wait waits for the answer, as long as the caller does.
-func (c *call[R]) wait() (R, error) {
+func (c *awaitedCall[R]) wait() (R, error) {
 	if done := c.ctx.Caller().Done(); done == nil {
 		<-c.ready
 	} else {

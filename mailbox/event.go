@@ -4,15 +4,10 @@
 package mailbox
 
 import (
-	"context"
-	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/waybill-go/waybill/envelope"
 )
 
 // EventType is what an [Event] tells of.
@@ -83,18 +78,6 @@ func (e Event) Panicked() bool {
 	return ok
 }
 
-// WithEventHook calls hook for every event of the given types in the system, or of all
-// types if none is given. The calls are made one after the other on a goroutine of their
-// own, and the processes do not wait for them. While hook blocks, up to 1,024 events wait;
-// further ones are left out and counted ([Stats.EventsLost]). If hook panics,
-// OpenTelemetry's error handler is told, and the next event follows.
-//
-// An event costs some 200 ns where it happens, and memory while it waits. Where many
-// messages are refused on purpose, leave [MessageRefused] out.
-func WithEventHook(hook func(Event), types ...EventType) SystemOption {
-	return systemOption(func(s *System) { s.hook = eventHook{hook, slices.Clone(types)} })
-}
-
 // eventHook is a hook, if there is one, and what it wants to hear.
 type eventHook struct {
 	call  func(Event)
@@ -105,68 +88,9 @@ func (h eventHook) wants(t EventType) bool {
 	return h.call != nil && (len(h.types) == 0 || slices.Contains(h.types, t))
 }
 
-// WithLogger writes all events to logger. Panics, and processes that ended because of a
-// failure, are errors; all others are warnings. Of each kind of process the logger gets
-// some 10 records a second, and then one record that says how many were left out. It is
-// called like a hook ([WithEventHook]), after the hook. With a nil logger nothing is
-// written.
-//
-// Without this option, panics and processes that ended because of a failure are written to
-// [slog.Default], and nothing else.
-func WithLogger(logger *slog.Logger) SystemOption {
-	return systemOption(func(s *System) { s.log = eventLog{given: true, logger: logger} })
-}
-
-// hears reports whether anybody is to be told of such an event.
-func (s *System) hears(t EventType, err error) bool {
-	return s.hook.wants(t) || s.log.wants(Event{Type: t, Err: err})
-}
-
-// tell tells the hook and the logger of e.
-func (s *System) tell(e event) {
-	if s.hook.wants(e.Type) {
-		s.hook.call(e.Event)
-	}
-	s.log.write(e.Event, e.totals)
-}
-
-// waitForEvents waits until everybody has been told of all that has happened, ctx
-// ends, or a hook has held this up for a second.
-func (s *System) waitForEvents(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	_ = s.events.Wait(ctx)
-}
-
-// event is an Event on its way.
-type event struct {
+// queuedEvent is an Event on its way.
+type queuedEvent struct {
 	Event
 
 	totals *kindTotals
-}
-
-// happened tells whoever wants to hear of it.
-func (p *process[M]) happened(e Event) {
-	if !p.kind.sys.hears(e.Type, e.Err) {
-		return
-	}
-	e.Time, e.Kind, e.ID = time.Now(), p.kind.name, p.id
-	if envelope.IsSentinel(e.SpanContext) {
-		e.SpanContext = trace.SpanContext{} // It is no trace's.
-	}
-	if !p.kind.sys.events.Put(event{e, p.kind.totals}) {
-		atomic.AddUint64(&p.kind.totals.own.Now.EventsLost, 1)
-	}
-}
-
-// happenedTo is happened for a message, which it describes if anybody wants to hear of it.
-func (p *process[M]) happenedTo(s *slot[M], e Event) {
-	if !p.kind.sys.hears(e.Type, e.Err) {
-		return
-	}
-	e.Message = p.kind.spans.TypeName(typeOf(s.message))
-	if !e.SpanContext.IsValid() {
-		e.SpanContext = s.header.SpanContext()
-	}
-	p.happened(e)
 }

@@ -21,8 +21,8 @@ type eventLog struct {
 	logger *slog.Logger // nil writes nothing
 }
 
-// severe reports whether e is to be heard of even by those who asked for nothing.
-func severe(e Event) bool {
+// isSevere reports whether e is to be heard of even by those who asked for nothing.
+func isSevere(e Event) bool {
 	switch e.Type {
 	case HandlerFailed, SaveFailed, CloseFailed:
 		return e.Panicked()
@@ -38,7 +38,7 @@ func (l eventLog) wants(e Event) bool {
 	if l.given {
 		return l.logger != nil
 	}
-	return severe(e)
+	return isSevere(e)
 }
 
 // write writes e, unless there are too many of that kind just now.
@@ -53,7 +53,7 @@ func (l eventLog) write(e Event, kind *kindTotals) {
 		return
 	}
 	level := slog.LevelWarn
-	if severe(e) {
+	if isSevere(e) {
 		level = slog.LevelError
 	}
 	l.to().LogAttrs(context.Background(), level, "mailbox: "+e.Type.String(), attributesOf(e)...)

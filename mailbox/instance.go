@@ -12,53 +12,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Factory makes an instance of a process. It makes a fresh state or loads a saved one, and
-// returns what handles messages with it.
-//
-// A process that was spawned with a Factory calls it when a message comes and there is no
-// instance: for the first message, for the first one after a failure ([Restart]), and for
-// the first one after the process was passivated. self is the process. The context carries
-// the message's trace and ends with the process; it does not end with a call. Factory may
-// block.
-//
-// If Factory fails, the message fails too, and the process does what it would do if its
-// handler had failed. A Factory that fails after it has opened something returns the Close
-// for that beside its error.
-type Factory[M any] func(ctx context.Context, self Ref[M]) (Instance[M], error)
-
-// Instance handles a process's messages. It lasts until it fails, is passivated, or ends
-// with the process. A [Factory] makes it.
-type Instance[M any] struct {
-	// Handle handles one message after the other. It must not be nil.
-	Handle Handler[M]
-	// Save saves the state. It is called before the process is passivated, and before it
-	// ends because it was stopped or its system was shut down. It is not called before a
-	// kill or after a failure. Nil means that there is no state to save.
-	//
-	// Save may block; a kill ends its context. It must not wait for the end of its own
-	// process, because the process waits for Save.
-	//
-	// If Save fails before a passivation, the instance goes on and is saved another time.
-	// If it fails before the end of the process, the state is lost.
-	Save func(ctx context.Context) error
-	// Close gives back what the Factory has opened. It is called when the instance is over,
-	// whatever ended it. Nil means that there is nothing to give back. Close may block, and
-	// the process does not end before it returns. Its context never ends.
-	//
-	// Failures of Save and Close, panics included, are counted ([Stats]) and reported
-	// ([SaveFailed], [CloseFailed]).
-	Close func(ctx context.Context) error
-}
-
-// SpawnInstance starts a process whose state factory makes. Otherwise it is like
-// [Kind.Spawn]. factory is not called before the first message comes.
-func (k *Kind[M]) SpawnInstance(id string, factory Factory[M]) (Ref[M], error) {
-	if factory == nil {
-		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Factory", ErrConfig, k.name)
-	}
-	return k.spawn(&process[M]{kind: k, id: id, factory: factory})
-}
-
 // makeInstance begins an instance for the message whose handler is to get ctx.
 func (p *process[M]) makeInstance(ctx context.Context, s *slot[M]) error {
 	own := s.header.Context(p)
@@ -150,9 +103,9 @@ func attempt(ctx context.Context, f func(context.Context) error) error {
 func (p *process[M]) dropInstance() {
 	p.closeState()
 	c := p.lock()
-	var own []*timer[M]
+	var own []runningTimer
 	for t := range c.timers {
-		if t.own {
+		if t.byInstance() {
 			own = append(own, t)
 		}
 	}

@@ -6,6 +6,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
@@ -17,6 +18,44 @@ import (
 // process is set by the kind ([WithErrorPolicy]). A handler may block, and may keep the
 // context.
 type Handler[M any] func(ctx context.Context, message M) error
+
+// Factory makes an instance of a process. It makes a fresh state or loads a saved one, and
+// returns what handles messages with it.
+//
+// A process that was spawned with a Factory calls it when a message comes and there is no
+// instance: for the first message, for the first one after a failure ([Restart]), and for
+// the first one after the process was passivated. self is the process. The context carries
+// the message's trace and ends with the process; it does not end with a call. Factory may
+// block.
+//
+// If Factory fails, the message fails too, and the process does what it would do if its
+// handler had failed. A Factory that fails after it has opened something returns the Close
+// for that beside its error.
+type Factory[M any] func(ctx context.Context, self Ref[M]) (Instance[M], error)
+
+// Instance handles a process's messages. It lasts until it fails, is passivated, or ends
+// with the process. A [Factory] makes it.
+type Instance[M any] struct {
+	// Handle handles one message after the other. It must not be nil.
+	Handle Handler[M]
+	// Save saves the state. It is called before the process is passivated, and before it
+	// ends because it was stopped or its system was shut down. It is not called before a
+	// kill or after a failure. Nil means that there is no state to save.
+	//
+	// Save may block; a kill ends its context. It must not wait for the end of its own
+	// process, because the process waits for Save.
+	//
+	// If Save fails before a passivation, the instance goes on and is saved another time.
+	// If it fails before the end of the process, the state is lost.
+	Save func(ctx context.Context) error
+	// Close gives back what the Factory has opened. It is called when the instance is over,
+	// whatever ended it. Nil means that there is nothing to give back. Close may block, and
+	// the process does not end before it returns. Its context never ends.
+	//
+	// Failures of Save and Close, panics included, are counted ([Stats]) and reported
+	// ([SaveFailed], [CloseFailed]).
+	Close func(ctx context.Context) error
+}
 
 // Kind is what processes of the same sort share: a name, settings, and a system. The name
 // is part of the names of spans, so there should be few kinds. Make one with [NewKind];
@@ -77,6 +116,15 @@ func (k *Kind[M]) Spawn(id string, handler Handler[M]) (Ref[M], error) {
 	return k.spawn(&process[M]{kind: k, id: id, handler: handler})
 }
 
+// SpawnInstance starts a process whose state factory makes. Otherwise it is like
+// [Kind.Spawn]. factory is not called before the first message comes.
+func (k *Kind[M]) SpawnInstance(id string, factory Factory[M]) (Ref[M], error) {
+	if factory == nil {
+		return Ref[M]{}, fmt.Errorf("%w: kind %q spawned without a Factory", ErrConfig, k.name)
+	}
+	return k.spawn(&process[M]{kind: k, id: id, factory: factory})
+}
+
 func (k *Kind[M]) spawn(p *process[M]) (Ref[M], error) {
 	if err := k.sys.add(p); err != nil {
 		return Ref[M]{}, err
@@ -92,4 +140,17 @@ func Spawn[M any](sys *System, kind string, handler Handler[M], opts ...KindOpti
 		return Ref[M]{}, err
 	}
 	return k.Spawn("", handler)
+}
+
+// registry finds the processes of a kind by their IDs.
+type registry[M any] struct {
+	mu   sync.RWMutex
+	byID map[string]*process[M]
+}
+
+// sweeper looks for idle processes of a kind.
+type sweeper[M any] struct {
+	mu    sync.Mutex
+	awake []*process[M] // those that have an instance, and some that had
+	armed bool
 }

@@ -5,7 +5,6 @@ package mailbox
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ func (r Ref[M]) Passivate() <-chan error {
 		result <- ErrStopped
 		return result
 	}
-	c.resting = append(c.resting, result)
+	c.passivations = append(c.passivations, result)
 	c.mu.Unlock()
 	if before := p.state.Or(flagBusy | flagRest); before&flagBusy == 0 {
 		p.schedule()
@@ -51,9 +50,9 @@ func (r Ref[M]) Passivate() <-chan error {
 	return result
 }
 
-// rest passivates the process, which is the caller's, if it was asked to and
+// passivateIfAsked passivates the process, which is the caller's, if it was asked to and
 // there is nothing else to do.
-func (p *process[M]) rest() {
+func (p *process[M]) passivateIfAsked() {
 	if p.state.Load()&flagRest == 0 {
 		return
 	}
@@ -71,7 +70,7 @@ func (p *process[M]) rest() {
 	default:
 		err = p.passivate()
 	}
-	p.rested(err)
+	p.tellPassivated(err)
 }
 
 // passivate has the process, which is the caller's, give up its instance.
@@ -86,14 +85,14 @@ func (p *process[M]) passivate() error {
 	return nil
 }
 
-// rested tells those who asked for it how the passivation went.
-func (p *process[M]) rested(err error) {
+// tellPassivated tells those who asked for it how the passivation went.
+func (p *process[M]) tellPassivated(err error) {
 	if p.cold.Load() == nil {
 		return
 	}
 	c := p.lock()
-	asked := c.resting
-	c.resting = nil
+	asked := c.passivations
+	c.passivations = nil
 	c.mu.Unlock()
 	for _, result := range asked {
 		result <- err
@@ -112,18 +111,11 @@ func (p *process[M]) expects() bool {
 		return true
 	}
 	for t := range c.timers {
-		if t.own {
+		if t.byInstance() {
 			return true
 		}
 	}
 	return false
-}
-
-// sweeper looks for idle processes of a kind.
-type sweeper[M any] struct {
-	mu    sync.Mutex
-	awake []*process[M] // those that have an instance, and some that had
-	armed bool
 }
 
 // list has the process, which is the caller's, looked at now and then.
@@ -177,7 +169,7 @@ func (p *process[M]) passivateIfIdle(before int64) (again bool) {
 	switch {
 	case st&flagEnded != 0:
 		return false
-	case st&(flags&^idleFlags) != 0, !p.state.CompareAndSwap(st, st|flagBusy):
+	case st&(allFlags&^idleFlags) != 0, !p.state.CompareAndSwap(st, st|flagBusy):
 		return true // It has something to do.
 	}
 	again = p.handler != nil

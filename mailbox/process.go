@@ -42,22 +42,22 @@ type cold[M any] struct {
 	batch   uint64    // how many were taken in hand at once
 	before  uint64    // how many the process was done with before those
 	ahead   int       // how many of those waited when it was last looked: no more now
-	waiters list.List // of *waiter[M]
+	waiters list.List // of *waitingSender[M]
 
-	failed  uint64
-	refused Refused
-	dead    DeadLetters
-	lost    uint64     // messages done with that are dead letters
-	fatal   error      // the failure that is to end the process
-	reason  deadReason // what that makes of the messages left
-	err     error      // what has ended it
-	done    chan struct{}
-	backoff *time.Timer // while the process is pausing
-	groups  []membership[M]
-	open    map[*pending]struct{}  // calls left to be answered later
-	timers  map[*timer[M]]struct{} // that have not ended
-	links   map[*endLink]struct{}
-	resting []chan<- error // of those who have asked for a passivation; each holds one
+	failed       uint64
+	refused      Refused
+	dead         DeadLetters
+	lost         uint64     // messages done with that are dead letters
+	fatal        error      // the failure that is to end the process
+	reason       deadReason // what that makes of the messages left
+	err          error      // what has ended it
+	done         chan struct{}
+	backoff      *time.Timer // while the process is pausing
+	groups       []membership[M]
+	open         map[*pending]struct{}     // calls left to be answered later
+	timers       map[runningTimer]struct{} // that have not ended
+	links        map[*endLink]struct{}
+	passivations []chan<- error // of those who have asked for a passivation; each holds one
 
 	_ [64]byte // What follows is written for every message, by the worker alone.
 
@@ -68,10 +68,21 @@ type cold[M any] struct {
 	progress progress // with the messages in hand
 }
 
-// waiter is a sender that waits for room.
-type waiter[M any] struct {
+// waitingSender is a sender that waits for room.
+type waitingSender[M any] struct {
 	slot   slot[M]
 	result chan error // holds one
+}
+
+// runningTimer is a timer that sends to the process, and ends with it.
+type runningTimer interface {
+	// stop ends the timer, and has the process forget it. It reports whether the timer
+	// had not ended yet.
+	stop() bool
+	// cancel is stop for a process that has forgotten it.
+	cancel() bool
+	// byInstance reports whether the process's instance has set the timer for itself.
+	byInstance() bool
 }
 
 // membership is a group that must hear of a member's end.
@@ -79,8 +90,10 @@ type membership[M any] interface{ drop(p *process[M]) }
 
 func (p *process[M]) siblings() *memberLinks { return &p.neighbours }
 
-// behind returns p.cold, making it if need be.
-func (p *process[M]) behind() *cold[M] {
+func (p *process[M]) totals() *kindTotals { return p.kind.totals }
+
+// ensureCold returns p.cold, making it if need be.
+func (p *process[M]) ensureCold() *cold[M] {
 	if c := p.cold.Load(); c != nil {
 		return c
 	}
@@ -92,7 +105,7 @@ func (p *process[M]) behind() *cold[M] {
 func (p *process[M]) lock() *cold[M] {
 	c := p.cold.Load()
 	if c == nil {
-		c = p.behind()
+		c = p.ensureCold()
 	}
 	c.mu.Lock()
 	return c
@@ -185,7 +198,7 @@ func (p *process[M]) closeLocked(c *cold[M], kill bool) (before, progress uint64
 	}
 	for e := c.waiters.Front(); e != nil; e = e.Next() {
 		c.refused.Stopped++
-		e.Value.(*waiter[M]).result <- ErrStopped //nolint:forcetypeassert // The list holds nothing else.
+		e.Value.(*waitingSender[M]).result <- ErrStopped //nolint:forcetypeassert // The list holds nothing else.
 	}
 	c.waiters.Init()
 	p.state.And(^flagWaiters)
@@ -232,7 +245,7 @@ func (p *process[M]) end() {
 	for call := range open {
 		call.fail(ErrStopped)
 	}
-	p.rested(ErrStopped)
+	p.tellPassivated(ErrStopped)
 	for _, s := range left {
 		if s.call != nil {
 			s.call.fail(ErrStopped)

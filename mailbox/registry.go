@@ -5,14 +5,7 @@ package mailbox
 
 import (
 	"fmt"
-	"sync"
 )
-
-// registry finds the processes of a kind by their IDs.
-type registry[M any] struct {
-	mu   sync.RWMutex
-	byID map[string]*process[M]
-}
 
 // GetOrSpawn returns the kind's registered process of that ID. If there is none, it starts
 // one with [Kind.SpawnInstance] and registers it. Several that ask at the same time get

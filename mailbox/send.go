@@ -137,17 +137,17 @@ func (p *process[M]) refuseLocked(c *cold[M], s *slot[M], st uint64) (claimed bo
 		err = ErrFull
 	}
 	c.mu.Unlock()
-	p.refused(*s, err)
+	p.tellRefused(*s, err)
 	return false, err
 }
 
 // waitForRoom queues the sender behind a full box. c.mu must be held; it is
 // unlocked here.
 func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], s *slot[M]) error {
-	w := &waiter[M]{slot: *s, result: make(chan error, 1)}
+	w := &waitingSender[M]{slot: *s, result: make(chan error, 1)}
 	place := c.waiters.PushBack(w)
 	p.state.Or(flagWaiters)
-	p.letInLocked(c) // The worker may have made room just before it could see the flag.
+	p.admitWaitingLocked(c) // The worker may have made room just before it could see the flag.
 	c.mu.Unlock()
 
 	var timeout <-chan time.Time
@@ -166,13 +166,13 @@ func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], s *slot[M]) er
 		err = p.giveUp(w, place, ErrFull)
 	}
 	if err != nil {
-		p.refused(*s, err)
+		p.tellRefused(*s, err)
 	}
 	return err
 }
 
 // giveUp takes w out of the queue, unless its fate was decided meanwhile.
-func (p *process[M]) giveUp(w *waiter[M], place *list.Element, err error) error {
+func (p *process[M]) giveUp(w *waitingSender[M], place *list.Element, err error) error {
 	c := p.lock()
 	defer c.mu.Unlock()
 	select {
@@ -192,14 +192,14 @@ func (p *process[M]) giveUp(w *waiter[M], place *list.Element, err error) error 
 	return err
 }
 
-// letInLocked moves waiting senders' messages into the box of a process that is
+// admitWaitingLocked moves waiting senders' messages into the box of a process that is
 // being run, as far as there is room.
-func (p *process[M]) letInLocked(c *cold[M]) {
+func (p *process[M]) admitWaitingLocked(c *cold[M]) {
 	if p.state.Load()&flagWaiters == 0 {
 		return
 	}
 	for c.waiters.Len() > 0 && c.roomLocked(p.kind.capacity) {
-		w := c.waiters.Remove(c.waiters.Front()).(*waiter[M]) //nolint:forcetypeassert // The list holds nothing else.
+		w := c.waiters.Remove(c.waiters.Front()).(*waitingSender[M]) //nolint:forcetypeassert // The list holds nothing else.
 		c.box.push(&w.slot, &p.kind.rooms)
 		w.result <- nil
 	}

@@ -29,7 +29,7 @@ const (
 
 	doneShift = 12
 	oneDone   = 1 << doneShift
-	flags     = oneDone - 1
+	allFlags  = oneDone - 1
 	idleFlags = flagListed | flagNamed // that an idle process may have
 )
 
@@ -38,7 +38,7 @@ type state struct{ atomic.Uint64 }
 // claim makes an idle process busy, with a message inline.
 func (s *state) claim() bool {
 	st := s.Load()
-	return st&(flags&^idleFlags) == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
+	return st&(allFlags&^idleFlags) == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
 }
 
 // takeInline takes the inline message in hand if there is one, unless the

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/internal/gcra"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
@@ -57,10 +58,77 @@ func (s *Stats) add(o *Stats) {
 	observe.Add(figures, s, o)
 }
 
+// figures are all that [Stats] counts: its metrics, and how to add it up.
+var figures = []observe.Field[Stats]{
+	observe.NewReading("waybill.mailbox.processes", "{process}", "Processes now alive.",
+		func(s Stats) uint64 { return uint64(s.Processes) }).Falling(),
+	figure("accepted", "{message}", "Messages taken into a mailbox.", func(s *Stats) *uint64 { return &s.Accepted }),
+	refusedFigure("full", func(s *Stats) *uint64 { return &s.Refused.Full }),
+	refusedFigure("stopped", func(s *Stats) *uint64 { return &s.Refused.Stopped }),
+	refusedFigure("cancelled", func(s *Stats) *uint64 { return &s.Refused.Cancelled }),
+	figure("waiting", "{sender}", "Senders now waiting for room.",
+		func(s *Stats) *uint64 { return &s.Waiting }).Falling(),
+	figure("queued", "{message}", "Messages now in a mailbox or being handled.",
+		func(s *Stats) *uint64 { return &s.Queued }).Falling(),
+	figure("handled", "{message}", "Messages whose handler returned nil.", func(s *Stats) *uint64 { return &s.Handled }),
+	figure("failed", "{message}", "Messages whose handler failed.", func(s *Stats) *uint64 { return &s.Failed }),
+	deadLetterFigure("killed", func(s *Stats) *uint64 { return &s.DeadLetters.Killed }),
+	deadLetterFigure("failed", func(s *Stats) *uint64 { return &s.DeadLetters.Failed }),
+	deadLetterFigure("dropped", func(s *Stats) *uint64 { return &s.DeadLetters.Dropped }),
+	deadLetterFigure("expired", func(s *Stats) *uint64 { return &s.DeadLetters.Expired }),
+	figure("late_replies", "{reply}", "Answers to calls whose caller had gone.",
+		func(s *Stats) *uint64 { return &s.LateReplies }),
+	figure("restarts", "{restart}", "Restarts of processes after a failure.", func(s *Stats) *uint64 { return &s.Restarts }),
+	figure("passivated", "{process}", "Processes passivated while idle.", func(s *Stats) *uint64 { return &s.Passivated }),
+	figure("save_failures", "{failure}", "Failures to save the state of a process.",
+		func(s *Stats) *uint64 { return &s.SaveFailures }),
+	figure("close_failures", "{failure}", "Failures to close the state of a process.",
+		func(s *Stats) *uint64 { return &s.CloseFailures }),
+	figure("late.shed", "{span}", "Late spans that were beyond their bound.", func(s *Stats) *uint64 { return &s.LateShed }),
+	figure("events.lost", "{event}", "Events that nobody was told of, because a hook was too slow.",
+		func(s *Stats) *uint64 { return &s.EventsLost }),
+	figure("slow", "{message}", "Messages whose handling was slow, where it is configured what that is.",
+		func(s *Stats) *uint64 { return &s.Slow }),
+}
+
+func figure(name, unit, description string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return observe.NewField("waybill.mailbox."+name, unit, description, of)
+}
+
+func refusedFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return figure("refused", "{message}", "Messages that were not taken in.", of).With(keys.MailboxReason.String(reason))
+}
+
+func deadLetterFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return figure("dead_letters", "{message}", "Messages accepted and never handled.", of).With(keys.MailboxReason.String(reason))
+}
+
+// deadReason is why an accepted message was never handled.
+type deadReason string
+
+const (
+	deadKilled  deadReason = "dead_letter_killed"
+	deadFailed  deadReason = "dead_letter_failed"
+	deadDropped deadReason = "dead_letter_dropped"
+	deadExpired deadReason = "dead_letter_expired"
+)
+
+func (r deadReason) count(n *DeadLetters) {
+	switch r {
+	case deadKilled:
+		n.Killed++
+	case deadFailed:
+		n.Failed++
+	case deadDropped:
+		n.Dropped++
+	case deadExpired:
+		n.Expired++
+	}
+}
+
 // kindTotals is what the kinds of one name in a system share: the counts that no
 // process keeps, and the load of late spans.
 type kindTotals struct {
-	sys  *System
 	name string
 	late *spans.Late
 
@@ -75,8 +143,8 @@ type kindTotals struct {
 	added   Stats // of one, while it is added to one of the above: that allocates nothing
 }
 
-func newKindTotals(sys *System, name string) *kindTotals {
-	return &kindTotals{sys: sys, name: name, late: spans.NewLate()}
+func newKindTotals(name string) *kindTotals {
+	return &kindTotals{name: name, late: spans.NewLate()}
 }
 
 // statsLocked returns all but what the processes alive count.
@@ -87,5 +155,3 @@ func (t *kindTotals) statsLocked() Stats {
 	n.add(&here)
 	return n
 }
-
-func (p *process[M]) totals() *kindTotals { return p.kind.totals }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/guard"
@@ -39,7 +41,7 @@ type System struct {
 
 	hook   eventHook
 	log    eventLog
-	events *notify.Queue[event]
+	events *notify.Queue[queuedEvent]
 
 	sched *scheduler.Scheduler
 	// readies are the channels of calls that are over: whoever ended the call
@@ -52,6 +54,19 @@ type System struct {
 	alive  int
 	kinds  observe.Names[kindTotals]
 }
+
+// meters are where a system's metrics are made without being asked again.
+type meters struct {
+	provider metric.MeterProvider // nil makes none
+	attrs    []attribute.KeyValue
+}
+
+// SystemOption configures [NewSystem].
+type SystemOption interface{ applySystem(*System) }
+
+type systemOption func(*System)
+
+func (o systemOption) applySystem(s *System) { o(s) }
 
 // member is a process as its system sees it.
 type member interface {
@@ -148,7 +163,7 @@ func (s *System) totalsOrOthers(name string) (t *kindTotals, uncounted uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.kinds.Others()
-	t = s.kinds.Of(name, false, func(name string) *kindTotals { return newKindTotals(s, name) })
+	t = s.kinds.Of(name, false, newKindTotals)
 	if s.kinds.Others() > before {
 		uncounted = s.kinds.Others()
 	}

@@ -45,8 +45,8 @@ func (r Ref[M]) SendEvery(ctx context.Context, d time.Duration, message M) *Time
 	return r.p.newTimer(r.p.kind.sys.base, message, r.p.isOwner(ctx), d, d)
 }
 
-// timer is a Timer's other half.
-type timer[M any] struct {
+// processTimer is a Timer's other half.
+type processTimer[M any] struct {
 	p     *process[M]
 	slot  slot[M]
 	every time.Duration // 0 for once
@@ -59,7 +59,7 @@ type timer[M any] struct {
 }
 
 func (p *process[M]) newTimer(ctx context.Context, message M, own bool, after, every time.Duration) *Timer {
-	t := &timer[M]{p: p, slot: slot[M]{message: message}, every: every, own: own, due: time.Now().Add(after)}
+	t := &processTimer[M]{p: p, slot: slot[M]{message: message}, every: every, own: own, due: time.Now().Add(after)}
 	p.address(ctx, &t.slot)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *process[M]) newTimer(ctx context.Context, message M, own bool, after, e
 }
 
 // fire sends the message, and waits for the next time if there is one.
-func (t *timer[M]) fire() {
+func (t *processTimer[M]) fire() {
 	t.mu.Lock()
 	if t.over {
 		t.mu.Unlock()
@@ -98,7 +98,7 @@ func (t *timer[M]) fire() {
 	}
 }
 
-func (t *timer[M]) stop() bool {
+func (t *processTimer[M]) stop() bool {
 	if !t.cancel() {
 		return false
 	}
@@ -106,8 +106,11 @@ func (t *timer[M]) stop() bool {
 	return true
 }
 
+// byInstance implements runningTimer.
+func (t *processTimer[M]) byInstance() bool { return t.own }
+
 // cancel ends the timer, and reports whether it had not ended yet.
-func (t *timer[M]) cancel() bool {
+func (t *processTimer[M]) cancel() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {
@@ -119,21 +122,21 @@ func (t *timer[M]) cancel() bool {
 }
 
 // hold has t end with the process. It reports false if that has ended.
-func (p *process[M]) hold(t *timer[M]) bool {
+func (p *process[M]) hold(t *processTimer[M]) bool {
 	c := p.lock()
 	defer c.mu.Unlock()
 	if p.state.Load()&flagEnded != 0 {
 		return false
 	}
 	if c.timers == nil {
-		c.timers = make(map[*timer[M]]struct{})
+		c.timers = make(map[runningTimer]struct{})
 	}
 	c.timers[t] = struct{}{}
 	return true
 }
 
 // release forgets t, which has ended.
-func (p *process[M]) release(t *timer[M]) {
+func (p *process[M]) release(t *processTimer[M]) {
 	c := p.lock()
 	defer c.mu.Unlock()
 	delete(c.timers, t)

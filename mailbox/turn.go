@@ -62,7 +62,7 @@ func (p *process[M]) next() (s *slot[M], inline bool) {
 		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
 			return c.takeFromHand(), false
 		}
-		if p.rest(); !p.takeBatch() {
+		if p.passivateIfAsked(); !p.takeBatch() {
 			return nil, false
 		}
 	}
@@ -85,7 +85,7 @@ func (p *process[M]) advance(next bool) *slot[M] {
 	}
 	if p.state.Load()&flagWaiters != 0 {
 		c.mu.Lock()
-		p.letInLocked(c)
+		p.admitWaitingLocked(c)
 		c.mu.Unlock()
 	}
 	if !next {
@@ -101,7 +101,7 @@ func (p *process[M]) takeBatch() (held bool) {
 		return false
 	}
 	c := p.lock()
-	p.letInLocked(c)
+	p.admitWaitingLocked(c)
 	st := p.state.Load()
 	if st&flagKilled != 0 || st&flagClosed != 0 && c.box.len == 0 {
 		c.mu.Unlock()
@@ -125,13 +125,13 @@ func (p *process[M]) takeBatch() (held bool) {
 		c.hand, c.box = c.box, c.hand
 	}
 	c.batch, c.ahead = uint64(c.hand.len), c.hand.len //nolint:gosec // A length.
-	p.letInLocked(c)
+	p.admitWaitingLocked(c)
 	c.mu.Unlock()
 	return true
 }
 
-// handling is one message being handled.
-type handling struct {
+// currentHandling is one message being handled.
+type currentHandling struct {
 	span     trace.Span // nil if it is not traced
 	begun    int64      // by the clocks; 0 if nobody wants to know
 	ended    int64      // likewise
@@ -150,7 +150,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		s.clear()
 		return true
 	}
-	var h handling
+	var h currentHandling
 	late := &p.kind.cell.Load().Late
 	if late.Any() {
 		h.begun = p.kind.sys.sched.Now()
@@ -188,7 +188,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 }
 
 // begin makes the handler's context, and starts the span if there is to be one.
-func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
+func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 	var ctx context.Context = p
 	if s.call != nil {
 		ctx = s.call.bind(ctx)
@@ -208,7 +208,7 @@ func (p *process[M]) begin(s *slot[M], h *handling) context.Context {
 // conclude ends what begin began, and accounts for a failure. What is plugged in may
 // end the goroutine here, and with it the caller: then the message is accounted for all
 // the same.
-func (p *process[M]) conclude(s *slot[M], h *handling, late *sampling.Late) (settled bool) {
+func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Late) (settled bool) {
 	exiting := true
 	defer func() {
 		switch {
@@ -216,7 +216,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling, late *sampling.Late) (set
 			p.fail(s, h)
 			settled = true
 		case exiting:
-			p.settle(nil, handled)
+			p.settle(nil, outcomeHandled)
 		}
 		if exiting {
 			s.clear()
@@ -246,7 +246,7 @@ func (p *process[M]) conclude(s *slot[M], h *handling, late *sampling.Late) (set
 }
 
 // fail accounts for a failure, and does what is configured.
-func (p *process[M]) fail(s *slot[M], h *handling) {
+func (p *process[M]) fail(s *slot[M], h *currentHandling) {
 	failed := Event{Type: HandlerFailed, Err: h.err}
 	if h.span != nil {
 		failed.SpanContext = h.span.SpanContext()
@@ -266,7 +266,7 @@ func (p *process[M]) fail(s *slot[M], h *handling) {
 	case policy == Restart && p.state.Load()&flagKilled == 0:
 		cause = p.restart(h)
 	}
-	p.settle(cause, failedHandling)
+	p.settle(cause, outcomeFailed)
 }
 
 // keepOpen remembers a call that was left to be answered later.
@@ -294,8 +294,8 @@ func (p *process[M]) forget(call *pending) {
 
 // Outcomes of a message in hand, beside the reasons of dead letters.
 const (
-	handled        deadReason = "handled"
-	failedHandling deadReason = "failed"
+	outcomeHandled deadReason = "handled"
+	outcomeFailed  deadReason = "failed"
 )
 
 // settle accounts for the message in hand, of which that became. A cause that is not
@@ -304,8 +304,8 @@ func (p *process[M]) settle(cause error, became deadReason) {
 	c := p.lock()
 	defer c.mu.Unlock()
 	switch became {
-	case handled:
-	case failedHandling:
+	case outcomeHandled:
+	case outcomeFailed:
 		c.failed++
 	default:
 		became.count(&c.dead)
@@ -321,5 +321,5 @@ func (p *process[M]) settle(cause error, became deadReason) {
 		c.fatal, c.reason = cause, deadFailed // Unless it was killed: then that ends it, whatever the handler says.
 		p.closeLocked(c, true)
 	}
-	p.letInLocked(c)
+	p.admitWaitingLocked(c)
 }

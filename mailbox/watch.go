@@ -5,23 +5,9 @@ package mailbox
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/waybill-go/waybill/internal/guard"
 )
-
-// Termination tells of the end of a process.
-type Termination struct {
-	Kind, ID string
-	Err      error // as of [Ref.Err]
-}
-
-func (e Termination) who() string {
-	if e.ID == "" {
-		return e.Kind
-	}
-	return e.Kind + " " + e.ID
-}
 
 // Watch sends the watcher a message when the other process ends. build makes that message
 // from the cause. The watcher's mailbox takes it even if it is full. If the other process
@@ -67,28 +53,6 @@ func Link[M, N any](process Ref[M], other Ref[N]) (unlink func() bool) {
 	return newLink(process.p, other, process.p.endWith)
 }
 
-// endLink has one process learn of another's end. Both know it, so that neither
-// keeps it when the other has ended.
-type endLink struct {
-	process, other linkable
-	act            func(Termination) // must not block; see tell
-}
-
-// tell acts on an end. What the user plugged in there may panic: on the worker of
-// another process, whose end must go on.
-func (t *endLink) tell(e Termination) { guard.Do(func() { t.act(e) }) }
-
-// linkable is a process as links see it.
-type linkable interface {
-	// addLink adds t, unless the process has ended.
-	addLink(t *endLink) bool
-	// removeLink reports whether t was there.
-	removeLink(t *endLink) bool
-	// hasLink reports whether t is there.
-	hasLink(t *endLink) bool
-	ending() Termination
-}
-
 func newLink[N any](p linkable, other Ref[N], act func(Termination)) (undo func() bool) {
 	t := &endLink{process: p, act: act}
 	if other.p == nil {
@@ -112,12 +76,6 @@ func newLink[N any](p linkable, other Ref[N], act func(Termination)) (undo func(
 }
 
 func nothingToUndo() bool { return false }
-
-func (t *endLink) undo() bool {
-	inTime := t.other.removeLink(t)
-	t.process.removeLink(t)
-	return inTime
-}
 
 // addLink implements linkable.
 func (p *process[M]) addLink(t *endLink) bool {
@@ -171,26 +129,6 @@ func (p *process[M]) tell(links map[*endLink]struct{}) {
 		}
 	}
 }
-
-// linkedError is what ends a process because one that it was linked to did.
-type linkedError struct{ Termination }
-
-// linkError returns the error for a process that ends because of e. Along a chain
-// of links it stays the same: it would grow with every link.
-func linkError(e Termination) error {
-	if err, ok := e.Err.(*linkedError); ok { //nolint:errorlint // Only what a link has made.
-		return err
-	}
-	return &linkedError{e}
-}
-
-// Error names the process that failed or was killed, and says why it ended.
-func (e *linkedError) Error() string {
-	return fmt.Sprintf("%v: %s: %v", ErrLinked, e.who(), e.Err)
-}
-
-// Unwrap returns ErrLinked and what had ended the other.
-func (e *linkedError) Unwrap() []error { return []error{ErrLinked, e.Err} }
 
 // endWith ends the process because the one that e tells of has ended. It leaves
 // the end itself to others: links may make long chains.
