@@ -53,7 +53,7 @@ func withLate(
 	set func(size int, tr tracing, opts ...mailbox.SystemOption) (*contender, error), tr tracing,
 ) func(int) (*contender, error) {
 	return func(size int) (*contender, error) {
-		c := sampling.DefaultConfig()
+		c := sampling.Config{}
 		c.Default.Late = sampling.Late{Failures: true, SlowerThan: time.Minute, QueuedLongerThan: time.Minute}
 		control, err := sampling.NewControl(c)
 		if err != nil {

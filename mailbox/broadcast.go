@@ -197,7 +197,7 @@ func (d *broadcasting[M]) deliver(members []*process[M], s *recipientSlots[M]) {
 		}
 		offered := &mine.plain
 		switch {
-		case !p.kind.cell.Load().Carry:
+		case p.kind.cell.Load().Untraced:
 			offered = &mine.bare
 		case p.kind.roots:
 			offered = &mine.decided

@@ -13,5 +13,5 @@ type liveControl = live.Control[sampling.KindConfig, sampling.GroupConfig]
 
 // defaultControl is that of systems which were given none.
 func defaultControl() *liveControl {
-	return live.New(live.Config[sampling.KindConfig, sampling.GroupConfig]{Default: sampling.DefaultKindConfig()})
+	return new(liveControl)
 }

@@ -139,7 +139,7 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 	for _, carried := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
 			rec := record(t, sdktrace.WithSampler(sampler.Wrap(sdktrace.NeverSample())))
-			c := sampling.DefaultConfig()
+			c := sampling.Config{}
 			c.Default.Late = sampling.Late{SlowerThan: time.Second, CountSlow: true, Roots: true}
 			control, err := sampling.NewControl(c)
 			require.NoError(t, err)

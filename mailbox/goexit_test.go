@@ -39,7 +39,7 @@ func TestWhatIsPluggedInMayEndTheGoroutine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var spans atomic.Int64
 			provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(exiting{&spans}))
-			c := sampling.DefaultConfig()
+			c := sampling.Config{}
 			c.Default.Late = sampling.Late{Failures: true, SlowerThan: time.Nanosecond}
 			control, err := sampling.NewControl(c)
 			require.NoError(t, err)

@@ -136,7 +136,7 @@ func (g *Group[M]) limits() (limits []planning.Limit) {
 	defer g.mu.Unlock()
 	for _, k := range g.kinds {
 		s := k.cell.Load()
-		if s.SpansPerSecond == 0 && s.MaxSpansPerSecond == 0 {
+		if s.SpansPerSecond <= 0 && s.MaxSpansPerSecond <= 0 {
 			continue
 		}
 		limits = append(limits, planning.Limit{

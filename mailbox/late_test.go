@@ -30,7 +30,7 @@ var rarely = mailbox.WithSampling(func() sampling.GroupConfig {
 // controlled makes a system with those settings for all kinds.
 func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.System, *sampling.Control) {
 	t.Helper()
-	c := sampling.DefaultConfig()
+	c := sampling.Config{}
 	c.Default.Late = late
 	control, err := sampling.NewControl(c)
 	require.NoError(t, err)
@@ -270,7 +270,7 @@ func TestSwitches(t *testing.T) {
 			return len(rec.all("worker job")), users
 		}
 		set := func(s sampling.KindConfig) {
-			c := sampling.DefaultConfig()
+			c := sampling.Config{}
 			c.Kinds = map[string]sampling.KindConfig{"worker": s}
 			require.NoError(t, control.Set(c))
 		}
@@ -278,10 +278,10 @@ func TestSwitches(t *testing.T) {
 			settings         sampling.KindConfig
 			handlings, users int
 		}{
-			{sampling.DefaultKindConfig(), 2, 2},
-			{sampling.KindConfig{Carry: true}, 0, 2},
-			{sampling.KindConfig{Spans: true}, 0, 0},
-			{sampling.DefaultKindConfig(), 2, 2},
+			{sampling.KindConfig{}, 2, 2},
+			{sampling.KindConfig{NoSpans: true}, 0, 2},
+			{sampling.KindConfig{Untraced: true}, 0, 0},
+			{sampling.KindConfig{}, 2, 2},
 		} {
 			set(test.settings)
 			handlings, users := spans()

@@ -46,7 +46,7 @@ func measured(t *testing.T, reader sdkmetric.Reader) (points map[string]int64, f
 
 func TestMetricsAreTheCountsOfKinds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		control, err := sampling.NewControl(sampling.DefaultConfig())
+		control, err := sampling.NewControl(sampling.Config{})
 		require.NoError(t, err)
 		sys := newSystem(t, mailbox.WithControl(control))
 		reader := sdkmetric.NewManualReader()

@@ -82,8 +82,8 @@ func WithHandlerSendTimeout(d time.Duration) SystemOption {
 
 // WithControl has the system's kinds and groups follow control, by their names, while the
 // program runs: see [sampling.Control]. It also lets messages that were not sampled leave
-// late spans. Without it, or with nil, kinds and groups have the settings of
-// [sampling.DefaultConfig], and those do not change. A control costs a little even if it
+// late spans. Without it, or with nil, kinds and groups have the settings of the zero
+// [sampling.Config], and those do not change. A control costs a little even if it
 // holds nothing else: its settings may ask for late spans at any time, so recipients that
 // a broadcast skips know its trace, and the clock is kept more exact.
 func WithControl(control *sampling.Control) SystemOption {

@@ -76,8 +76,8 @@ func TestDeadLettersSurviveWhatIsPluggedIn(t *testing.T) {
 }
 
 func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
-	settings := sampling.DefaultConfig()
-	settings.Default.Late = sampling.Late{Failures: true, Roots: true, PerSecond: -1}
+	settings := sampling.Config{}
+	settings.Default.Late = sampling.Late{Failures: true, Roots: true, PerSecond: sampling.Unlimited}
 	control, err := sampling.NewControl(settings)
 	require.NoError(t, err)
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {

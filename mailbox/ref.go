@@ -62,7 +62,7 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 func (p *process[M]) address(ctx context.Context, s *slot[M]) {
 	k := p.kind
 	s.header = k.sys.carry.Header(ctx)
-	if !k.cell.Load().Carry {
+	if k.cell.Load().Untraced {
 		s.header = s.header.WithSpanContext(trace.SpanContext{})
 	}
 	s.sent = k.sys.stamp(s.header)

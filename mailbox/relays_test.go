@@ -150,7 +150,7 @@ func TestLinkedRoots(t *testing.T) {
 func TestRateOfSpans(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfig()
+		c := sampling.Config{}
 		c.Groups = map[string]sampling.GroupConfig{"workers": {SpansPerSecond: 50}}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestRateOfSpans(t *testing.T) {
 func TestRateOfAKind(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		control, err := sampling.NewControl(sampling.DefaultConfig())
+		control, err := sampling.NewControl(sampling.Config{})
 		require.NoError(t, err)
 		sys := rec.system(mailbox.WithControl(control))
 		const members = 20
@@ -229,7 +229,7 @@ func TestRateOfAKind(t *testing.T) {
 			return spans, weights
 		}
 		play := func(settings sampling.KindConfig, seconds int) (spans, weights map[string]float64) {
-			c := sampling.DefaultConfig()
+			c := sampling.Config{}
 			c.Kinds = map[string]sampling.KindConfig{"worker": settings}
 			require.NoError(t, control.Set(c))
 			for range 40 { // It takes some windows to settle.
@@ -245,7 +245,7 @@ func TestRateOfAKind(t *testing.T) {
 			}
 			return spans, weights
 		}
-		s := sampling.DefaultKindConfig()
+		s := sampling.KindConfig{}
 		before, _ := play(s, 4)
 		assert.InDelta(t, 500, before["worker"], 25, "negative control: it takes a rate")
 
@@ -266,8 +266,8 @@ func TestRateOfAKind(t *testing.T) {
 func TestLastResortOfAKind(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfig()
-		limited := sampling.DefaultKindConfig()
+		c := sampling.Config{}
+		limited := sampling.KindConfig{}
 		limited.MaxSpansPerSecond = 5
 		c.Kinds = map[string]sampling.KindConfig{"worker": limited}
 		control, err := sampling.NewControl(c)
@@ -314,7 +314,7 @@ func TestLastResortOfAKind(t *testing.T) {
 func TestBroadcastsThatAreShedSaySo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		c := sampling.DefaultConfig()
+		c := sampling.Config{}
 		c.DefaultGroup = sampling.GroupConfig{MaxSpansPerSecond: 5}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)

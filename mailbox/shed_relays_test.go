@@ -21,8 +21,8 @@ func TestShedBroadcastsOfRelaysSayWhatIsMissing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 2, 100
 		rec := record(t)
-		c := sampling.DefaultConfig()
-		limited := sampling.DefaultKindConfig()
+		c := sampling.Config{}
+		limited := sampling.KindConfig{}
 		limited.MaxSpansPerSecond = 1
 		c.Kinds = map[string]sampling.KindConfig{"session": limited}
 		control, err := sampling.NewControl(c)

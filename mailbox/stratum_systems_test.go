@@ -35,7 +35,7 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 					if !control {
 						return rec.system(opts...)
 					}
-					sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+					sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 					return sys
 				}
 				members := system(test.members)
@@ -60,7 +60,7 @@ func TestStratumWhoeverBroadcasts(t *testing.T) {
 func TestStratumOfSomeMembers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		counting, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		counting, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 		plain := rec.system()
 		group := newGroup[job](t, plain, "workers", rarely)
 		for i := range 100 {

@@ -21,7 +21,7 @@ import (
 func TestStratumOfSlowHandlings(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 		curve, err := sampling.NewCurve(sampling.Point{Size: 1, Probability: 0.25})
 		require.NoError(t, err)
 		group := newGroup[time.Duration](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: curve}))
@@ -60,7 +60,7 @@ func TestStratumBelowAFanout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, relaysTraced, sessions, sessionsTraced = 8, 2, 10, 3
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		sys, _ := controlled(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 		capped := func(k int) sampling.GroupConfig { return sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: k} }
 		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(capped(relaysTraced)))
 		for range relays {
@@ -153,7 +153,7 @@ func TestStratumIsOfSlowHandlingsOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys, _ := controlled(t, rec, sampling.Late{
-			Failures: true, SlowerThan: time.Second, QueuedLongerThan: time.Minute, CountSlow: true, PerSecond: -1,
+			Failures: true, SlowerThan: time.Second, QueuedLongerThan: time.Minute, CountSlow: true, PerSecond: sampling.Unlimited,
 		})
 		for reason, weight := range map[string]float64{"error": 0, "waited": 0, "slow": 1} {
 			rec.spans.Reset()

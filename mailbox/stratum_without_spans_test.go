@@ -20,8 +20,8 @@ import (
 // withoutSpans makes a system whose kinds make no spans but late ones.
 func withoutSpans(t *testing.T, rec *recorder, late sampling.Late) *mailbox.System {
 	t.Helper()
-	c := sampling.DefaultConfig()
-	c.Default.Spans = false
+	c := sampling.Config{}
+	c.Default.NoSpans = true
 	c.Default.Late = late
 	control, err := sampling.NewControl(c)
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestStratumOfAKindWithoutSpans(t *testing.T) {
 			t.Run(fmt.Sprint(size, " linked ", linked), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					rec := record(t)
-					sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+					sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 					var opts []mailbox.GroupOption
 					if linked {
 						opts = append(opts, mailbox.WithLinkedRoots())
@@ -78,7 +78,7 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 2, 10
 		rec := record(t)
-		sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: -1})
+		sys := withoutSpans(t, rec, sampling.Late{SlowerThan: time.Second, CountSlow: true, PerSecond: sampling.Unlimited})
 		half := sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: sessions / 2}
 		outer := newGroup[job](t, sys, "relays", mailbox.WithSampling(
 			sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
@@ -110,7 +110,7 @@ func TestStratumWithoutSpansBelowAFanout(t *testing.T) {
 func TestExemplarsOfAKindWithoutSpans(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys := withoutSpans(t, rec, sampling.Late{Failures: true, PerSecond: -1})
+		sys := withoutSpans(t, rec, sampling.Late{Failures: true, PerSecond: sampling.Unlimited})
 		ref := spawn(t, sys, "worker", do)
 		ctx, root := rec.start()
 		require.NoError(t, ref.Send(ctx, fails))

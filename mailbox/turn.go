@@ -152,7 +152,7 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 	}
 	var h currentHandling
 	late := &p.kind.cell.Load().Late
-	if late.Any() {
+	if spans.AnyLate(late) {
 		h.begun = p.kind.sys.sched.Now()
 	}
 	returned := false
@@ -198,7 +198,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
-	if (s.header.Sampled() || root) && p.kind.cell.Load().Spans {
+	if (s.header.Sampled() || root) && !p.kind.cell.Load().NoSpans {
 		described := p.describe(s)
 		ctx, h.span = described.StartHandling(ctx, p.failedSpan())
 	}

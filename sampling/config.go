@@ -5,22 +5,21 @@ package sampling
 
 import "fmt"
 
-// Config is all that can be changed while a program runs. It is never
-// changed itself: a [Control] exchanges one for another.
+// Config is all that can be changed while a program runs. It is never changed itself: a
+// [Control] exchanges one for another. The zero value is the configuration of a program
+// that has no other. In it, and in all that it holds, zero means the default and
+// [Unlimited] no limit, in Go and in JSON.
 type Config struct {
 	// Default holds for kinds that are not in Kinds.
-	Default KindConfig
+	Default KindConfig `json:"default"`
 	// Kinds holds the settings of kinds of processes, by name.
-	Kinds map[string]KindConfig
+	Kinds map[string]KindConfig `json:"kinds,omitempty"`
 	// DefaultGroup holds for groups that are not in Groups.
-	DefaultGroup GroupConfig
+	DefaultGroup GroupConfig `json:"default_group"`
 	// Groups holds how many recipients of a broadcast are sampled, by the name of
 	// the group.
-	Groups map[string]GroupConfig
+	Groups map[string]GroupConfig `json:"groups,omitempty"`
 }
-
-// DefaultConfig returns the configuration of a program that has no other.
-func DefaultConfig() Config { return Config{Default: DefaultKindConfig()} }
 
 func (c Config) validate() error {
 	if err := c.Default.validate(); err != nil {

@@ -44,10 +44,10 @@ func (c *Control) setIf(ok func(Config) bool, next Config) (changed bool, err er
 }
 
 // Carries returns a function that reports whether messages to the kind of that name
-// take their sender's trace along now ([KindConfig.Carry]), for what is no mailbox and is
+// take their sender's trace along now (not [KindConfig.Untraced]), for what is no mailbox and is
 // to follow the control too, such as the Wrap of an envelope/wire.Config. It costs one
 // atomic load and no lock.
 func (c *Control) Carries(kind string) func() bool {
 	cell := (*cells)(c).Kind(kind)
-	return func() bool { return cell.Load().Carry }
+	return func() bool { return !cell.Load().Untraced }
 }

@@ -40,7 +40,7 @@ func TestReboundHostsAreRefused(t *testing.T) {
 	for _, host := range []string{"evil.example", "evil.example:" + port, "localhost.evil.example", "evillocalhost", "127.0.0.1.evil.example"} {
 		assert.Equal(t, http.StatusForbidden, ask(http.MethodPut, host), host)
 		assert.Equal(t, http.StatusForbidden, ask(http.MethodGet, host), host)
-		assert.True(t, c.Config().Default.Spans, host)
+		assert.False(t, c.Config().Default.NoSpans, host)
 	}
 	for _, host := range []string{"", "localhost", "LocalHost:" + port, "localhost.", "ops.localhost:80", "127.0.0.1", "[::1]:" + port, "[::1]", "10.0.0.7:80"} {
 		assert.Equal(t, http.StatusOK, ask(http.MethodPut, host), host)

@@ -20,7 +20,8 @@ import (
 const maxConfig = 1 << 20 // bytes
 
 // ServeHTTP shows the configuration as JSON (GET), and changes the whole of it
-// (PUT): what the JSON leaves out is as it is by default. A bad configuration is
+// (PUT). What the JSON leaves out, and what is zero or false in it, is as it is by
+// default, and -1 means no limit ([Unlimited]), as in a [Config]. A bad configuration is
 // refused with status 400 and the reason, one of more than a mebibyte with 413; both
 // change nothing. An answer of status 200 shows what holds now, and below "unknown"
 // the names in it of kinds and groups that the program has not: it may have them
@@ -46,10 +47,10 @@ const maxConfig = 1 << 20 // bytes
 // but its own, and asks them.
 //
 //	{
-//	  "default": {"carry": true, "spans": true},
+//	  "default": {"no_spans": true},
 //	  "kinds": {
 //	    "session": {
-//	      "carry": true, "spans": true, "spans_per_second": 100, "max_spans_per_second": 500,
+//	      "spans_per_second": 100, "max_spans_per_second": 500,
 //	      "late": {"failures": true, "slower_than": "100ms", "per_second": 5}
 //	    }
 //	  },
@@ -83,7 +84,7 @@ func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("ETag", etag(shown))
-	_, _ = w.Write(readable(shownJSON{configJSON(shown), c.unknown(shown)})) // The client may have gone.
+	_, _ = w.Write(readable(shownJSON{shown, c.unknown(shown)})) // The client may have gone.
 }
 
 // put changes the configuration to that of the request, and returns it. The
@@ -128,7 +129,7 @@ func matches(headers []string, c Config) bool {
 
 // etag returns the entity tag of a configuration. It has no comma.
 func etag(c Config) string {
-	sum := sha256.Sum256(readable(configJSON(c)))
+	sum := sha256.Sum256(readable(c))
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
@@ -149,7 +150,7 @@ func readConfig(r io.Reader) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	read := shownJSON{configJSON: configJSON(DefaultConfig())}
+	var read shownJSON
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
@@ -161,27 +162,7 @@ func readConfig(r io.Reader) (Config, error) {
 	if err := checkClear(json.NewDecoder(bytes.NewReader(data)), false); err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	return Config(read.configJSON), nil
-}
-
-// configJSON is a Config with the names that it has in JSON.
-type configJSON struct {
-	Default      KindConfig             `json:"default"`
-	Kinds        map[string]KindConfig  `json:"kinds,omitempty"`
-	DefaultGroup GroupConfig            `json:"default_group"`
-	Groups       map[string]GroupConfig `json:"groups,omitempty"`
-}
-
-// UnmarshalJSON implements json.Unmarshaler: what is left out is as in
-// [DefaultKindConfig].
-func (s *KindConfig) UnmarshalJSON(data []byte) error {
-	type plain KindConfig // Without this method.
-	read := plain(DefaultKindConfig())
-	if err := unmarshalStrictly(data, &read); err != nil {
-		return err
-	}
-	*s = KindConfig(read)
-	return nil
+	return read.Config, nil
 }
 
 // lateJSON is a Late in JSON.

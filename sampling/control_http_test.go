@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const spansOff = `{"default": {"spans": false}}`
+const spansOff = `{"default": {"no_spans": true}}`
 
 // put sends a configuration to c with those headers, in pairs.
 func put(c http.Handler, body string, headers ...string) *httptest.ResponseRecorder {
@@ -39,10 +39,10 @@ func TestSecondOfTwoChangesIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusOK, first.Code, first.Body)
 	assert.NotEqual(t, read, first.Header().Get("ETag"))
 
-	second := put(c, `{"default": {"carry": false}}`, "If-Match", read)
+	second := put(c, `{"default": {"untraced": true}}`, "If-Match", read)
 	assert.Equal(t, http.StatusPreconditionFailed, second.Code)
-	assert.True(t, c.Config().Default.Carry, "nothing has changed")
-	assert.False(t, c.Config().Default.Spans)
+	assert.False(t, c.Config().Default.Untraced, "nothing has changed")
+	assert.True(t, c.Config().Default.NoSpans)
 
 	for name, match := range map[string]string{
 		"what the first was told": first.Header().Get("ETag"),
@@ -68,7 +68,7 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 		"no origin":      {"Origin", "null"},
 	} {
 		assert.Equal(t, http.StatusForbidden, put(c, spansOff, headers...).Code, name)
-		assert.True(t, c.Config().Default.Spans, name)
+		assert.False(t, c.Config().Default.NoSpans, name)
 	}
 	assert.Equal(t, http.StatusOK, put(c, spansOff, "Sec-Fetch-Site", "same-origin").Code)
 	assert.Equal(t, http.StatusOK, put(c, spansOff, "Origin", "http://ops.example").Code)

@@ -22,7 +22,7 @@ import (
 
 func newControl(t *testing.T) *sampling.Control {
 	t.Helper()
-	c, err := sampling.NewControl(sampling.DefaultConfig())
+	c, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	return c
 }
@@ -38,18 +38,18 @@ func TestLiveSettingsFollow(t *testing.T) {
 	c := newControl(t)
 	session, guild := cellsOf(c).Kind("session"), cellsOf(c).Kind("guild")
 	sessions := cellsOf(c).Group("sessions")
-	assert.Equal(t, sampling.DefaultKindConfig(), *session.Load())
+	assert.Equal(t, sampling.KindConfig{}, *session.Load())
 	assert.Same(t, session, cellsOf(c).Kind("session"))
 
-	slow := sampling.DefaultKindConfig()
+	slow := sampling.KindConfig{}
 	slow.Late.SlowerThan = time.Second
-	next := sampling.DefaultConfig()
-	next.Default.Spans = false
+	next := sampling.Config{}
+	next.Default.NoSpans = true
 	next.Kinds = map[string]sampling.KindConfig{"session": slow}
 	next.Groups = map[string]sampling.GroupConfig{"sessions": {MaxSpans: 7}}
 	require.NoError(t, c.Set(next))
 	assert.Equal(t, slow, *session.Load())
-	assert.False(t, guild.Load().Spans)
+	assert.True(t, guild.Load().NoSpans)
 	assert.Equal(t, 7, sessions.Load().MaxSpans)
 	assert.Equal(t, slow, *cellsOf(c).Kind("session").Load())
 	assert.Zero(t, cellsOf(c).Group("others").Load().MaxSpans)
@@ -59,8 +59,8 @@ func TestLiveSettingsFollow(t *testing.T) {
 	c.Config().Kinds["session"] = sampling.KindConfig{}
 	assert.Equal(t, slow, c.Config().Kinds["session"], "so it is when it is shown")
 
-	require.NoError(t, c.Set(sampling.DefaultConfig()))
-	assert.Equal(t, sampling.DefaultKindConfig(), *session.Load())
+	require.NoError(t, c.Set(sampling.Config{}))
+	assert.Equal(t, sampling.KindConfig{}, *session.Load())
 }
 
 func TestControlOverHTTP(t *testing.T) {
@@ -73,7 +73,7 @@ func TestControlOverHTTP(t *testing.T) {
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	session := *cellsOf(c).Kind("session").Load()
-	assert.Equal(t, sampling.KindConfig{Carry: true, Spans: true, Late: sampling.Late{
+	assert.Equal(t, sampling.KindConfig{Late: sampling.Late{
 		Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: 2 * time.Second, PerSecond: 5,
 	}}, session, "what is left out is as by default")
 	assert.Equal(t, 9, cellsOf(c).Group("sessions").Load().MaxSpans)
@@ -119,18 +119,18 @@ func TestControlOfRates(t *testing.T) {
 	}
 	assert.InEpsilon(t, 10*20.0/110, planner.Plan(10_000).Expected, 1e-6)
 
-	for _, rate := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
+	for _, rate := range []float64{-2, -0.5, math.NaN(), math.Inf(1), math.Inf(-1)} {
 		for _, bad := range []sampling.GroupConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
-			next := sampling.DefaultConfig()
+			next := sampling.Config{}
 			next.DefaultGroup = bad
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
-			next = sampling.DefaultConfig()
+			next = sampling.Config{}
 			next.Groups = map[string]sampling.GroupConfig{"sessions": bad}
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
 			require.ErrorContains(t, c.Set(next), `group "sessions"`)
 		}
 		for _, bad := range []sampling.KindConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
-			next := sampling.DefaultConfig()
+			next := sampling.Config{}
 			next.Kinds = map[string]sampling.KindConfig{"session": bad}
 			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
 			require.ErrorContains(t, c.Set(next), `kind "session"`)
@@ -156,11 +156,11 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 		{"null", `null`, "null"},
 		{"null for a kind", `{"kinds": {"session": null}}`, "null"},
 		{"null for a curve", `{"default_group": {"curve": null}}`, ""},
-		{"a name twice", `{"default": {}, "default": {"spans": false}}`, `"default" is there twice`},
-		{"a name twice, in another case", `{"Default": {}, "default": {"spans": false}}`, `"default" is there twice`},
-		{"a name twice, with another s", `{"default": {"spans": false, "\u017fpans": true}}`, "is there twice"},
+		{"a name twice", `{"default": {}, "default": {"no_spans": true}}`, `"default" is there twice`},
+		{"a name twice, in another case", `{"Default": {}, "default": {"no_spans": true}}`, `"default" is there twice`},
+		{"a name twice, with another s", `{"default": {"no_spans": true, "no_\u017fpans": true}}`, "is there twice"},
 		{"a name twice, with another k", `{"kinds": {}, "\u212ainds": {}}`, "is there twice"},
-		{"a kind twice", `{"kinds": {"other": {}, "other": {"spans": false}}}`, `"other" is there twice`},
+		{"a kind twice", `{"kinds": {"other": {}, "other": {"no_spans": true}}}`, `"other" is there twice`},
 		{"a group twice", `{"groups": {"other": {}, "another": {}, "other": {}}}`, `"other" is there twice`},
 		{"a setting twice", `{"kinds": {"other": {"late": {"roots": true, "Roots": false}}}}`, `"Roots" is there twice`},
 		{"a number twice", `{"groups": {"kinds": {"max_spans": 1, "MAX_SPANS": 2}}}`, `"MAX_SPANS" is there twice`},
@@ -174,7 +174,7 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 			c := newControl(t)
 			session := cellsOf(c).Kind("session")
 			before := session.Load()
-			w := ask(c, http.MethodPut, strings.Replace(test.body, `{"default"`, `{"kinds": {"session": {"spans": false}}, "default"`, 1))
+			w := ask(c, http.MethodPut, strings.Replace(test.body, `{"default"`, `{"kinds": {"session": {"no_spans": true}}, "default"`, 1))
 			assert.GreaterOrEqual(t, w.Code, 400)
 			assert.Less(t, w.Code, 500)
 			assert.Contains(t, w.Body.String(), test.reason)
@@ -187,12 +187,12 @@ func TestBadConfigurationIsRefusedWhole(t *testing.T) {
 func TestKindsDifferByCase(t *testing.T) {
 	c := newControl(t)
 	w := ask(c, http.MethodPut, `{
-		"kinds": {"session": {"spans": false}, "Session": {"carry": false}, "kinds": {}, "groups": {}},
+		"kinds": {"session": {"no_spans": true}, "Session": {"untraced": true}, "kinds": {}, "groups": {}},
 		"groups": {"s": {"max_spans": 1}, "S": {"max_spans": 2}}
 	}`)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	assert.False(t, cellsOf(c).Kind("session").Load().Spans)
-	assert.True(t, cellsOf(c).Kind("Session").Load().Spans)
+	assert.True(t, cellsOf(c).Kind("session").Load().NoSpans)
+	assert.False(t, cellsOf(c).Kind("Session").Load().NoSpans)
 	assert.Equal(t, 2, cellsOf(c).Group("S").Load().MaxSpans)
 }
 
@@ -205,7 +205,7 @@ func TestControlKnowsItsMethods(t *testing.T) {
 }
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
-	bad := sampling.DefaultConfig()
+	bad := sampling.Config{}
 	bad.Default.Late.SlowerThan = -1
 	_, err := sampling.NewControl(bad)
 	require.ErrorIs(t, err, sampling.ErrSettings)
@@ -221,7 +221,7 @@ func TestControlIsSafe(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			for n := range 200 {
-				next := sampling.DefaultConfig()
+				next := sampling.Config{}
 				wait := time.Duration(n*4 + i + 1)
 				next.Default.Late = sampling.Late{SlowerThan: wait, QueuedLongerThan: wait}
 				assert.NoError(t, c.Set(next))
@@ -238,7 +238,7 @@ func TestLiveCostsNoAllocation(t *testing.T) {
 	live := cellsOf(newControl(t)).Kind("session")
 	on := 0
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if live.Load().Spans {
+		if !live.Load().NoSpans {
 			on++
 		}
 	}))

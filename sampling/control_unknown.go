@@ -5,7 +5,7 @@ package sampling
 
 // shownJSON is what is shown of a control.
 type shownJSON struct {
-	configJSON
+	Config
 
 	Unknown *unknownJSON `json:"unknown,omitempty"`
 }

@@ -23,12 +23,12 @@ func TestNamesThatNobodyHasAreSaid(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &shown))
 		return shown.Unknown
 	}
-	const right = `{"kinds": {"session": {"spans": false}}, "groups": {"sessions": {"max_spans": 1}}}`
+	const right = `{"kinds": {"session": {"no_spans": true}}, "groups": {"sessions": {"max_spans": 1}}}`
 	w := put(c, right)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	assert.NotContains(t, w.Body.String(), "unknown")
 
-	const wrong = `{"kinds": {"sesion": {"spans": false}, "a": {}}, "groups": {"session": {"max_spans": 1}}}`
+	const wrong = `{"kinds": {"sesion": {"no_spans": true}, "a": {}}, "groups": {"session": {"max_spans": 1}}}`
 	w = put(c, wrong)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	want := map[string][]string{"kinds": {"a", "sesion"}, "groups": {"session"}}
@@ -39,7 +39,7 @@ func TestNamesThatNobodyHasAreSaid(t *testing.T) {
 	again := put(c, shown.Body.String(), "If-Match", shown.Header().Get("ETag"))
 	require.Equal(t, http.StatusOK, again.Code, "what was shown can be sent back: %s", again.Body)
 	cellsOf(c).Kind("sesion")
-	assert.False(t, cellsOf(c).Kind("sesion").Load().Spans, "it has come, and is as configured")
+	assert.True(t, cellsOf(c).Kind("sesion").Load().NoSpans, "it has come, and is as configured")
 	want["kinds"] = []string{"a"}
 	shown = ask(c, http.MethodGet, "")
 	assert.Equal(t, want, unknown(shown.Body.String()))

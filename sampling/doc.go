@@ -41,9 +41,12 @@
 // A [Control] holds a [Config] and changes it at one moment, from code or over HTTP: it
 // is an [http.Handler] that shows and takes JSON.
 //
-//	control, err := sampling.NewControl(sampling.DefaultConfig())
+//	control, err := sampling.NewControl(sampling.Config{})
 //	sys := mailbox.NewSystem(mailbox.WithControl(control))
 //	http.Handle("/tracing", control)
+//
+// In a Config, and in all that it holds, zero means the default and [Unlimited] no limit,
+// in Go and in JSON.
 //
 // # How the weight travels
 //

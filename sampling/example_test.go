@@ -49,7 +49,7 @@ func ExampleNewCurve() {
 }
 
 func ExampleControl_RegisterMetrics() {
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	if err != nil {
 		panic(err)
 	}

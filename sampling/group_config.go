@@ -3,45 +3,40 @@
 
 package sampling
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
-// GroupConfig says how many recipients of a fan-out keep the trace. The zero value
-// is the default: [DefaultCurve], no cap and no rate. A [Control] refuses negative
-// numbers; where there is none, they mean what zero means.
+// GroupConfig says how many recipients of a fan-out are sampled. The zero value is the
+// default: [DefaultCurve], and no limits.
 type GroupConfig struct {
 	// Curve gives the share by the size of the fan-out.
 	Curve Curve `json:"curve"`
-	// MaxSpans caps the number of recipients chosen in one fan-out. Zero
-	// means no cap.
+	// MaxSpans limits the number of recipients that are sampled in one fan-out. By
+	// default there is no limit.
 	MaxSpans int `json:"max_spans,omitempty"`
-	// SpansPerSecond is how many recipients fan-outs choose per second, on
-	// average, where the curve would have them choose more. Zero means any
-	// number.
+	// SpansPerSecond is how many recipients fan-outs sample per second, on average,
+	// where the curve would have them sample more. By default there is no limit.
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
-	// MaxSpansPerSecond is the last resort: while more are chosen per second,
-	// fan-outs choose none. Estimates lose those fan-outs, so it should be well
-	// above SpansPerSecond, and a [Control] refuses one that is below. Zero means no
-	// cap.
+	// MaxSpansPerSecond is the last resort: while more are sampled per second,
+	// fan-outs sample nobody. Estimates lose those fan-outs, so it should be well
+	// above SpansPerSecond, and must not be below. By default there is no limit.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
 // Validate returns an error that wraps [ErrSettings] if c makes no sense, as what is
 // given c would.
 func (c GroupConfig) Validate() error {
-	if c.MaxSpans < 0 {
-		return fmt.Errorf("%w: max_spans is %d", ErrSettings, c.MaxSpans)
+	if err := validateLimit("max_spans", float64(c.MaxSpans)); err != nil {
+		return err
 	}
 	return validateRates(c.SpansPerSecond, c.MaxSpansPerSecond)
 }
 
 func validateRates(target, most float64) error {
-	for name, rate := range map[string]float64{"spans_per_second": target, "max_spans_per_second": most} {
-		if math.IsNaN(rate) || math.IsInf(rate, 0) || rate < 0 {
-			return fmt.Errorf("%w: %s is %v", ErrSettings, name, rate)
-		}
+	if err := validateLimit("spans_per_second", target); err != nil {
+		return err
+	}
+	if err := validateLimit("max_spans_per_second", most); err != nil {
+		return err
 	}
 	if most > 0 && most < target {
 		return fmt.Errorf("%w: max_spans_per_second, %v, is below spans_per_second, %v", ErrSettings, most, target)

@@ -40,9 +40,10 @@ var ignoredFigures = []observe.Field[uint64]{
 		func(n *uint64) *uint64 { return n }),
 }
 
-// RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics: observable counters under names that begin with waybill.sampling.shed,
-// by the group (waybill.fanout.group) or the kind (waybill.process.kind) that they
-// belong to, read whenever something collects.
+// RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics:
+// observable counters under names that begin with waybill.sampling.shed, by the group
+// (waybill.fanout.group) or the kind (waybill.process.kind) that they belong to, read
+// whenever something collects.
 //
 // Every measurement has attrs, which are copied: controls that are registered with
 // one meter need attributes that tell them apart. To end the reports call
@@ -67,8 +68,8 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 
 // RegisterMetrics reports how many times a tracestate said something of fan-outs that
 // was malformed or out of bounds, and so was taken as absent, as an OpenTelemetry
-// metric: the observable counter waybill.sampling.ignored. It is of the whole program: register it once.
-// Else it is as [Control.RegisterMetrics].
+// metric: the observable counter waybill.sampling.ignored. It is of the whole program:
+// register it once. Else it is as [Control.RegisterMetrics].
 func RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	return registered(observe.Counters(&ignoredMetrics, meter, fanout.Ignored, ignoredFigures, attrs))
 }

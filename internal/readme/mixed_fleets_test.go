@@ -108,12 +108,12 @@ func TestMixedFleetsWork(t *testing.T) {
 	assert.Equal(t, before.Bare+2, counters.Counts().Bare)
 	assert.Equal(t, before.Wrapped+2, counters.Counts().Wrapped)
 
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	w := controlledWriter(control)
 	assert.True(t, w.Wrap())
 	require.NoError(t, control.Set(sampling.Config{
-		Kinds: map[string]sampling.KindConfig{"orders": {}},
+		Kinds: map[string]sampling.KindConfig{"orders": {Untraced: true}},
 	}))
 	assert.False(t, w.Wrap())
 }

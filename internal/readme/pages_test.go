@@ -82,7 +82,7 @@ func TestStateIsLoadedAndSaved(t *testing.T) {
 
 func controlled(operators *http.ServeMux, use func(*mailbox.System)) error {
 	// sampling: control
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	if err != nil {
 		return err
 	}

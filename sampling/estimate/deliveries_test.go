@@ -204,7 +204,7 @@ func TestSpansWithoutAWeight(t *testing.T) {
 func TestWhatShedIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, traced, sessions = 8, 4, 100
-		p := newProgram(t, sampling.Late{SlowerThan: time.Millisecond, CountSlow: true, PerSecond: -1})
+		p := newProgram(t, sampling.Late{SlowerThan: time.Millisecond, CountSlow: true, PerSecond: sampling.Unlimited})
 		outer := p.newGroup("relays",
 			mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: traced}))
 		for i := range relays {

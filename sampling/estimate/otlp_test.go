@@ -89,7 +89,7 @@ func hexadecimal(t *testing.T, value any) any {
 // What is read from OTLP is what the SDK had, with links, tracestates and late spans.
 func TestOTLPSaysWhatTheSpansDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProgram(t, sampling.Late{SlowerThan: 2 * time.Millisecond, CountSlow: true, PerSecond: -1},
+		p := newProgram(t, sampling.Late{SlowerThan: 2 * time.Millisecond, CountSlow: true, PerSecond: sampling.Unlimited},
 			mailbox.WithChainLimit(2, 0))
 		next := p.spawn("next", func(context.Context, event) error { return nil })
 		g := p.group("session", 200, func(ctx context.Context, i int) error {

@@ -36,7 +36,7 @@ func newProgram(t *testing.T, late sampling.Late, opts ...mailbox.SystemOption) 
 	t.Helper()
 	p := &program{t: t, exporter: tracetest.NewInMemoryExporter(), kinds: map[string]*mailbox.Kind[event]{}}
 	p.provider = sdktrace.NewTracerProvider(sdktrace.WithSyncer(p.exporter))
-	settings := sampling.DefaultConfig()
+	settings := sampling.Config{}
 	settings.Default.Late = late
 	control, err := sampling.NewControl(settings)
 	require.NoError(t, err)

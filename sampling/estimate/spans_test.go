@@ -28,8 +28,8 @@ func TestLateSpansOfMailboxes(t *testing.T) {
 		uncounted    int // at the most
 	}{
 		{"no late spans", sampling.Late{}, casts * chosen, casts * chosen, 0},
-		{"uncounted", sampling.Late{SlowerThan: took, PerSecond: -1}, casts * chosen, casts * chosen, casts * slow},
-		{"stratum", sampling.Late{SlowerThan: took, CountSlow: true, PerSecond: -1}, casts * slow, casts * (slow + chosen), 0},
+		{"uncounted", sampling.Late{SlowerThan: took, PerSecond: sampling.Unlimited}, casts * chosen, casts * chosen, casts * slow},
+		{"stratum", sampling.Late{SlowerThan: took, CountSlow: true, PerSecond: sampling.Unlimited}, casts * slow, casts * (slow + chosen), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

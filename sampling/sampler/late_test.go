@@ -23,7 +23,7 @@ import (
 // samples no roots: with the wrapper all of them, without it none.
 func TestLateRootsOfUntracedMessages(t *testing.T) {
 	both(t, sdktrace.ParentBased(sdktrace.NeverSample()), func(t *testing.T, r *recorder, wrapped bool) {
-		c := sampling.DefaultConfig()
+		c := sampling.Config{}
 		c.Default.Late = sampling.Late{Failures: true, Roots: true}
 		control, err := sampling.NewControl(c)
 		require.NoError(t, err)

@@ -48,8 +48,8 @@ func TestLatencyIsWhatWasCounted(t *testing.T) {
 		const slowAfter = 500 * time.Millisecond // Nothing comes near to it.
 		sums := report.NewSums("session", 1)
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sums))
-		settings := sampling.DefaultConfig()
-		settings.Default.Late = sampling.Late{SlowerThan: slowAfter, CountSlow: true, PerSecond: -1}
+		settings := sampling.Config{}
+		settings.Default.Late = sampling.Late{SlowerThan: slowAfter, CountSlow: true, PerSecond: sampling.Unlimited}
 		control, err := sampling.NewControl(settings)
 		require.NoError(t, err)
 		sys := mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control))

@@ -24,8 +24,8 @@ import (
 
 // everything returns settings with which every late span is made that can be.
 func everything() *sampling.KindConfig {
-	return &sampling.KindConfig{Carry: true, Late: sampling.Late{
-		Failures: true, SlowerThan: time.Second, QueuedLongerThan: time.Minute, Roots: true, PerSecond: -1,
+	return &sampling.KindConfig{NoSpans: true, Late: sampling.Late{
+		Failures: true, SlowerThan: time.Second, QueuedLongerThan: time.Minute, Roots: true, PerSecond: sampling.Unlimited,
 	}}
 }
 
@@ -163,7 +163,7 @@ func TestLateRoots(t *testing.T) {
 func TestMessageThatWasNeverHandled(t *testing.T) {
 	sent := clock.Reading(longAgo)
 	settings := everything()
-	settings.Spans = true
+	settings.NoSpans = false
 	r := record(t, spans.ChainLimit{})
 	for name, h := range map[string]*header.Header{"sampled": sampled(), "skipped": sampled().Skip(false)} {
 		r.message(h).NeverHandled("refused_full", sent, settings)

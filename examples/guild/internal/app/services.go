@@ -145,8 +145,8 @@ func answer(w http.ResponseWriter, v any) {
 // counted and leave no span, and of the slow ones a share is chosen that stands
 // for all.
 func newControl() (*sampling.Control, error) {
-	c := sampling.DefaultConfig()
-	session := sampling.DefaultKindConfig()
+	c := sampling.Config{}
+	session := sampling.KindConfig{}
 	session.Late = sampling.Late{Failures: true, SlowerThan: sessions.SlowAfter, CountSlow: true}
 	c.Kinds = map[string]sampling.KindConfig{sessions.Kind: session}
 	return sampling.NewControl(c)

@@ -42,7 +42,7 @@ const patience = time.Minute
 // serve runs a guild service with one guild, and returns its address.
 func serve(t *testing.T) (s *guilds.Service, addr string) {
 	t.Helper()
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	s, err = guilds.New(guilds.Config{
 		Guilds: 1, Store: newStates(), Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{},
@@ -76,7 +76,7 @@ func dial(t *testing.T, addr string, opts ...grpc.DialOption) guildpb.GuildsClie
 // listen connects a WebSocket client, which reads as much as one does by default.
 func listen(t *testing.T, s *guilds.Service) (next func() *chat.MessageCreate) {
 	t.Helper()
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	service, err := sessions.New(s, nil, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

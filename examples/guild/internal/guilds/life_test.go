@@ -43,7 +43,7 @@ type town struct {
 // inTown runs a test with two guilds whose state is in the given store.
 func inTown(t *testing.T, in *states, test func(s *town)) {
 	t.Helper()
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	s := &town{t: t, states: in, sys: mailbox.NewSystem(mailbox.WithLogger(nil))}
 	s.Service, err = guilds.New(guilds.Config{

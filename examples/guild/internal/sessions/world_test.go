@@ -47,7 +47,7 @@ func newWorld(t *testing.T, keep int64) *world {
 	var err error
 	w.store, err = store.Open(t.Context(), store.Config{Guilds: 1, Keep: keep})
 	require.NoError(t, err)
-	control, err := sampling.NewControl(sampling.DefaultConfig())
+	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	w.guilds, err = guilds.New(guilds.Config{
 		Guilds: 1, Store: w.store, Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{}, Control: control,
