@@ -9,7 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
+	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // errUnspecified stands in for a nil error given to [Reply.Fail].
@@ -64,13 +67,13 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	c := newCall[R](ctx, &p.kind.sys.readies, p.kind.totals)
 	message := build(Reply[R]{c})
 	s := slot[M]{message: message, call: &c.pending}
-	described := p.describe(&s)
-	ctx, span := described.StartCall(ctx)
+	var span trace.Span
+	if spans.Traced(ctx) {
+		ctx, span = p.startCall(ctx, &s)
+	}
 	p.address(ctx, &s)
 	if span != nil {
-		late := described
-		late.Header = s.header
-		c.late = &late
+		c.late = p.lateReply(&s)
 	}
 	result, err := none, p.send(ctx, &s)
 	if err == nil {

@@ -4,7 +4,10 @@
 package mailbox
 
 import (
+	"context"
 	"reflect"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
@@ -14,6 +17,24 @@ func (p *process[M]) describe(s *slot[M]) spans.Message {
 	return spans.Message{
 		Kind: p.kind.spans, Process: p.id, Type: typeOf(s.message), Header: s.header, Awaited: s.call != nil,
 	}
+}
+
+// startHandling starts the span of handling s.
+func (p *process[M]) startHandling(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
+	described := p.describe(s)
+	return described.StartHandling(ctx, p.failedSpan())
+}
+
+// startCall starts the span of a call with s by a caller that is traced.
+func (p *process[M]) startCall(ctx context.Context, s *slot[M]) (context.Context, trace.Span) {
+	described := p.describe(s)
+	return described.StartCall(ctx)
+}
+
+// lateReply returns what tells of a late answer to the call with s.
+func (p *process[M]) lateReply(s *slot[M]) *spans.Message {
+	described := p.describe(s)
+	return &described
 }
 
 // typeOf returns the message's type, its dynamic one if M is an interface: nil for a

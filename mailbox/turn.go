@@ -199,8 +199,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 	}
 	ctx = s.header.Context(ctx)
 	if (s.header.Sampled() || root) && !p.kind.cell.Load().NoSpans {
-		described := p.describe(s)
-		ctx, h.span = described.StartHandling(ctx, p.failedSpan())
+		ctx, h.span = p.startHandling(ctx, s)
 	}
 	return ctx
 }
@@ -230,19 +229,24 @@ func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Lat
 		}
 		s.call.leave()
 	}
-	failure := failureOf(h.err, h.panicked)
 	if h.long || h.begun != 0 && h.err != nil {
-		described := p.describe(s)
-		described.EndedLate(&spans.Handled{
-			Failure: failure, Span: h.span,
-			Took: time.Duration(h.ended - h.begun), Waited: time.Duration(h.begun - s.sent),
-		}, late)
+		p.endLate(s, h, late)
 	}
 	if h.span != nil {
+		failure := failureOf(h.err, h.panicked)
 		failure.End(h.span)
 	}
 	exiting = false
 	return false
+}
+
+// endLate looks whether the handling h, which has ended, is worth a late span.
+func (p *process[M]) endLate(s *slot[M], h *currentHandling, late *sampling.Late) {
+	described := p.describe(s)
+	described.EndedLate(&spans.Handled{
+		Failure: failureOf(h.err, h.panicked), Span: h.span,
+		Took: time.Duration(h.ended - h.begun), Waited: time.Duration(h.begun - s.sent),
+	}, late)
 }
 
 // fail accounts for a failure, and does what is configured.
