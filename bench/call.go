@@ -21,7 +21,7 @@ type rawRequest struct {
 
 // naiveRequest is a request with a trace by hand.
 type naiveRequest struct {
-	parcel
+	handTraced
 
 	reply chan int
 }
@@ -124,7 +124,7 @@ func naiveCall(deadline bool) *contender {
 	})
 	ctx, cancel := within(otel.ctx, deadline)
 	call := func(id int) (int, error) {
-		r := naiveRequest{parcel{message{id: id, text: "hello"}, otel.inject()}, make(chan int, 1)}
+		r := naiveRequest{handTraced{message{id: id, text: "hello"}, otel.inject()}, make(chan int, 1)}
 		if deadline {
 			return exchange(ctx, requests, r, r.reply)
 		}

@@ -16,8 +16,8 @@ type message struct {
 	text string
 }
 
-// parcel is a message with a trace by hand.
-type parcel struct {
+// handTraced is a message with a trace by hand.
+type handTraced struct {
 	message
 
 	carrier carrier
@@ -84,10 +84,10 @@ func rawSend(senders int) (*contender, error) {
 
 func naiveSend(senders int) (*contender, error) {
 	t, otel := newTally(), newTelemetry(sampled)
-	parcels := make(chan parcel, sendCapacity)
+	messages := make(chan handTraced, sendCapacity)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for p := range parcels {
+		for p := range messages {
 			span := otel.receive(p.carrier)
 			span.End()
 			t.take()
@@ -98,7 +98,7 @@ func naiveSend(senders int) (*contender, error) {
 			t.expect(senders * times)
 			err := spread(senders, times, func(times int) error {
 				for i := range times {
-					parcels <- parcel{message{id: i, text: "hello"}, otel.inject()}
+					messages <- handTraced{message{id: i, text: "hello"}, otel.inject()}
 				}
 				return nil
 			})
@@ -107,7 +107,7 @@ func naiveSend(senders int) (*contender, error) {
 		},
 		handled: t.handled,
 		tear: func() error {
-			close(parcels)
+			close(messages)
 			wg.Wait()
 			return nil
 		},

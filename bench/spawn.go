@@ -45,7 +45,7 @@ func (s spawning) String() string {
 // goroutines run.
 func rawSpawn(size int) *contender {
 	release := ballast()
-	var c crowd
+	var c arrivals
 	var ended sync.WaitGroup
 	var boxes []chan message
 	serve := func(box <-chan message) {
@@ -87,7 +87,7 @@ func rawSpawn(size int) *contender {
 // ourSpawn sends each process a message, to verify that it works. If used is set, it
 // does so at once, and otherwise when everything has been measured.
 func ourSpawn(size int, how spawning, used bool) (*contender, error) {
-	c, otel := &crowd{}, newTelemetry(untraced)
+	c, otel := &arrivals{}, newTelemetry(untraced)
 	var sys *mailbox.System
 	var kind *mailbox.Kind[message]
 	var processes []mailbox.Ref[message]

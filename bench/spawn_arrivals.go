@@ -8,18 +8,18 @@ import (
 	"sync/atomic"
 )
 
-// crowd counts the first message of each of many processes.
-type crowd struct {
+// arrivals counts the first message of each of many processes.
+type arrivals struct {
 	count  atomic.Int64
 	joined sync.WaitGroup
 }
 
-func (c *crowd) take() {
+func (c *arrivals) take() {
 	c.count.Add(1)
 	c.joined.Done()
 }
 
-func (c *crowd) handled() int { return int(c.count.Load()) }
+func (c *arrivals) handled() int { return int(c.count.Load()) }
 
 // ballast parks goroutines until the returned function is called. The runtime makes new
 // stacks as large as the mean of what all stacks use. With the harness alone, a new
