@@ -13,17 +13,18 @@ type GroupConfig struct {
 	// MaxSpans limits the number of recipients that are sampled in one fan-out. By
 	// default there is no limit.
 	MaxSpans int `json:"max_spans,omitempty"`
-	// SpansPerSecond is how many recipients fan-outs sample per second, on average,
-	// where the curve would have them sample more. By default there is no limit.
+	// SpansPerSecond is how many recipients fan-outs sample per second, on average. Where
+	// the curve would have them sample more, they sample fewer, and each stands for more.
+	// By default there is no limit.
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
-	// MaxSpansPerSecond is the last resort: while more are sampled per second,
-	// fan-outs sample nobody. Estimates lose those fan-outs, so it should be well
-	// above SpansPerSecond, and must not be below. By default there is no limit.
+	// MaxSpansPerSecond is the last resort. While more recipients are sampled per second,
+	// fan-outs sample nobody. Estimates lose those fan-outs, so it should be well above
+	// SpansPerSecond, and must not be below. By default there is no limit.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
-// Validate returns an error that wraps [ErrSettings] if c makes no sense, as what is
-// given c would.
+// Validate returns an error that wraps [ErrSettings] if c makes no sense. Whatever takes
+// a GroupConfig refuses the same.
 func (c GroupConfig) Validate() error {
 	if err := validateLimit("max_spans", float64(c.MaxSpans)); err != nil {
 		return err

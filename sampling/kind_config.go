@@ -13,63 +13,64 @@ import (
 var ErrSettings = errors.New("sampling: invalid settings")
 
 // KindConfig says how one kind of processes is traced. The zero value is the default:
-// messages carry traces, handlings are spans, and there are no late spans but for sampled
-// messages that were refused or never handled.
+// messages carry traces, and handlings are spans. By default there is one sort of late
+// span: that of a sampled message that was refused or never handled.
 type KindConfig struct {
-	// Untraced has messages to processes of the kind leave their sender's trace behind.
-	// They take its baggage along, and nothing else.
+	// Untraced keeps the sender's trace out of messages to processes of the kind. They
+	// still carry its baggage.
 	Untraced bool `json:"untraced"`
-	// NoSpans has the handling of a traced message be no span: the trace is handed on
-	// and the handlings are not in it, but for those that Late says.
+	// NoSpans makes no span for the handling of a traced message, unless Late makes one.
+	// The trace is passed on all the same.
 	NoSpans bool `json:"no_spans"`
 	// SpansPerSecond is how many processes of the kind fan-outs sample per second, on
-	// average, all groups together, where they would sample more; that of
-	// [GroupConfig] holds for one group. It holds back no other kind of the same
-	// group. A fan-out to relays counts for their kind with all that it plans to sample
-	// in the end, and for the kind of those that the relays sample once more. By
-	// default there is no limit.
+	// average and all groups together, where they would sample more. By default there is no
+	// limit. It differs from the field of [GroupConfig], which holds for one group: it
+	// leaves other kinds in the same group alone.
+	//
+	// A fan-out to relays counts all the final recipients that it plans to sample, for the
+	// kind of the relays. Each relay's own fan-out counts them once more, for the kind of
+	// its recipients.
 	SpansPerSecond float64 `json:"spans_per_second,omitempty"`
-	// MaxSpansPerSecond is the last resort, like that of [GroupConfig]: while more
-	// processes of the kind are sampled per second, fan-outs to them sample nobody, of
-	// other kinds neither: an estimate takes a fan-out whole or not at all. So it
-	// should be well above SpansPerSecond. By default there is no limit.
+	// MaxSpansPerSecond is the last resort, as in [GroupConfig]. While more processes of
+	// the kind are sampled per second, a fan-out to any of them samples nobody, of other
+	// kinds neither, because an estimate takes a fan-out whole or not at all. So it should
+	// be well above SpansPerSecond. By default there is no limit.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
-	// Late says which messages without a span of their own get one after all.
+	// Late says which messages that have no span get a late one.
 	Late Late `json:"late"`
 }
 
-// Late says which messages get a span when all is over, although nobody decided
-// to trace them: those that a fan-out skipped, in the trace of that fan-out; those
-// of a kind with NoSpans, in the trace that they carry; and, if Roots says so,
-// those whose trace is not sampled, in one of their own. Such a
-// span has weight 0: it is uncounted, and in no estimate. The zero value
-// makes none.
+// Late says which messages get a late span: a span that is made after the handling,
+// although the message was not to have one. The messages are those that a fan-out skipped,
+// whose late span is in the fan-out's trace; those of a kind with NoSpans, whose late span
+// is in the trace that they carry; and, with Roots, those of unsampled traces.
+//
+// A late span has weight 0, unless CountSlow gives it one: it is uncounted, and in no
+// estimate. The zero value makes no late spans.
 type Late struct {
-	// Failures: messages that were refused, never handled, or whose handler
-	// returned an error or panicked.
+	// Failures makes one for messages that were refused or never handled, and for those
+	// whose handler returned an error or panicked.
 	Failures bool
-	// SlowerThan: those whose handling took at least that long. By default there are
-	// none.
+	// SlowerThan makes one for messages whose handling took at least that long. By default
+	// it makes none.
 	SlowerThan time.Duration
-	// QueuedLongerThan: those that waited at least that long in the mailbox. By
-	// default there are none.
+	// QueuedLongerThan makes one for messages that waited at least that long in the
+	// mailbox. By default it makes none.
 	QueuedLongerThan time.Duration
-	// Roots has messages of traces that are not sampled leave a late span too, the
-	// root of a trace of its own. It needs the sampler of package sampler; others
-	// sample such a root as they would any other.
+	// Roots lets messages of unsampled traces leave a late span too, as the root of a new
+	// trace. This needs the sampler of package sampler; others sample such a root as they
+	// would any other.
 	Roots bool
-	// CountSlow counts slow handlings: their spans have the weight of the fan-outs
-	// above the last, whether the choice fell on them or not, instead of what the
-	// choice would give them. So estimates stay right, and say exactly how many
-	// were slow.
+	// CountSlow counts slow handlings one by one. The span of a slow handling gets the
+	// weight that its message had before the last fan-out, whether that fan-out sampled it
+	// or not. So estimates stay unbiased, and say exactly how many handlings were slow.
 	//
-	// Where there are more per second than PerSecond, each counts with a
-	// probability that keeps them to that, whether it has a span already or not, and
-	// with as much more weight: estimates stay right and are no longer exact.
+	// Where there are more of them per second than PerSecond, a random part is counted,
+	// with as much more weight. Estimates are still unbiased then, but no longer exact.
 	CountSlow bool
-	// PerSecond limits how many late spans a kind makes; those that count have the
-	// same limit once more, for themselves, and on average. The default is 10.
-	// Uncounted ones beyond it are not made, which metrics tell.
+	// PerSecond limits how many late spans a kind makes. The default is 10. The spans of
+	// CountSlow have a limit of the same size for themselves, which holds on average.
+	// Uncounted spans beyond the limit are not made; a metric tells how many.
 	PerSecond float64
 }
 
