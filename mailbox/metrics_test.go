@@ -111,6 +111,27 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 	}
 }
 
+// On a 32-bit machine an int is half as large as a uint64: what follows it is not aligned
+// for atomic operations, which panic then.
+func TestWhatIsCountedIsAlignedEverywhere(t *testing.T) {
+	var narrow string // name of the first field that is no uint64
+	var look func(reflect.Type)
+	look = func(s reflect.Type) {
+		for f := range s.Fields() {
+			switch f.Type.Kind() {
+			case reflect.Struct:
+				look(f.Type)
+			case reflect.Uint64:
+				assert.Empty(t, narrow, "before %s", f.Name)
+			default:
+				narrow = f.Name
+			}
+		}
+	}
+	look(reflect.TypeFor[mailbox.Stats]())
+	assert.Equal(t, "Processes", narrow)
+}
+
 func TestRegisterWithoutAMeter(t *testing.T) {
 	registration, err := newSystem(t).RegisterMetrics(nil)
 	assert.Nil(t, registration)

@@ -14,7 +14,6 @@ import (
 
 // Stats counts messages. See the package documentation for how they add up.
 type Stats struct {
-	Processes     int         // now alive
 	Accepted      uint64      // taken into a mailbox
 	Refused       Refused     // not taken in
 	Waiting       uint64      // senders now waiting for room
@@ -30,6 +29,7 @@ type Stats struct {
 	LateShed      uint64      // late spans that were beyond their bound
 	EventsLost    uint64      // events that nobody was told of: a hook was too slow
 	Slow          uint64      // handlings that took as long as [sampling.Late] calls slow
+	Processes     int         // now alive
 }
 
 // Refused counts the messages that were not taken in, by reason.

@@ -13,9 +13,11 @@ import (
 // Tally counts in the fields of an S. Its zero value is ready, and any number of
 // goroutines may use it at the same time. It must not be copied once used.
 type Tally[S any] struct {
-	_ [0]atomic.Uint64 // So that the fields of Now are aligned on 32-bit machines too.
+	_ [0]atomic.Uint64 // So that Now is aligned on 32-bit machines too.
 
-	// Now holds the counts. Use the functions of package atomic to add to its fields.
+	// Now holds the counts. Use the functions of package atomic to add to its fields. Those
+	// that are counted must come before all fields that are no uint64: else they are not
+	// aligned on 32-bit machines, where to add to them panics.
 	Now S
 
 	metrics Registry
