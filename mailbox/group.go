@@ -38,10 +38,14 @@ type kindShare struct {
 // NewGroup makes an empty group called name. sys traces its broadcasts. The name is part
 // of the names of spans, so there should be few names.
 //
-// An error wraps [ErrConfig] and says what makes no sense.
+// An error wraps [ErrConfig] and says what makes no sense. It also wraps
+// [sampling.ErrConfig] if that is the sampling.
 func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], error) {
 	if sys == nil {
-		return nil, fmt.Errorf("%w: group %q in no system", ErrConfig, name)
+		return nil, fmt.Errorf("group %q: %w: no system", name, ErrConfig)
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%w: a group without a name", ErrConfig)
 	}
 	g := &Group[M]{sys: sys, spanName: "broadcast " + name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
@@ -49,7 +53,7 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	}
 	if own := g.settings.sampling; own != nil {
 		if err := own.Validate(); err != nil {
-			return nil, fmt.Errorf("%w: group %q: %w", ErrConfig, name, err)
+			return nil, fmt.Errorf("group %q: %w: %w", name, ErrConfig, err)
 		}
 	}
 	return g, nil

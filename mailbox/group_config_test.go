@@ -27,7 +27,7 @@ func TestSamplingThatMakesNoSenseIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			group, err := mailbox.NewGroup[job](sys, "sessions", mailbox.WithSampling(bad))
 			require.ErrorIs(t, err, mailbox.ErrConfig)
-			require.ErrorIs(t, err, sampling.ErrSettings)
+			require.ErrorIs(t, err, sampling.ErrConfig)
 			require.ErrorContains(t, err, `group "sessions"`)
 			assert.Nil(t, group)
 		})

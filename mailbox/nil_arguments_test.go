@@ -21,6 +21,8 @@ func TestNothingGivenIsRefusedWhenGiven(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrConfig)
 	_, err = mailbox.NewGroup[job](nil, "group")
 	require.ErrorIs(t, err, mailbox.ErrConfig)
+	_, err = mailbox.NewGroup[job](newSystem(t), "")
+	require.ErrorIs(t, err, mailbox.ErrConfig)
 
 	sys := newSystem(t, mailbox.WithTracerProvider(nil), mailbox.WithControl(nil))
 	_, err = mailbox.Spawn[job](sys, "kind", nil)

@@ -16,7 +16,7 @@ type cells = live.Control[KindConfig, GroupConfig]
 type cellsConfig = live.Config[KindConfig, GroupConfig]
 
 // NewControl makes a control that begins with c, which it copies. The error
-// wraps [ErrSettings].
+// wraps [ErrConfig].
 func NewControl(c Config) (*Control, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func NewControl(c Config) (*Control, error) {
 func (c *Control) Config() Config { return Config((*cells)(c).Config()) }
 
 // Set changes the whole configuration, or nothing if there is anything wrong
-// with next, which it copies. The error wraps [ErrSettings]. Each kind and group
+// with next, which it copies. The error wraps [ErrConfig]. Each kind and group
 // changes at one moment; messages on their way keep what they carry.
 func (c *Control) Set(next Config) error {
 	_, err := c.setIf(func(Config) bool { return true }, next)
@@ -43,10 +43,10 @@ func (c *Control) setIf(ok func(Config) bool, next Config) (changed bool, err er
 	return (*cells)(c).SetIf(func(present cellsConfig) bool { return ok(Config(present)) }, cellsConfig(next)), nil
 }
 
-// Carries returns a function that reports whether messages to the kind of that name
-// take their sender's trace along now (not [KindConfig.Untraced]), for what is no mailbox and is
-// to follow the control too, such as the Wrap of an envelope/wire.Config. It costs one
-// atomic load and no lock.
+// Carries returns a function that reports whether messages to the kind of that name carry
+// their sender's trace at the moment of the call (see [KindConfig.Untraced]). It lets
+// senders without a mailbox follow the control, for example as the Wrap of an
+// envelope/wire.Config. A call costs one atomic load and no lock.
 func (c *Control) Carries(kind string) func() bool {
 	cell := (*cells)(c).Kind(kind)
 	return func() bool { return !cell.Load().Untraced }

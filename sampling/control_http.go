@@ -154,13 +154,13 @@ func readConfig(r io.Reader) (Config, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&read); err != nil {
-		return Config{}, fmt.Errorf("%w: %w", ErrSettings, err)
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("%w: something follows the configuration", ErrSettings)
+		return Config{}, fmt.Errorf("%w: something follows the configuration", ErrConfig)
 	}
 	if err := checkClear(json.NewDecoder(bytes.NewReader(data)), false); err != nil {
-		return Config{}, fmt.Errorf("%w: %w", ErrSettings, err)
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return read.Config, nil
 }

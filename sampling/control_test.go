@@ -123,16 +123,16 @@ func TestControlOfRates(t *testing.T) {
 		for _, bad := range []sampling.GroupConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
 			next := sampling.Config{}
 			next.DefaultGroup = bad
-			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			require.ErrorIs(t, c.Set(next), sampling.ErrConfig)
 			next = sampling.Config{}
 			next.Groups = map[string]sampling.GroupConfig{"sessions": bad}
-			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			require.ErrorIs(t, c.Set(next), sampling.ErrConfig)
 			require.ErrorContains(t, c.Set(next), `group "sessions"`)
 		}
 		for _, bad := range []sampling.KindConfig{{SpansPerSecond: rate}, {MaxSpansPerSecond: rate}} {
 			next := sampling.Config{}
 			next.Kinds = map[string]sampling.KindConfig{"session": bad}
-			require.ErrorIs(t, c.Set(next), sampling.ErrSettings)
+			require.ErrorIs(t, c.Set(next), sampling.ErrConfig)
 			require.ErrorContains(t, c.Set(next), `kind "session"`)
 		}
 	}
@@ -208,9 +208,9 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	bad := sampling.Config{}
 	bad.Default.Late.SlowerThan = -1
 	_, err := sampling.NewControl(bad)
-	require.ErrorIs(t, err, sampling.ErrSettings)
+	require.ErrorIs(t, err, sampling.ErrConfig)
 	require.ErrorContains(t, err, "default")
-	require.ErrorIs(t, newControl(t).Set(bad), sampling.ErrSettings)
+	require.ErrorIs(t, newControl(t).Set(bad), sampling.ErrConfig)
 }
 
 // Readers never see half a change, and need no lock.

@@ -14,27 +14,26 @@ import (
 // ErrCurve means that points do not make a curve. Test with [errors.Is].
 var ErrCurve = errors.New("sampling: invalid curve")
 
-// Point fixes the share of recipients that keep the trace at one fan-out size.
+// Point gives the share of recipients that are sampled at one size of a fan-out.
 type Point struct {
 	Size        int     `json:"size"`        // number of recipients, at least 1
-	Probability float64 `json:"probability"` // share of them that keeps the trace, above 0 and at most 1
+	Probability float64 `json:"probability"` // share of them that is sampled, above 0 and at most 1
 }
 
-// Curve gives the probability with which a recipient keeps the trace, by the
-// size of the fan-out: straight between its points where both axes are
-// logarithmic, flat before the first and after the last. The zero value is
-// [DefaultCurve].
+// Curve gives the probability with which a recipient is sampled, by the size of the
+// fan-out. Between its points it is straight where both axes are logarithmic. Before the
+// first point and after the last it is flat. The zero value is [DefaultCurve].
 type Curve struct {
 	points []Point // sorted by size; never written after NewCurve
 }
 
 var defaultPoints = []Point{{1, 1}, {100, 0.1}, {10_000, 0.001}}
 
-// DefaultCurve traces a single recipient always, 10 % of 100, and 0.1 % of
-// 10,000 and more.
+// DefaultCurve samples a single recipient always, 10 % of 100, and 0.1 % of 10,000 and
+// more.
 func DefaultCurve() Curve { return Curve{} }
 
-// Always is the curve that keeps the trace for every recipient of any fan-out.
+// Always is the curve that samples every recipient of any fan-out.
 func Always() Curve { return Curve{points: []Point{{1, 1}}} }
 
 // NewCurve makes a curve through points, in any order. It copies them. The

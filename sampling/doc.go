@@ -9,7 +9,8 @@
 // share of recipients to sample by the size of the fan-out, and bounds on them. The
 // groups of package mailbox choose that many at random:
 //
-//	sessions := mailbox.NewGroup[Event](sys, "sessions", mailbox.WithSampling(sampling.GroupConfig{MaxSpans: 50}))
+//	atMost50 := mailbox.WithSampling(sampling.GroupConfig{MaxSpans: 50})
+//	sessions, err := mailbox.NewGroup[Event](sys, "sessions", atMost50)
 //
 // # Unbiased
 //

@@ -23,7 +23,7 @@ type GroupConfig struct {
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
 }
 
-// Validate returns an error that wraps [ErrSettings] if c makes no sense. Whatever takes
+// Validate returns an error that wraps [ErrConfig] if c makes no sense. Whatever takes
 // a GroupConfig refuses the same.
 func (c GroupConfig) Validate() error {
 	if err := validateLimit("max_spans", float64(c.MaxSpans)); err != nil {
@@ -40,7 +40,7 @@ func validateRates(target, most float64) error {
 		return err
 	}
 	if most > 0 && most < target {
-		return fmt.Errorf("%w: max_spans_per_second, %v, is below spans_per_second, %v", ErrSettings, most, target)
+		return fmt.Errorf("%w: max_spans_per_second, %v, is below spans_per_second, %v", ErrConfig, most, target)
 	}
 	return nil
 }

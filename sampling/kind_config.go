@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ErrSettings means that settings make no sense. Test with [errors.Is].
-var ErrSettings = errors.New("sampling: invalid settings")
+// ErrConfig means that settings make no sense. Test with [errors.Is].
+var ErrConfig = errors.New("sampling: invalid settings")
 
 // KindConfig says how one kind of processes is traced. The zero value is the default:
 // messages carry traces, and handlings are spans. By default there is one sort of late
@@ -80,11 +80,11 @@ func (s KindConfig) validate() error {
 	}
 	switch l := s.Late; {
 	case l.SlowerThan < 0:
-		return fmt.Errorf("%w: slower_than %v is negative", ErrSettings, l.SlowerThan)
+		return fmt.Errorf("%w: slower_than %v is negative", ErrConfig, l.SlowerThan)
 	case l.QueuedLongerThan < 0:
-		return fmt.Errorf("%w: queued_longer_than %v is negative", ErrSettings, l.QueuedLongerThan)
+		return fmt.Errorf("%w: queued_longer_than %v is negative", ErrConfig, l.QueuedLongerThan)
 	case l.CountSlow && l.SlowerThan == 0:
-		return fmt.Errorf("%w: count_slow without slower_than: none is slow", ErrSettings)
+		return fmt.Errorf("%w: count_slow without slower_than: none is slow", ErrConfig)
 	}
 	return validateLimit("per_second of late spans", s.Late.PerSecond)
 }

@@ -25,9 +25,9 @@ const (
 type shed struct{ fanouts, spans uint64 }
 
 var shedFigures = []observe.Field[shed]{
-	observe.NewField("waybill.sampling.shed.fanouts", "{fanout}", "Fan-outs that the last resort has left without a choice.",
+	observe.NewField("waybill.sampling.shed.fanouts", "{fanout}", "Fan-outs for which the last resort sampled nobody.",
 		func(s *shed) *uint64 { return &s.fanouts }),
-	observe.NewField("waybill.sampling.shed.spans", "{span}", "Recipients that those fan-outs would have chosen.",
+	observe.NewField("waybill.sampling.shed.spans", "{span}", "Recipients that those fan-outs would have sampled.",
 		func(s *shed) *uint64 { return &s.spans }),
 }
 
@@ -40,16 +40,16 @@ var ignoredFigures = []observe.Field[uint64]{
 		func(n *uint64) *uint64 { return n }),
 }
 
-// RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics:
-// observable counters under names that begin with waybill.sampling.shed, by the group
-// (waybill.fanout.group) or the kind (waybill.process.kind) that they belong to, read
-// whenever something collects.
+// RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics. These
+// are observable counters, read whenever something collects. Their names begin with
+// waybill.sampling.shed. Each counter has the group (waybill.fanout.group) or the kind
+// (waybill.process.kind) that it belongs to.
 //
-// Every measurement has attrs, which are copied: controls that are registered with
-// one meter need attributes that tell them apart. To end the reports call
-// Unregister on the result; until then c is kept. An error comes from the meter,
-// from there being none, or from c being registered with it and the same attrs
-// already, and then nothing is registered.
+// Every measurement has attrs, which are copied. Controls that are registered with one
+// meter need attributes that tell them apart. To end the reports call Unregister on the
+// result; until then c is kept in memory. RegisterMetrics fails if the meter does, if
+// there is none, or if c is registered with it and the same attrs already. Then nothing is
+// registered.
 func (c *Control) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	return registered(observe.Sums((*cells)(c).Metrics(), meter, c.shed, shedFigures, attrs))
 }
@@ -66,10 +66,10 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	}
 }
 
-// RegisterMetrics reports how many times a tracestate said something of fan-outs that
-// was malformed or out of bounds, and so was taken as absent, as an OpenTelemetry
-// metric: the observable counter waybill.sampling.ignored. It is of the whole program:
-// register it once. Else it is as [Control.RegisterMetrics].
+// RegisterMetrics reports how many times a tracestate said something malformed or out of
+// bounds about fan-outs, and was taken as if it said nothing. The metric is the observable
+// counter waybill.sampling.ignored. It counts for the whole program, so register it once.
+// Otherwise RegisterMetrics is like [Control.RegisterMetrics].
 func RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	return registered(observe.Counters(&ignoredMetrics, meter, fanout.Ignored, ignoredFigures, attrs))
 }

@@ -17,7 +17,7 @@ const Unlimited = -1
 // validateLimit returns an error if limit is neither a number of things, nor [Unlimited].
 func validateLimit(name string, limit float64) error {
 	if math.IsNaN(limit) || math.IsInf(limit, 0) || limit < 0 && limit != Unlimited {
-		return fmt.Errorf("%w: %s is %v", ErrSettings, name, limit)
+		return fmt.Errorf("%w: %s is %v", ErrConfig, name, limit)
 	}
 	return nil
 }

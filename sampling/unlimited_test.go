@@ -53,7 +53,7 @@ func TestOneRuleForZeroAndUnlimited(t *testing.T) {
 				control, err := sampling.NewControl(c)
 				w := ask(newControl(t), http.MethodPut, fmt.Sprintf(limit.json, value))
 				if !ok {
-					require.ErrorIs(t, err, sampling.ErrSettings)
+					require.ErrorIs(t, err, sampling.ErrConfig)
 					assert.Equal(t, http.StatusBadRequest, w.Code, w.Body)
 					continue
 				}

@@ -14,7 +14,7 @@
 //
 // # What it adds
 //
-//   - A span that is started with a context of [sampling.Force] is recorded and
+//   - A span that is started with a context of [github.com/waybill-go/waybill/sampling.Force] is recorded and
 //     sampled. Without the wrapper, the request does nothing: a late root of a trace
 //     that was not sampled is a root like any other.
 //   - Below the sentinel of untraced messages (package envelope), nothing is sampled,
