@@ -7,13 +7,15 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// saveAfter is how long a change of a guild's state may not be saved.
+// saveAfter is how long after a change a guild's state is saved. What changed since
+// the last time is lost to a kill.
 const saveAfter = 5 * time.Second
 
 // Store is where guilds keep their state.
@@ -62,6 +64,10 @@ type message interface {
 func (g *guild) load(ctx context.Context, self mailbox.Ref[message]) (mailbox.Instance[message], error) {
 	loading, span := g.tracer.Start(ctx, "SELECT guild state") // Silent unless a traced message wakes the guild.
 	state, err := g.store.State(loading, g.id)
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, "the state was not loaded")
+	}
 	span.End()
 	if err != nil {
 		return mailbox.Instance[message]{}, err

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"strconv"
 	"time"
@@ -74,7 +73,7 @@ func New(c Config) (*Service, error) {
 		mailbox.WithPassivation(c.Idle),
 		mailbox.WithPanicPolicy(mailbox.Restart),
 		mailbox.WithRestartPolicy(mailbox.RestartPolicy{
-			MaxFailures: math.Inf(1), MinBackoff: minBackoff, MaxBackoff: maxBackoff,
+			MaxFailures: -1, MinBackoff: minBackoff, MaxBackoff: maxBackoff,
 		}))
 	if err != nil {
 		return nil, err
