@@ -24,7 +24,7 @@ type Delivery struct {
 	Refused   int // mailboxes that refused it, for one of these reasons:
 	Full      int // there was no room
 	Stopped   int // the process takes no more
-	Sampled   int // recipients chosen to keep the trace, refused ones included
+	Sampled   int // recipients that were sampled, refused ones included
 }
 
 // Broadcast sends message to every member. It never waits: a full mailbox refuses the
@@ -165,13 +165,13 @@ type broadcasting[M any] struct {
 	woken   scheduler.Wakeup               // not scheduled yet
 }
 
-// spread gives what chosen says to the members at those positions, and skipped to
+// spread gives what sampled says to the members at those positions, and skipped to
 // all others.
-func (d *broadcasting[M]) spread(members []*process[M], positions []int, skipped recipientSlots[M], chosen func(n int) recipientSlots[M]) {
+func (d *broadcasting[M]) spread(members []*process[M], positions []int, skipped recipientSlots[M], sampled func(n int) recipientSlots[M]) {
 	rest := 0
 	for n, i := range positions {
 		d.deliver(members[rest:i], &skipped)
-		p := chosen(n)
+		p := sampled(n)
 		d.deliver(members[i:i+1], &p)
 		rest = i + 1
 	}

@@ -167,12 +167,12 @@ func readConfig(r io.Reader) (Config, error) {
 
 // lateJSON is a Late in JSON.
 type lateJSON struct {
-	Failures  bool         `json:"failures,omitempty"`
-	Slow      jsonDuration `json:"slower_than,omitempty"`
-	Waited    jsonDuration `json:"queued_longer_than,omitempty"`
-	Roots     bool         `json:"roots,omitempty"`
-	Stratum   bool         `json:"count_slow,omitempty"`
-	PerSecond float64      `json:"per_second,omitempty"`
+	Failures         bool         `json:"failures,omitempty"`
+	SlowerThan       jsonDuration `json:"slower_than,omitempty"`
+	QueuedLongerThan jsonDuration `json:"queued_longer_than,omitempty"`
+	Roots            bool         `json:"roots,omitempty"`
+	CountSlow        bool         `json:"count_slow,omitempty"`
+	PerSecond        float64      `json:"per_second,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler; durations are as time.Duration prints
@@ -191,7 +191,7 @@ func (l *Late) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*l = Late{
-		read.Failures, time.Duration(read.Slow), time.Duration(read.Waited), read.Roots, read.Stratum, read.PerSecond,
+		read.Failures, time.Duration(read.SlowerThan), time.Duration(read.QueuedLongerThan), read.Roots, read.CountSlow, read.PerSecond,
 	}
 	return nil
 }

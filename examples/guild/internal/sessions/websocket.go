@@ -89,7 +89,7 @@ func (s *Service) farewell(ctx context.Context, err error) (websocket.StatusCode
 // forwardTo returns the handler of a session whose client is at conn.
 func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
 	return func(ctx context.Context, e chat.Event) error {
-		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was chosen.
+		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was sampled.
 		defer span.End()
 		writing, cancel := context.WithTimeout(ctx, s.writeTime)
 		defer cancel()
