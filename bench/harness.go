@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// plan says how long to measure.
-type plan struct {
+// roundPlan says how long to measure.
+type roundPlan struct {
 	rounds    int           // counted rounds
 	least     int           // counted rounds even if there is no time
 	allowance time.Duration // for a row's rounds; none if zero
@@ -47,7 +47,7 @@ type entrant struct {
 var errEffect = errors.New("effect not as expected")
 
 // measure sets up the variants of a row, measures them in turns, and tears them down.
-func (p plan) measure(r row) (res result, err error) {
+func (p roundPlan) measure(r row) (res result, err error) {
 	entrants, err := p.enter(r)
 	defer func() {
 		for _, e := range entrants {
@@ -75,7 +75,7 @@ func (p plan) measure(r row) (res result, err error) {
 }
 
 // enter sets up the variants of r, and finds how many times each fits into a batch.
-func (p plan) enter(r row) ([]*entrant, error) {
+func (p roundPlan) enter(r row) ([]*entrant, error) {
 	entrants := make([]*entrant, 0, len(r.variants))
 	for _, v := range r.variants {
 		c, err := v.set(r.size)
@@ -95,7 +95,7 @@ func (p plan) enter(r row) ([]*entrant, error) {
 }
 
 // calibrate finds how many times make a batch of the right length.
-func (p plan) calibrate(e *entrant) error {
+func (p roundPlan) calibrate(e *entrant) error {
 	for {
 		took, err := p.batchOf(e, e.times)
 		if err != nil {
@@ -115,7 +115,7 @@ func scaled(times int, took, want time.Duration) int {
 }
 
 // round runs a batch of each variant, in random order.
-func (p plan) round(r row, entrants []*entrant) (round, error) {
+func (p roundPlan) round(r row, entrants []*entrant) (round, error) {
 	this := make(round, len(entrants))
 	for _, i := range rand.Perm(len(entrants)) {
 		e := entrants[i]
@@ -133,7 +133,7 @@ func (p plan) round(r row, entrants []*entrant) (round, error) {
 }
 
 // allocated measures a batch: its time, and all that was allocated meanwhile.
-func (p plan) allocated(e *entrant) (sample, error) {
+func (p roundPlan) allocated(e *entrant) (sample, error) {
 	runtime.GC()
 	// A garbage collection shrinks stacks and cools caches. One go before the clock
 	// runs brings them back to the state of a process in use.
@@ -153,7 +153,7 @@ func (p plan) allocated(e *entrant) (sample, error) {
 
 // inUse measures one go: its time, and by how much the heap and stacks in use have
 // grown.
-func (p plan) inUse(e *entrant, kind memory) (sample, error) {
+func (p roundPlan) inUse(e *entrant, kind memory) (sample, error) {
 	var before, after, clean runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -180,7 +180,7 @@ func perOperation(operations int, took time.Duration, allocs, bytes uint64) samp
 }
 
 // batchOf runs e a number of times and checks its effect.
-func (p plan) batchOf(e *entrant, times int) (time.Duration, error) {
+func (p roundPlan) batchOf(e *entrant, times int) (time.Duration, error) {
 	took, err := p.goes(e, times)
 	if err == nil {
 		err = p.check(e)
@@ -189,7 +189,7 @@ func (p plan) batchOf(e *entrant, times int) (time.Duration, error) {
 }
 
 // goes runs e a number of times.
-func (p plan) goes(e *entrant, times int) (took time.Duration, err error) {
+func (p roundPlan) goes(e *entrant, times int) (took time.Duration, err error) {
 	err = p.guard(func() error {
 		if e.timed != nil {
 			before := e.timed()
@@ -207,7 +207,7 @@ func (p plan) goes(e *entrant, times int) (took time.Duration, err error) {
 }
 
 // check asserts that all messages so far were handled, each once.
-func (p plan) check(e *entrant) error {
+func (p roundPlan) check(e *entrant) error {
 	if e.verify != nil {
 		if err := p.guard(e.verify); err != nil {
 			return err
@@ -221,7 +221,7 @@ func (p plan) check(e *entrant) error {
 
 // leave tears e down and asserts that it has made the expected spans. If something
 // failed before, leave does not touch e, because it may never end.
-func (p plan) leave(e *entrant, failed bool) error {
+func (p roundPlan) leave(e *entrant, failed bool) error {
 	if failed {
 		return nil
 	}
@@ -240,7 +240,7 @@ func (p plan) leave(e *entrant, failed bool) error {
 
 // guard returns the error of f. If f takes far too long, perhaps because it waits for a
 // message that was lost, guard returns an error of its own.
-func (p plan) guard(f func() error) error {
+func (p roundPlan) guard(f func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()
 	timer := time.NewTimer(p.stall)

@@ -38,7 +38,7 @@ type options struct {
 	json   string
 	rounds int
 	rows   []row
-	plan   plan
+	plan   roundPlan
 }
 
 const (
@@ -131,8 +131,8 @@ func usage() string {
 
 // newPlan returns how long to measure. With -quick, the allowance keeps the run within
 // half a minute even on a slow machine.
-func (o options) newPlan() plan {
-	p := plan{rounds: defaultRounds, least: minRounds, batch: 30 * time.Millisecond, stall: time.Minute}
+func (o options) newPlan() roundPlan {
+	p := roundPlan{rounds: defaultRounds, least: minRounds, batch: 30 * time.Millisecond, stall: time.Minute}
 	switch {
 	case o.rounds > 0:
 		p.rounds, p.least = o.rounds, o.rounds

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // tiny is as little as can be measured.
-var tiny = plan{rounds: 2, least: 2, batch: time.Nanosecond, stall: time.Minute}
+var tiny = roundPlan{rounds: 2, least: 2, batch: time.Nanosecond, stall: time.Minute}
 
 func TestWrongFlagsGiveOneLineAndExitTwo(t *testing.T) {
 	for _, args := range [][]string{

@@ -17,7 +17,7 @@ import (
 // memo is a message that says what its handler does: it waits at the gate,
 // answers if it should, and then does the effect.
 type memo struct {
-	plan
+	handlingPlan
 
 	id     int
 	answer bool
@@ -27,8 +27,8 @@ type memo struct {
 // noticeID is that of all messages about an end. They can come in any order.
 const noticeID = -1
 
-// plan is what a handler, a Factory or a Save does.
-type plan struct {
+// handlingPlan is what a handler, a Factory or a Save does.
+type handlingPlan struct {
 	gate   gate
 	effect effect
 }
@@ -165,7 +165,7 @@ type actor struct {
 	ref         mailbox.Ref[memo]
 	log         []string
 	starts      int
-	start, save plan
+	start, save handlingPlan
 	gate        chan struct{} // where it waits, or did
 	left        map[int]mailbox.Reply[int]
 	shared      *shared
@@ -199,7 +199,7 @@ func (a *actor) release() {
 }
 
 // carryOut does what the plan says.
-func (a *actor) carryOut(ctx context.Context, p plan) error {
+func (a *actor) carryOut(ctx context.Context, p handlingPlan) error {
 	if err := a.wait(ctx, p.gate); err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (d effect) do(ctx context.Context) error {
 func (a *actor) makeInstance(ctx context.Context, self mailbox.Ref[memo]) (mailbox.Instance[memo], error) {
 	a.shared.looked.Load()
 	p := a.start
-	a.start = plan{}
+	a.start = handlingPlan{}
 	if self != a.ref {
 		a.note("somebody else's start")
 	}
@@ -237,7 +237,7 @@ func (a *actor) makeInstance(ctx context.Context, self mailbox.Ref[memo]) (mailb
 		Save: func(ctx context.Context) error {
 			a.shared.looked.Load()
 			p := a.save
-			a.save = plan{}
+			a.save = handlingPlan{}
 			return a.carryOut(ctx, p)
 		},
 	}, nil

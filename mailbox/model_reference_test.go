@@ -53,8 +53,8 @@ type refProcess struct {
 	member      bool // of a group, once
 	starts      int
 	instance    int  // 0 for none
-	start, save plan // for the next time
-	doing       plan // of the Start or Save that is going on
+	start, save handlingPlan // for the next time
+	doing       handlingPlan // of the Start or Save that is going on
 	current     *item
 	hand, box   []item // hand was taken out of box at once
 	waiters     []item

@@ -51,7 +51,7 @@ func (r *modelRun) pick(rt *rapid.T, label string) (*refProcess, *actor) {
 
 func (r *modelRun) drawMemo(rt *rapid.T) memo {
 	r.ids += 2 // The other one is for what it sends to itself.
-	return memo{id: r.ids, plan: plan{
+	return memo{id: r.ids, handlingPlan: handlingPlan{
 		gate:   often(rt, "gate", gateOpen, gateStubborn, gatePolite),
 		effect: often(rt, "effect", effectNone, effectError, effectPanic, effectExit, effectSelf),
 	}}
@@ -259,7 +259,7 @@ func (r *modelRun) passivate(rt *rapid.T) {
 func (r *modelRun) planNext(rt *rapid.T) {
 	i := drawSome(rt, len(r.actors), "process", func(i int) bool { return r.ref.processes[i].Start })
 	p, a := r.ref.processes[i], r.actors[i]
-	next := plan{
+	next := handlingPlan{
 		gate:   often(rt, "gate", gateOpen, gateStubborn, gatePolite),
 		effect: rapid.SampledFrom([]effect{effectNone, effectError, effectPanic, effectExit, effectEmpty}).Draw(rt, "effect"),
 	}
@@ -276,7 +276,7 @@ func (r *modelRun) planNext(rt *rapid.T) {
 func (r *modelRun) drawLink(rt *rapid.T, link bool) (i, j int) {
 	i = drawSome(rt, len(r.actors), "process", func(i int) bool {
 		p := r.ref.processes[i]
-		if p.member || p.start != (plan{}) {
+		if p.member || p.start != (handlingPlan{}) {
 			return false
 		}
 		return link && !p.watches || !link && !p.linked && !p.watched

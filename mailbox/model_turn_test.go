@@ -54,7 +54,7 @@ func (m *reference) handle(p *refProcess) {
 		m.begin(p)
 		return
 	}
-	p.doing, p.start = p.start, plan{}
+	p.doing, p.start = p.start, handlingPlan{}
 	if !m.blocks(p, phaseStarting, p.doing.gate) {
 		m.started(p)
 	}
@@ -169,7 +169,7 @@ func (m *reference) passivate(p *refProcess) {
 
 // save saves the instance before it is over.
 func (m *reference) save(p *refProcess) {
-	p.doing, p.save = p.save, plan{}
+	p.doing, p.save = p.save, handlingPlan{}
 	if !m.blocks(p, phaseSaving, p.doing.gate) {
 		m.saved(p)
 	}

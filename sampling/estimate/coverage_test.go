@@ -256,7 +256,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 		{"cut chains", cut(sampling.GroupConfig{}, hundreds), halves(all(hundreds)), 1.18},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := judge(t, 250, handled(runs(t, 3, test.play)), count(len(test.values)), total(test.values), mean(test.values))
+			got := judge(t, 250, handled(runs(t, 3, test.play)), countOf(len(test.values)), total(test.values), mean(test.values))
 			for name, o := range got {
 				require.NoError(t, o.unbiased(), name)
 				require.NoError(t, o.covers(0.9, 1), name)
@@ -269,7 +269,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 	}
 	t.Run("control: as if all were drawn alone", func(t *testing.T) {
 		got := judge(t, 200, handled(runs(t, 3, forgotten(sampling.GroupConfig{}, hundreds))),
-			total(all(hundreds)), count(len(all(hundreds))))
+			total(all(hundreds)), countOf(len(all(hundreds))))
 		require.Error(t, got["total"].honest(0.82, 1.3))
 		require.Error(t, got["count"].honest(0.82, 1.3))
 	})

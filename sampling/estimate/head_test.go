@@ -45,7 +45,7 @@ func TestHeadSamplingIsPartOfTheEstimate(t *testing.T) {
 	t.Parallel() // It takes seconds, and all its chance is its own.
 	traces := relays(fixed(2), between(fixed(2), 400, 20, 40)...)
 	values := all(traces)
-	wanted := []quantity{count(len(values)), total(values), mean(values)}
+	wanted := []quantity{countOf(len(values)), total(values), mean(values)}
 	estimated := func(spans func() *estimate.Spans, head float64) func() *estimate.Sample {
 		return func() *estimate.Sample {
 			s := spans()

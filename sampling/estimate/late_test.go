@@ -104,7 +104,7 @@ func TestLateSpansKeepEstimatesRight(t *testing.T) {
 	broadcasts := sessions(30)
 	values := all(broadcasts)
 	wanted := []quantity{
-		count(len(values)), total(values), mean(values), above(values, limit),
+		countOf(len(values)), total(values), mean(values), above(values, limit),
 		quantile(values, 0.5), quantile(values, 0.99),
 	}
 	const trials = 200

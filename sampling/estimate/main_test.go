@@ -100,7 +100,7 @@ type quantity struct {
 	of    func(*estimate.Sample) estimate.Estimate
 }
 
-func count(truth int) quantity {
+func countOf(truth int) quantity {
 	return quantity{"count", float64(truth), (*estimate.Sample).Count}
 }
 

@@ -45,8 +45,8 @@ func TestCountsOfHandledAndRefused(t *testing.T) {
 		handled = judge(t, 400, func() *estimate.Sample {
 			d = random().Named("session")
 			return d.Handled
-		}, count(1000-number))["count"]
-		refused = judge(t, 400, func() *estimate.Sample { return random().Named("session").Refused }, count(number))["count"]
+		}, countOf(1000-number))["count"]
+		refused = judge(t, 400, func() *estimate.Sample { return random().Named("session").Refused }, countOf(number))["count"]
 		return handled, refused
 	}
 	for _, number := range []int{3, 20, 200} {

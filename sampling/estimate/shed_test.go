@@ -85,7 +85,7 @@ func TestRelaysThatShedAreLeftOut(t *testing.T) {
 	}
 	quantities := func(broadcasts []broadcast) []quantity {
 		values := all(broadcasts)
-		return []quantity{count(len(values)), total(values), mean(values), above(values, slowFrom)}
+		return []quantity{countOf(len(values)), total(values), mean(values), above(values, slowFrom)}
 	}
 	const trials = 200
 	for name, o := range judge(t, trials, handled(runs(t, 19, shedding(broadcasts, false))), quantities(admitted)...) {

@@ -71,7 +71,7 @@ func TestSubsetsHaveHonestStandardErrors(t *testing.T) {
 			}).Handled
 		}
 	}
-	number := count(int(above(values, limit).truth))
+	number := countOf(int(above(values, limit).truth))
 	got := judge(t, 200, slow(runs(t, 4, each(sampling.GroupConfig{}, broadcasts))), number)["count"]
 	require.NoError(t, got.unbiased())
 	require.NoError(t, got.covers(0.88, 1))

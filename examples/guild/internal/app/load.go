@@ -20,8 +20,8 @@ const (
 	postTime    = 30 * time.Second // how long one post may take
 )
 
-// load connects the sessions and sends the posts.
-type load struct {
+// postLoad connects the sessions and sends the posts.
+type postLoad struct {
 	c        Config
 	services *services
 	clients  *clients
@@ -30,9 +30,9 @@ type load struct {
 	ledger   *ledger
 }
 
-func newLoad(ctx context.Context, c Config, s *services, out io.Writer) (*load, error) {
+func newPostLoad(ctx context.Context, c Config, s *services, out io.Writer) (*postLoad, error) {
 	clients, err := newClients(ctx, s)
-	return &load{
+	return &postLoad{
 		c: c, services: s, out: out,
 		clients: clients,
 		http:    &http.Client{Timeout: postTime, Transport: &http.Transport{}},
@@ -42,7 +42,7 @@ func newLoad(ctx context.Context, c Config, s *services, out io.Writer) (*load, 
 
 // connect connects the sessions, spread over the guilds, and returns when all are
 // in.
-func (l *load) connect(ctx context.Context) error {
+func (l *postLoad) connect(ctx context.Context) error {
 	progress := newProgress(l.out, "connecting sessions", l.c.Sessions)
 	for i := range l.c.Sessions {
 		c := &client{ledger: l.ledger, guild: i%l.c.Guilds + 1, each: l.each(i)}
@@ -69,7 +69,7 @@ const slowFor = 20 * time.Millisecond
 
 // each returns how long the i-th session takes for a message. The slow ones come
 // after the real clients.
-func (l *load) each(i int) time.Duration {
+func (l *postLoad) each(i int) time.Duration {
 	if i >= realClients && i < realClients+l.c.Slow {
 		return slowFor
 	}
@@ -79,7 +79,7 @@ func (l *load) each(i int) time.Duration {
 // post sends the posts one after another, spread over the guilds, and waits until
 // every session has got all of its guild's. It keeps to what the sessions can
 // take: none of them has more than a few to come.
-func (l *load) post(ctx context.Context) error {
+func (l *postLoad) post(ctx context.Context) error {
 	progress := newProgress(l.out, "sending posts", l.c.Posts)
 	for i := range l.c.Posts {
 		guild := i%l.c.Guilds + 1
@@ -100,7 +100,7 @@ func (l *load) post(ctx context.Context) error {
 }
 
 // send sends a post and returns its number.
-func (l *load) send(ctx context.Context, guild int, content string) (seq int64, err error) {
+func (l *postLoad) send(ctx context.Context, guild int, content string) (seq int64, err error) {
 	body, err := json.Marshal(map[string]string{"author": "load", "content": content})
 	if err != nil {
 		return 0, err
@@ -131,7 +131,7 @@ func (l *load) send(ctx context.Context, guild int, content string) (seq int64, 
 }
 
 // summary says what became of all that clients were to get.
-func (l *load) summary() string {
+func (l *postLoad) summary() string {
 	n := l.services.sessions.Tally.Counts()
 	return fmt.Sprintf("deliveries: %d taken by the clients, each in its order; %d told that they are gone\n"+
 		"          %d of all caught up from the store; %d sessions ended since their clients could not keep up",
@@ -139,7 +139,7 @@ func (l *load) summary() string {
 }
 
 // close disconnects the clients.
-func (l *load) close(ctx context.Context) error {
+func (l *postLoad) close(ctx context.Context) error {
 	l.http.CloseIdleConnections()
 	return l.clients.close(ctx)
 }

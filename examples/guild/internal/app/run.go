@@ -70,7 +70,7 @@ type run struct {
 	out, errOut io.Writer
 	tel         *telemetry.Telemetry
 	services    *services
-	load        *load
+	load        *postLoad
 }
 
 func (r *run) start(ctx context.Context) error {
@@ -107,7 +107,7 @@ func (r *run) work(ctx context.Context) error {
 	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\noperators    http://%[2]s/tracing\n\n",
 		r.services.apiAddr, r.services.opsAddr)
 	var err error
-	if r.load, err = newLoad(ctx, r.c, r.services, r.out); err != nil {
+	if r.load, err = newPostLoad(ctx, r.c, r.services, r.out); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.settle} {
