@@ -52,7 +52,7 @@ type refProcess struct {
 	watched     bool // by another one, or was once
 	member      bool // of a group, once
 	starts      int
-	instance    int  // 0 for none
+	instance    int          // 0 for none
 	start, save handlingPlan // for the next time
 	doing       handlingPlan // of the Start or Save that is going on
 	current     *item
