@@ -34,7 +34,7 @@ import (
 //	3  baggage, as in the header of W3C Baggage
 //	4  time of sending, in nanoseconds since 1970 UTC (8)
 //	5  hops (4), age in nanoseconds (8)
-//	6  choice (1): 1 chosen, 2 chosen and linked
+//	6  fanout (1): 1 sampled by a fan-out, 2 sampled and linked
 //
 // in any order, none more than once. A reader skips a kind that it does not know. If the
 // kind is critical, which is 128 or above, it refuses the message with [ErrVersion]. So a
@@ -90,7 +90,7 @@ func (c *contents) binarySize() (n int64) {
 	if c.chained() {
 		n += fieldHead + chainSize
 	}
-	if c.choice != noChoice {
+	if c.fanout != noFanout {
 		n += fieldHead + choiceSize
 	}
 	return n
@@ -130,9 +130,9 @@ func (c *contents) appendBinary(b []byte, limit int64) (_ []byte, cut bool) {
 		b = binary.BigEndian.AppendUint32(b, c.hops)
 		b = binary.BigEndian.AppendUint64(b, c.age)
 	}
-	if c.choice != noChoice {
+	if c.fanout != noFanout {
 		b = appendFieldHead(b, kindChoice, choiceSize)
-		b = append(b, byte(c.choice))
+		b = append(b, byte(c.fanout))
 	}
 	return b, cut
 }
@@ -223,6 +223,6 @@ func (c *contents) readField(kind byte, value []byte) {
 			c.badChain = true
 			return
 		}
-		c.setChoice(choice(value[0]))
+		c.setFanout(fanout(value[0]))
 	}
 }

@@ -39,7 +39,7 @@ func strangers() map[string]string {
 		"binary": frame(field(1, wireIDs+"\x01")+field(2, strangerState)+field(3, strangerBaggage)+
 			field(4, string(numbers))+field(5, string(chain))+field(6, "\x02"), `{"ID":7}`),
 		"JSON": marked(`{"version":1,`+wireParent+`,"tracestate":"`+strangerState+`","baggage":"`+strangerBaggage+
-			`","sent":"`+sent.UTC().Format(time.RFC3339Nano)+`","hops":1000,"age_ns":3600000000000,"choice":"linked"}`, `{"ID":7}`),
+			`","sent":"`+sent.UTC().Format(time.RFC3339Nano)+`","hops":1000,"age_ns":3600000000000,"fanout":"linked"}`, `{"ID":7}`),
 	}
 }
 
@@ -85,7 +85,7 @@ func TestNothingOfAStrangerIsBelieved(t *testing.T) {
 			assert.Zero(t, h.Hops(), "%s, %d", form, policy)
 			assert.Zero(t, h.Age(), "%s, %d", form, policy)
 			assert.Zero(t, h.SentAt(), "%s, %d", form, policy)
-			assert.False(t, h.Chosen() || h.Linked(), "%s, %d", form, policy)
+			assert.False(t, h.SampledByFanout() || h.Linked(), "%s, %d", form, policy)
 			assert.Equal(t, "acme", h.Baggage().Member("customer").Value(), "%s, %d", form, policy)
 			assert.Equal(t, 1, h.Baggage().Len(), "%s, %d", form, policy)
 
@@ -118,7 +118,7 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 		assert.Equal(t, 1000, got.Hops(), form)
 		assert.Equal(t, time.Hour, got.Age(), form)
 		assert.Zero(t, want.SentAt().Round(0).Sub(got.SentAt().Round(0)), form)
-		assert.True(t, got.Chosen() && got.Linked(), form)
+		assert.True(t, got.SampledByFanout() && got.Linked(), form)
 		assert.InDelta(t, 1e6, fanout.FromTraceState(got.SpanContext().TraceState()).Weight, 0, form)
 		assert.Equal(t, 2, want.Baggage().Len(), form)
 		assert.Equal(t, 1, got.Baggage().Len(), form)
@@ -312,7 +312,7 @@ func FuzzBoundary(f *testing.F) {
 			}
 			e, err := w.Decode(data)
 			h := inner(e.Header())
-			require.False(t, h.Sampled() || h.SpanContext().IsValid() || h.Skipped().IsValid() || h.Chosen() || h.Linked())
+			require.False(t, h.Sampled() || h.SpanContext().IsValid() || h.Skipped().IsValid() || h.SampledByFanout() || h.Linked())
 			require.Zero(t, h.Hops())
 			require.Zero(t, h.Age())
 			require.Zero(t, h.SentAt())

@@ -40,7 +40,7 @@ func fullHeader(t testing.TB) *header.Header {
 	sc := spanContext(trace.FlagsSampled | trace.FlagsRandom).WithTraceState(state)
 	first := header.CarryPolicy{}.Header(withBaggage(t, trace.ContextWithSpanContext(t.Context(), sc), `ac me,"\é`))
 	time.Sleep(time.Second)
-	return header.CarryPolicy{}.Header(first.Context(t.Context())).Choose(true)
+	return header.CarryPolicy{}.Header(first.Context(t.Context())).ForSampled(true)
 }
 
 // assertTravelled compares a header with what another machine made of it.
@@ -54,7 +54,7 @@ func assertTravelled(t *testing.T, want, got *header.Header) {
 	assert.Equal(t, want.Baggage().Members(), got.Baggage().Members())
 	assert.Equal(t, want.Hops(), got.Hops())
 	assert.Equal(t, want.Age(), got.Age())
-	assert.Equal(t, want.Chosen(), got.Chosen())
+	assert.Equal(t, want.SampledByFanout(), got.SampledByFanout())
 	assert.Equal(t, want.Linked(), got.Linked())
 	if want.Sampled() {
 		assert.Zero(t, want.SentAt().Sub(got.SentAt().Round(0)), "%v, %v", want.SentAt(), got.SentAt())
@@ -71,12 +71,12 @@ func testWhatAHeaderHasIsCarried(t *testing.T) {
 	assert.Equal(t, time.Second, full.Age())
 	bag := header.CarryPolicy{}.Header(withBaggage(t, t.Context(), "acme"))
 	headers := map[string]*header.Header{
-		"everything": full,
-		"chosen":     header.CarryPolicy{}.Header(sampledContext(t)).Choose(false),
-		"sampled":    header.CarryPolicy{}.Header(sampledContext(t)),
-		"unsampled":  header.CarryPolicy{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
-		"baggage":    bag,
-		"nothing":    nil,
+		"everything":           full,
+		"sampled by a fan-out": header.CarryPolicy{}.Header(sampledContext(t)).ForSampled(false),
+		"sampled":              header.CarryPolicy{}.Header(sampledContext(t)),
+		"unsampled":            header.CarryPolicy{Unsampled: true}.Header(withBaggage(t, unsampledContext(t), "acme")),
+		"baggage":              bag,
+		"nothing":              nil,
 	}
 	for form, f := range forms {
 		for name, h := range headers {
@@ -95,7 +95,7 @@ func testWhatAHeaderHasIsCarried(t *testing.T) {
 	}
 }
 
-// A message that no choice fell on takes nothing sampled along, and its time and
+// A message that no fan-out sampled takes nothing sampled along, and its time and
 // place in the chain, which belong to the trace, stay behind as well.
 func TestSkippedTravelsUnsampled(t *testing.T) { synctest.Test(t, testSkippedTravelsUnsampled) }
 

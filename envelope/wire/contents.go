@@ -30,21 +30,21 @@ type contents struct {
 	sent       uint64 // Nanoseconds since 1970; 0 means not known.
 	hops       uint32 // 0 means not known.
 	age        uint64 // Nanoseconds.
-	choice     choice
+	fanout     fanout
 
 	// Of a reader: parts that were there and could not be read.
 	badTrace, badState, badChain, badBaggage bool
 	seen                                     uint16 // Fields, to find those that are repeated.
 }
 
-// choice says whether a fan-out chose the recipient of the message, and whether it began a
+// fanout says whether a fan-out sampled the recipient of the message, and whether it began a
 // trace of its own then.
-type choice uint8
+type fanout uint8
 
 const (
-	noChoice choice = iota
-	choseIt
-	choseLinked
+	noFanout fanout = iota
+	fanoutSampled
+	fanoutLinked
 )
 
 // traced reports whether there is a trace to write.
@@ -83,9 +83,9 @@ func contentsOf(h *header.Header) (c contents, lossy bool) {
 	c.age = uint64(max(h.Age(), 0))
 	switch {
 	case h.Linked():
-		c.choice = choseLinked
-	case h.Chosen():
-		c.choice = choseIt
+		c.fanout = fanoutLinked
+	case h.SampledByFanout():
+		c.fanout = fanoutSampled
 	}
 	return c, lossy
 }
@@ -170,7 +170,7 @@ func (c *contents) chain(to *header.Content) {
 		to.Age = min(time.Duration(c.age), header.MaxAge) //nolint:gosec // Readers see to it that it fits.
 		c.badChain = c.hops > header.MaxHops || c.age > uint64(header.MaxAge)
 	}
-	to.Chosen, to.Linked = c.choice >= choseIt, c.choice == choseLinked
+	to.SampledByFanout, to.Linked = c.fanout >= fanoutSampled, c.fanout == fanoutLinked
 }
 
 func (c *contents) count(counters *Counters) {
@@ -215,11 +215,11 @@ func (c *contents) setChain(hops, age uint64) {
 	c.hops, c.age = uint32(hops), age
 }
 
-// setChoice sets the choice.
-func (c *contents) setChoice(v choice) {
-	if v < choseIt || v > choseLinked {
+// setFanout takes note of what a reader found, if it can be.
+func (c *contents) setFanout(v fanout) {
+	if v < fanoutSampled || v > fanoutLinked {
 		c.badChain = true
 		return
 	}
-	c.choice = v
+	c.fanout = v
 }

@@ -29,7 +29,7 @@ import (
 // set baggage. A Boundary reads the trace and the baggage by its policy:
 //
 //   - Continue believes the trace, its tracestate, the time of sending, and the hops, age
-//     and choice of the chain.
+//     and fan-out of the chain.
 //   - Link believes none of these. For a message with a trace, sampled or not,
 //     [envelope.Receive], [envelope.Handler] and [envelope.BatchHandler] begin a new
 //     trace, if the sampler wants one, with a link to the caller's span.

@@ -86,14 +86,14 @@ func assertHeader(t *testing.T, want expected, h *header.Header) {
 	if !sc.IsSampled() {
 		require.Zero(t, h.Hops())
 		require.Zero(t, h.SentAt())
-		require.False(t, h.Chosen())
+		require.False(t, h.SampledByFanout())
 		return
 	}
 	require.False(t, h.SentAt().After(time.Now()))
 	require.Equal(t, max(want.hops, 1), h.Hops())
 	require.Equal(t, want.age, h.Age())
-	require.Equal(t, want.choice > 0, h.Chosen())
-	require.Equal(t, want.choice == 2, h.Linked())
+	require.Equal(t, want.fanout > 0, h.SampledByFanout())
+	require.Equal(t, want.fanout == 2, h.Linked())
 }
 
 func FuzzDecodeBinary(f *testing.F) {
@@ -161,7 +161,7 @@ func FuzzRoundTrip(f *testing.F) {
 			h = header.CarryPolicy{Unsampled: true}.Header(h.Context(t.Context()))
 		}
 		if hops%8 > 3 {
-			h = h.Choose(hops%2 == 0)
+			h = h.ForSampled(hops%2 == 0)
 		}
 		if at := time.Unix(0, sent); at.Unix() > 0 && at.Before(time.Now()) && h.Sampled() {
 			h = h.WithSentAt(at)

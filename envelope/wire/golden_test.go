@@ -48,7 +48,7 @@ func assertAll(t *testing.T, h *envelope.Header) {
 	assert.Equal(t, "2026-01-02T03:04:05.000000006Z", h.SentAt().UTC().Format(time.RFC3339Nano))
 	assert.Equal(t, 3, inner(h).Hops())
 	assert.Equal(t, 1500*time.Millisecond, inner(h).Age())
-	assert.True(t, inner(h).Chosen())
+	assert.True(t, inner(h).SampledByFanout())
 	assert.True(t, inner(h).Linked())
 }
 
@@ -63,7 +63,7 @@ func TestReleasedFormsStay(t *testing.T) {
 			assert.Equal(t, int64(1767323045000000006), h.SentAt().UnixNano())
 			assert.Equal(t, 1, inner(h).Hops())
 			assert.Zero(t, inner(h).Age())
-			assert.False(t, inner(h).Chosen())
+			assert.False(t, inner(h).SampledByFanout())
 		},
 		"baggage": func(h *envelope.Header) {
 			assert.Equal(t, "ac me", h.Baggage().Member("customer").Value())

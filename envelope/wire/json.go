@@ -29,13 +29,13 @@ import (
 //	    "sent": "2026-01-02T03:04:05.000000006Z",
 //	    "hops": 1,
 //	    "age_ns": 0,
-//	    "choice": "chosen"
+//	    "fanout": "sampled"
 //	  },
 //	  "message": ...
 //	}
 //
 // The first is the marker. In it only the version must be there. traceparent is that of
-// W3C Trace Context, in its version 00. sent is a time as in RFC 3339. choice is "chosen"
+// W3C Trace Context, in its version 00. sent is a time as in RFC 3339. fanout is "sampled"
 // or "linked".
 //
 // A message is wrapped if it is an object with the marker among its own members, and bare
@@ -96,11 +96,11 @@ func (c *contents) appendJSONHeader(b []byte) []byte {
 		b = append(b, `,"age_ns":`...)
 		b = strconv.AppendUint(b, c.age, 10)
 	}
-	switch c.choice {
-	case choseIt:
-		b = append(b, `,"choice":"chosen"`...)
-	case choseLinked:
-		b = append(b, `,"choice":"linked"`...)
+	switch c.fanout {
+	case fanoutSampled:
+		b = append(b, `,"fanout":"sampled"`...)
+	case fanoutLinked:
+		b = append(b, `,"fanout":"linked"`...)
 	}
 	return append(b, '}')
 }
@@ -222,7 +222,7 @@ func versionOf(header []byte) error {
 
 func knownMember(name string) bool {
 	switch name {
-	case "version", "crit", "traceparent", "tracestate", "baggage", "sent", "hops", "age_ns", "choice":
+	case "version", "crit", "traceparent", "tracestate", "baggage", "sent", "hops", "age_ns", "fanout":
 		return true
 	}
 	return false
@@ -257,10 +257,10 @@ func readJSON(header []byte) (c contents) {
 			chained = true
 		case `"age_ns"`:
 			age, c.badChain = o.number(), c.again(kindAge) || c.badChain
-		case `"choice"`:
+		case `"fanout"`:
 			text, _ := o.text()
 			c.badChain = c.again(kindChoice) || c.badChain
-			c.setChoice(map[string]choice{"chosen": choseIt, "linked": choseLinked}[text])
+			c.setFanout(map[string]fanout{"sampled": fanoutSampled, "linked": fanoutLinked}[text])
 		}
 	}
 	if chained || age > 0 {

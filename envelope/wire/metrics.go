@@ -49,7 +49,7 @@ var metrics = []observe.Field[figures]{
 		func(f *figures) *uint64 { return &f.TraceMalformed }),
 	observe.NewField("waybill.envelope.tracestate.refused", "{message}", "Messages whose tracestate was invalid and left out.",
 		func(f *figures) *uint64 { return &f.TraceStateRefused }),
-	observe.NewField("waybill.envelope.chain.malformed", "{message}", "Messages whose time of sending, hops, age or choice was malformed and left out, or cut to its bound.",
+	observe.NewField("waybill.envelope.chain.malformed", "{message}", "Messages whose time of sending, hops, age or fan-out was malformed and left out, or cut to its bound.",
 		func(f *figures) *uint64 { return &f.ChainMalformed }),
 	observe.NewField("waybill.envelope.baggage.refused", "{message}", "Messages whose baggage was invalid, in part or in whole.",
 		func(f *figures) *uint64 { return &f.BaggageRefused }),

@@ -33,7 +33,7 @@ type expected struct {
 	bag    string
 	hops   int // 0 if they do not matter.
 	age    time.Duration
-	choice int
+	fanout int
 }
 
 var errAny = errors.New("some error")
@@ -119,8 +119,8 @@ func (e *expected) take(values map[uint8][]string) {
 	}
 	sent, bad := once(4, 8)
 	chain, bad2 := once(5, 12)
-	choice, bad3 := once(6, 1)
-	if bad || bad2 || bad3 || sent != "" && (zero(sent) || sent[0] >= 128) || choice != "" && (choice < "\x01" || choice > "\x02") {
+	fanout, bad3 := once(6, 1)
+	if bad || bad2 || bad3 || sent != "" && (zero(sent) || sent[0] >= 128) || fanout != "" && (fanout < "\x01" || fanout > "\x02") {
 		return
 	}
 	if chain != "" {
@@ -131,8 +131,8 @@ func (e *expected) take(values map[uint8][]string) {
 		e.hops = int(min(hops, 1<<30))
 		e.age = min(time.Duration(binary.BigEndian.Uint64([]byte(chain[4:]))), 3650*24*time.Hour)
 	}
-	if choice != "" {
-		e.choice = int(choice[0])
+	if fanout != "" {
+		e.fanout = int(fanout[0])
 	}
 }
 
@@ -195,7 +195,7 @@ func jsonOracle(data []byte) (want expected, ok bool) {
 	if len(markers) > 1 || len(messages) != 1 || !isObject || len(versions) != 1 || string(versions[0]) != "1" {
 		return want, true
 	}
-	known := []string{"version", "crit", "traceparent", "tracestate", "baggage", "sent", "hops", "age_ns", "choice"}
+	known := []string{"version", "crit", "traceparent", "tracestate", "baggage", "sent", "hops", "age_ns", "fanout"}
 	for _, crit := range values(header, "crit") {
 		var names []string
 		if json.Unmarshal(crit, &names) != nil {
@@ -260,8 +260,8 @@ func binaryFields(header []member) map[uint8][]string {
 				value = string(binary.BigEndian.AppendUint64(nil, uint64(sent.UnixNano())))
 			}
 			fields[4] = append(fields[4], value)
-		case "choice":
-			fields[6] = append(fields[6], map[string]string{"chosen": "\x01", "linked": "\x02"}[text]+strings.Repeat("bad", len(text)%2))
+		case "fanout":
+			fields[6] = append(fields[6], map[string]string{"sampled": "\x01", "linked": "\x02"}[text]+strings.Repeat("bad", len(text)%2))
 		}
 	}
 	return fields

@@ -235,9 +235,9 @@ func TestMalformedContextIsAbsent(t *testing.T) {
 		in(parent + `,"hops":1,"age_ns":1,"age_ns":1`):        badChain,
 		in(parent + `,"hops":1,"age_ns":9223372036854775808`): badChain,
 		in(parent + `,"age_ns":1`):                            badChain,
-		in(parent + `,"choice":"mine"`):                       badChain,
-		in(parent + `,"choice":1`):                            badChain,
-		in(parent + `,"choice":"chosen","choice":"chosen"`):   badChain,
+		in(parent + `,"fanout":"mine"`):                       badChain,
+		in(parent + `,"fanout":1`):                            badChain,
+		in(parent + `,"fanout":"sampled","fanout":"sampled"`): badChain,
 		in(parent + `,"baggage":{"a":"b"}`):                   badBaggage,
 		in(parent + `,"baggage":"no baggage"`):                badBaggage,
 		in(parent + `,"baggage":"a=b","baggage":"a=b"`):       badBaggage,
@@ -255,7 +255,7 @@ func TestMalformedContextIsAbsent(t *testing.T) {
 		assert.True(t, want.Equal(e.Header().SpanContext()), "%q", data)
 		assert.Equal(t, 1, inner(e.Header()).Hops(), "%q", data)
 		assert.Zero(t, inner(e.Header()).Age(), "%q", data)
-		assert.False(t, inner(e.Header()).Chosen(), "%q", data)
+		assert.False(t, inner(e.Header()).SampledByFanout(), "%q", data)
 		assert.Zero(t, e.Header().Baggage().Len(), "%q", data)
 	}
 }

@@ -22,15 +22,15 @@ func (h *Header) Skip(shown bool) *Header {
 	return &next
 }
 
-// Choose returns the header for a recipient that a fan-out samples. Its handling
+// ForSampled returns the header for a recipient that a fan-out samples. Its handling
 // continues the trace, or, if linked, starts a trace of its own with a link to this
-// one. If h is not sampled, Choose returns h.
-func (h *Header) Choose(linked bool) *Header {
+// one. If h is not sampled, ForSampled returns h.
+func (h *Header) ForSampled(linked bool) *Header {
 	if !h.Sampled() {
 		return h
 	}
 	next := *h
-	next.chosen, next.linked = true, linked
+	next.sampledByFanout, next.linked = true, linked
 	return &next
 }
 

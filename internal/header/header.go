@@ -32,7 +32,7 @@ type Header struct {
 	skipped, shown bool
 	// A fan-out sampled the recipient. If linked is set, the handling begins a trace of
 	// its own, with a link to spanContext.
-	chosen, linked bool
+	sampledByFanout, linked bool
 
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 }
@@ -45,17 +45,17 @@ type Content struct {
 	SentAt      time.Time
 	Hops        int // At most MaxHops.
 	Age         time.Duration
-	// Chosen is set if a fan-out sampled the recipient, and Linked if that starts a
+	// SampledByFanout is set if a fan-out sampled the recipient, and Linked if that starts a
 	// trace of its own.
-	Chosen, Linked bool
-	Caller         *caller.Caller // A boundary links to the caller's span.
+	SampledByFanout, Linked bool
+	Caller                  *caller.Caller // A boundary links to the caller's span.
 }
 
 // Of returns the header with that content, nil if the content is empty.
 func Of(c Content) *Header {
 	h := &Header{
 		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
-		age: c.Age, hops: int32(min(c.Hops, MaxHops)), chosen: c.Chosen, linked: c.Linked, //nolint:gosec // As bounded.
+		age: c.Age, hops: int32(min(c.Hops, MaxHops)), sampledByFanout: c.SampledByFanout, linked: c.Linked, //nolint:gosec // As bounded.
 		caller: c.Caller,
 	}
 	if h.Empty() {
@@ -131,8 +131,8 @@ func (h *Header) Age() time.Duration {
 	return h.age
 }
 
-// Chosen reports whether a fan-out sampled the recipient.
-func (h *Header) Chosen() bool { return h != nil && h.chosen }
+// SampledByFanout reports whether a fan-out sampled the recipient.
+func (h *Header) SampledByFanout() bool { return h != nil && h.sampledByFanout }
 
 // Linked reports whether the handling of the message should start a trace of its own,
 // with a link to the header's span context.

@@ -43,7 +43,7 @@ func TestMembersBesideTheTraceStateStayWithTheirTrace(t *testing.T) {
 
 	assert.Equal(t, "foo@=2,4th=4", whole(h.WithSpanContext(next).Context(t.Context())), "a span of the same trace")
 	assert.Empty(t, whole(h.WithSpanContext(other).Context(t.Context())), "another trace")
-	assert.Equal(t, mixedState, whole(h.Choose(false).Context(t.Context())))
+	assert.Equal(t, mixedState, whole(h.ForSampled(false).Context(t.Context())))
 	assert.Equal(t, mixedState, whole(h.Skip(true).Context(t.Context())))
 
 	// A context that changed hands within a span of another trace.

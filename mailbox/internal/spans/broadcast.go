@@ -66,9 +66,9 @@ func (b *Broadcast) attributesAbove() []attribute.KeyValue {
 func (b *Broadcast) Sampled(f fanout.Fanout) *header.Header {
 	sc := b.Header.SpanContext()
 	if b.linked {
-		return b.Header.WithSpanContext(sc.WithTraceState(f.Root(sc))).Choose(true)
+		return b.Header.WithSpanContext(sc.WithTraceState(f.Root(sc))).ForSampled(true)
 	}
-	return b.Header.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).Choose(false)
+	return b.Header.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).ForSampled(false)
 }
 
 // SampledByAll is Sampled for a header that many recipients share.

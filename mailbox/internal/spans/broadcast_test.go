@@ -74,7 +74,7 @@ func TestHeadersOfRecipients(t *testing.T) {
 		span := trace.SpanContextFromContext(ctx)
 		for name, h := range map[string]*header.Header{"own": b.Sampled(f), "shared": b.SampledByAll(f)} {
 			assert.True(t, h.Sampled(), name)
-			assert.True(t, h.Chosen(), name)
+			assert.True(t, h.SampledByFanout(), name)
 			assert.Equal(t, linked, h.Linked(), name)
 			assert.Equal(t, span.SpanID(), h.SpanContext().SpanID(), name)
 			assert.Equal(t, f, fanout.FromTraceState(h.SpanContext().TraceState()), name)

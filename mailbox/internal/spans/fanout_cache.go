@@ -36,7 +36,7 @@ func (c *fanoutCache) put(h *header.Header, f fanout.Fanout) {
 
 // of returns what the message with h stands for, whose span context is sc.
 func (c *fanoutCache) of(h *header.Header, sc trace.SpanContext) fanout.Fanout {
-	if h.Chosen() {
+	if h.SampledByFanout() {
 		if known := c.place(sc).Load(); known != nil && known.header == h {
 			return known.fanout
 		}

@@ -60,7 +60,7 @@ func TestHandlingOfASampledRecipientSaysWhatItStandsFor(t *testing.T) {
 	r := record(t, spans.ChainLimit{})
 	f := fanout.Fanout{}.Below(4, 8)
 	sc := sender.WithTraceState(f.AddTo(sender.TraceState()))
-	attrs := attributes(r.handle(r.message(header.Of(header.Content{SpanContext: sc, SentAt: longAgo, Chosen: true})), spans.Failure{}))
+	attrs := attributes(r.handle(r.message(header.Of(header.Content{SpanContext: sc, SentAt: longAgo, SampledByFanout: true})), spans.Failure{}))
 	assert.InDelta(t, 4, attrs[keys.FanoutWeight], 0)
 	assert.InDelta(t, 0.25, attrs[keys.FanoutProbability], 0)
 	assert.EqualValues(t, 8, attrs[keys.FanoutSize])
@@ -79,7 +79,7 @@ func TestHandlingGoesOnInANewTrace(t *testing.T) {
 		{"within the limit", header.Content{Hops: 3, Age: time.Hour}, ""},
 		{"too many hops", header.Content{Hops: 4}, "chain"},
 		{"too old", header.Content{Hops: 1, Age: time.Hour + 1}, "chain"},
-		{"linked", header.Content{Hops: 1, Chosen: true, Linked: true}, "fanout"},
+		{"linked", header.Content{Hops: 1, SampledByFanout: true, Linked: true}, "fanout"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := record(t, limit)

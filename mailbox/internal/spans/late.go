@@ -125,7 +125,7 @@ func (m *Message) EndedLate(h *Handled, l *sampling.Late) {
 				span.End(trace.WithTimestamp(ended))
 			})
 		}
-	case reason == lateSlow && l.CountSlow && m.Header.Chosen():
+	case reason == lateSlow && l.CountSlow && m.Header.SampledByFanout():
 		f := fanoutOf(m.Header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 4)
 		attrs = append(attrs, keys.LateReason.String(reason))
@@ -173,7 +173,7 @@ func (m *Message) above() (parent trace.SpanContext, weight float64) {
 	}
 	parent = m.Header.SpanContext() // Its kind has no spans but late ones.
 	f := fanoutOf(parent)
-	if m.Header.Chosen() {
+	if m.Header.SampledByFanout() {
 		return parent, f.Weight * f.Probability
 	}
 	return parent, max(f.Weight, 1)

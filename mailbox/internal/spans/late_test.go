@@ -87,7 +87,7 @@ func TestSlowHandlingsCount(t *testing.T) {
 	l.CountSlow = true
 	t.Run("sampled", func(t *testing.T) {
 		r := record(t, spans.ChainLimit{})
-		m := r.message(header.Of(header.Content{SpanContext: sc, SentAt: longAgo, Chosen: true}))
+		m := r.message(header.Of(header.Content{SpanContext: sc, SentAt: longAgo, SampledByFanout: true}))
 		_, span := m.StartHandling(m.Header.Context(context.Background()), trace.SpanContext{})
 		m.EndedLate(&spans.Handled{Span: span, Took: time.Second}, l)
 		span.End()
