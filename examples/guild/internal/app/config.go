@@ -25,7 +25,8 @@ type Config struct {
 	Ops      string
 	Guilds   int
 	Sessions int
-	Slow     int // of the sessions
+	Slow     int           // of the sessions
+	SlowFor  time.Duration // which a slow session takes for a message
 	Posts    int
 	Sample   float64 // unless SampleEnv
 	// SampleEnv leaves the choice to OTEL_TRACES_SAMPLER, which is set where
@@ -61,7 +62,8 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags := flag.NewFlagSet("guild", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&c.Sessions, "sessions", 1000, "connect `N` sessions, some by real WebSocket connections")
-	flags.IntVar(&c.Slow, "slow", 5, "make `N` of the sessions slow, 20 ms for each message")
+	flags.IntVar(&c.Slow, "slow", 5, "make `N` of the sessions slow")
+	flags.DurationVar(&c.SlowFor, "slow-for", 20*time.Millisecond, "a slow session takes this `DURATION` for each message")
 	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
 	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
 	flags.DurationVar(&c.Idle, "idle", time.Minute, "put a guild to sleep that has had nothing to do for this `DURATION`")
@@ -155,6 +157,8 @@ func (c Config) check(rest []string) error {
 		return errors.New("-idle must be positive")
 	case c.Slow < 0:
 		return errors.New("-slow must not be negative")
+	case c.SlowFor < 0:
+		return errors.New("-slow-for must not be negative")
 	case c.Posts < 0:
 		return errors.New("-posts must not be negative")
 	case c.Keep < 1:

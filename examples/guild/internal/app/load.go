@@ -64,14 +64,11 @@ func (l *postLoad) connect(ctx context.Context) error {
 	return err
 }
 
-// slowFor is how long a slow session takes for a message.
-const slowFor = 20 * time.Millisecond
-
 // each returns how long the i-th session takes for a message. The slow ones come
 // after the real clients.
 func (l *postLoad) each(i int) time.Duration {
 	if i >= realClients && i < realClients+l.c.Slow {
-		return slowFor
+		return l.c.SlowFor
 	}
 	return 0
 }

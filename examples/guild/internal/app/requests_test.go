@@ -146,6 +146,7 @@ func TestWhatCannotStartSaysWhyInOneLine(t *testing.T) {
 		{[]string{"-sample", "-1"}, "-sample"},
 		{[]string{"-guilds", "0"}, "-guilds"},
 		{[]string{"-sessions", "-1"}, "-sessions"},
+		{[]string{"-slow-for", "-1s"}, "-slow-for"},
 		{[]string{"-posts", "-1"}, "-posts"},
 		{[]string{"-slow", "-1"}, "-slow"},
 		{[]string{"-keep", "0"}, "-keep"},
