@@ -9,7 +9,7 @@ import (
 )
 
 // Field is the metric of a figure of S, which is a struct of numbers. A table of fields
-// says how to count in an S, how to add two of them, and how to report one.
+// says how to count in an S, and how to report one.
 type Field[S any] struct {
 	name, unit, description string
 	of                      func(*S) *uint64 // nil for a reading
@@ -52,15 +52,6 @@ func (f Field[S]) Attrs() []attribute.KeyValue { return f.attrs }
 
 // Value returns the figure in s.
 func (f Field[S]) Value(s S) uint64 { return f.value(s) }
-
-// Add adds the fields in table of from to those of to.
-func Add[S any](table []Field[S], to, from *S) {
-	for i := range table {
-		if of := table[i].of; of != nil {
-			*of(to) += *of(from)
-		}
-	}
-}
 
 func (f Field[S]) instrument(meter metric.Meter) (metric.Int64Observable, error) {
 	unit, description := metric.WithUnit(f.unit), metric.WithDescription(f.description)

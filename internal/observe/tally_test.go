@@ -43,13 +43,8 @@ func TestTallyCountsInItsFields(t *testing.T) {
 	assert.Equal(t, pair{0, 24000}, holder.tally.Load(pairFields[1:]), "of the fields in the table")
 }
 
-func TestAddAddsTheFieldsOfATable(t *testing.T) {
-	sum := pair{1, 2}
-	observe.Add(pairFields, &sum, &pair{10, 20})
-	assert.Equal(t, pair{11, 22}, sum)
+func TestLoadLeavesReadingsOut(t *testing.T) {
 	reading := observe.NewReading("test.both", "{thing}", "Both.", func(p pair) uint64 { return p.First + p.Second })
-	observe.Add(append(pairFields[:1:1], reading), &sum, &pair{10, 20})
-	assert.Equal(t, pair{21, 22}, sum, "a reading cannot be added")
 	var tally observe.Tally[pair]
 	atomic.AddUint64(&tally.Now.Second, 3)
 	assert.Equal(t, pair{0, 3}, tally.Load(append(pairFields[1:2:2], reading)))
