@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/broadcast"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/mailbox/internal/clock"
@@ -70,7 +72,7 @@ func (g *Group[M]) broadcast(
 	d.Size = len(members)
 	switch {
 	case d.Size == 0:
-	case spans.Traced(ctx):
+	case header.Traced(ctx):
 		g.broadcastTraced(ctx, message, members, size, &d)
 	default:
 		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, g.sys.carry.Header(ctx)))
@@ -81,44 +83,37 @@ func (g *Group[M]) broadcast(
 func (g *Group[M]) broadcastTraced(
 	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *broadcasting[M],
 ) {
-	ctx, b := g.sys.spans.StartBroadcast(ctx, g.spanName, g.sys.carry, g.settings.linked)
+	ctx, b := g.sys.spans.StartBroadcast(ctx, g.name, g.sys.carry, g.settings.linked)
 	defer b.End()
 	if !b.Header.Sampled() {
 		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, b.Header))
 		return
 	}
-	limits := g.limits()
-	limitOf := func(position int) int {
-		rate := &members[position].kind.cell.Rate
-		return slices.IndexFunc(limits, func(l planning.Limit) bool { return l.Rate == rate })
-	}
-	planner := planning.Planner{
-		Config: *g.config(), Above: b.Above,
-		Rate: &g.cell.Rate, Limits: limits, LimitOf: limitOf, Now: time.Duration(clock.Now()),
-	}
-	skipped := g.skippedSlots(ctx, message, b)
+	var recipients *broadcast.Recipients
 	if size == nil {
-		plan := planner.Plan(len(members))
-		shared := make(map[float64]recipientSlots[M], 1) // by probability
-		d.spread(members, plan.Sampled, skipped, func(n int) recipientSlots[M] {
-			f := plan.Recipient(n)
-			known, ok := shared[f.Probability]
-			if !ok {
-				known = newRecipientSlots(ctx, g.sys, message, b.SampledByAll(f))
-				shared[f.Probability] = known
-			}
-			return known
-		})
-		b.Describe(d.result("uniform", plan.Shed))
-		return
+		recipients = b.Plan(g.planner(members), len(members))
+	} else {
+		recipients = b.PlanRelays(g.planner(members), sizesOf(members, size))
 	}
-	relays := planner.Relays(sizesOf(members, size))
-	d.spread(members, relays.Sampled, skipped, func(n int) recipientSlots[M] {
-		return newRecipientSlots(ctx, g.sys, message, b.Sampled(relays.Recipient(n)))
+	d.spread(members, recipients, g.skippedSlots(ctx, message, b), func(h *header.Header, f fanout.Fanout) recipientSlots[M] {
+		if size == nil { // Relays have one each.
+			g.sys.spans.Share(h, f)
+		}
+		return newRecipientSlots(ctx, g.sys, message, h)
 	})
-	r := d.result("systematic", relays.Shed)
-	r.Relays, r.Budget = true, relays.Spans
-	b.Describe(r)
+	recipients.Describe(d.Size, d.Sampled, d.Delivered, d.Refused)
+}
+
+// planner returns what a plan for members depends on.
+func (g *Group[M]) planner(members []*process[M]) planning.Planner {
+	limits := g.limits()
+	return planning.Planner{
+		Config: *g.config(), Rate: &g.cell.Rate, Limits: limits, Now: time.Duration(clock.Now()),
+		LimitOf: func(position int) int {
+			rate := &members[position].kind.cell.Rate
+			return slices.IndexFunc(limits, func(l planning.Limit) bool { return l.Rate == rate })
+		},
+	}
 }
 
 func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
@@ -133,7 +128,7 @@ func sizesOf[M any](members []*process[M], size func(Ref[M]) int) []int {
 // for each of them to know the trace that they might report to, so only those of
 // systems with a control do: theirs, whoever broadcasts, for it is their settings
 // that say what is worth a report.
-func (g *Group[M]) skippedSlots(ctx context.Context, message M, b *spans.Broadcast) recipientSlots[M] {
+func (g *Group[M]) skippedSlots(ctx context.Context, message M, b *broadcast.Broadcast) recipientSlots[M] {
 	reporting, silent := b.Skipped(g.sys.carry.Unsampled)
 	told := newRecipientSlots(ctx, g.sys, message, reporting)
 	untold := newRecipientSlots(ctx, g.sys, message, silent)
@@ -165,19 +160,26 @@ type broadcasting[M any] struct {
 	woken   scheduler.Wakeup               // not scheduled yet
 }
 
-// spread gives what sampled says to the members at those positions, and skipped to
-// all others.
-func (d *broadcasting[M]) spread(members []*process[M], positions []int, skipped recipientSlots[M], sampled func(n int) recipientSlots[M]) {
+// spread gives each member that is sampled what sampled says of its header, and skipped
+// to all others.
+func (d *broadcasting[M]) spread(
+	members []*process[M], recipients *broadcast.Recipients, skipped recipientSlots[M],
+	sampled func(*header.Header, fanout.Fanout) recipientSlots[M],
+) {
+	var shared *header.Header
+	var slots recipientSlots[M]
 	rest := 0
-	for n, i := range positions {
+	for i := recipients.Position(); i != planning.Never; i = recipients.Position() {
 		d.deliver(members[rest:i], &skipped)
-		p := sampled(n)
-		d.deliver(members[i:i+1], &p)
+		if h, f := recipients.Header(); h != shared {
+			shared, slots = h, sampled(h, f)
+		}
+		d.deliver(members[i:i+1], &slots)
 		rest = i + 1
 	}
 	d.deliver(members[rest:], &skipped)
 	d.woken.Flush()
-	d.Sampled = len(positions)
+	d.Sampled = recipients.Sampled()
 }
 
 // deliverAll gives s to each of members, and returns when all that it wakes are
@@ -227,13 +229,5 @@ func (d *broadcasting[M]) reject(p *process[M], err error) {
 	}
 	if d.refused != nil {
 		d.refused(Ref[M]{p}, err)
-	}
-}
-
-// result is what the span says of the broadcast.
-func (d *Delivery) result(method string, shed bool) spans.Result {
-	return spans.Result{
-		Size: d.Size, Sampled: d.Sampled, Delivered: d.Delivered, Refused: d.Refused,
-		Method: method, Shed: shed,
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
-	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // errUnspecified stands in for a nil error given to [Reply.Fail].
@@ -68,7 +68,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	message := build(Reply[R]{c})
 	s := slot[M]{message: message, call: &c.pending}
 	var span trace.Span
-	if spans.Traced(ctx) {
+	if header.Traced(ctx) {
 		ctx, span = p.startCall(ctx, &s)
 	}
 	p.address(ctx, &s)

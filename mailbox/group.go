@@ -17,7 +17,7 @@ import (
 // kinds and systems. Make one with [NewGroup]; the zero Group cannot be used.
 type Group[M any] struct {
 	sys      *System
-	spanName string
+	name     string
 	settings groupSettings
 	cell     *live.Cell[sampling.GroupConfig]
 
@@ -47,7 +47,7 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	if name == "" {
 		return nil, fmt.Errorf("%w: a group without a name", ErrConfig)
 	}
-	g := &Group[M]{sys: sys, spanName: "broadcast " + name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
+	g := &Group[M]{sys: sys, name: name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
 		o.applyGroup(&g.settings)
 	}

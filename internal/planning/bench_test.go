@@ -66,14 +66,14 @@ func BenchmarkPlanDefault(b *testing.B) {
 // baseline is a coin for each.
 func BenchmarkStream(b *testing.B) {
 	b.Run("skips", func(b *testing.B) {
-		s := planning.NewStream(0.001, nil)
+		s := ask(0.001, nil)
 		chosen := 0
 		for b.Loop() {
-			if s.Next() {
+			if s.next() {
 				chosen++
 			}
 		}
-		require.LessOrEqual(b, chosen, s.Seen())
+		require.LessOrEqual(b, chosen, s.seen)
 	})
 	b.Run("coins", func(b *testing.B) {
 		chosen := 0

@@ -4,6 +4,8 @@
 package planning
 
 import (
+	"math/rand/v2"
+
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -27,4 +29,10 @@ func (p Plan) Below(above fanout.Fanout) fanout.Fanout {
 		return above
 	}
 	return above.Below(p.Weight(), p.Size)
+}
+
+// NewStream returns a stream that samples each with that probability.
+func NewStream(probability float64, random *rand.Rand, above fanout.Fanout) *Stream {
+	pl := Planner{Random: random}
+	return newStream(probability, above, pl.source())
 }

@@ -64,7 +64,7 @@ func (pl Planner) Plan(n int) Plan {
 		p.Sampled = choose(make([]int, 0, b.spans), n, b.spans, draw.intN)
 	}
 	p.Sampled = p.Sampled[:pl.thin(p.Sampled, factors, draw, func(to, from int) { p.Sampled[to] = p.Sampled[from] })]
-	if !pl.admit(p.Sampled, func(int) int { return 1 }) {
+	if !pl.admit(pl.about(p.Sampled, func(int) int { return 1 })) {
 		p.Sampled, p.Shed = p.Sampled[:0], true
 	}
 	if factors != nil {

@@ -72,7 +72,7 @@ func (pl Planner) Relays(sizes []int) Relays {
 		r.Sampled[to], r.shares[to] = r.Sampled[from], r.shares[from]
 		r.shares[to].factor = factors[pl.limitOf(r.Sampled[to])]
 	}))
-	if !pl.admit(r.Sampled, func(i int) int { return r.shares[i].spans }) {
+	if !pl.admit(pl.about(r.Sampled, func(i int) int { return r.shares[i].spans })) {
 		r.keep(0)
 		r.Shed = true
 	}

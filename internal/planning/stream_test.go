@@ -15,8 +15,33 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/planning"
+	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/stattest"
+	"github.com/waybill-go/waybill/sampling"
 )
+
+// asking asks a stream about one recipient after the other.
+type asking struct {
+	*planning.Stream
+
+	seen int
+	last fanout.Fanout // what the last sampled one stands for
+}
+
+func ask(probability float64, random *rand.Rand) *asking {
+	return &asking{Stream: planning.NewStream(probability, random, fanout.Fanout{}.Below(10, 10))}
+}
+
+// next reports whether the next recipient is sampled.
+func (a *asking) next() bool {
+	a.seen++
+	if a.Position() != a.seen-1 {
+		return false
+	}
+	a.last = a.Recipient()
+	a.Advance()
+	return true
+}
 
 // streamed returns a function that asks a new stream about n recipients and
 // returns those that it chose.
@@ -24,10 +49,10 @@ func streamed(probability float64, n int, seed uint64) func() []int {
 	random := stattest.Fixed(seed)
 	var chosen []int
 	return func() []int {
-		s := planning.NewStream(probability, random)
+		s := ask(probability, random)
 		chosen = chosen[:0]
 		for i := range n {
-			if s.Next() {
+			if s.next() {
 				chosen = append(chosen, i)
 			}
 		}
@@ -127,59 +152,86 @@ func TestStreamEstimates(t *testing.T) {
 
 func TestStreamExtremes(t *testing.T) {
 	for _, p := range []float64{1, 2, math.Inf(1)} {
-		s := planning.NewStream(p, nil)
+		s := ask(p, nil)
 		for range 1000 {
-			require.True(t, s.Next())
+			require.True(t, s.next())
 		}
-		assert.InDelta(t, 1, s.Weight(), 0)
-		assert.Equal(t, 1000, s.Seen())
+		assert.InDelta(t, 10, s.last.Weight, 0, "that of the message itself")
 	}
 	for _, p := range []float64{0, -1, math.NaN(), math.Inf(-1)} {
-		s := planning.NewStream(p, nil)
+		s := ask(p, nil)
 		for range 1000 {
-			require.False(t, s.Next())
+			require.False(t, s.next())
 		}
-		assert.Zero(t, s.Weight())
-		assert.Equal(t, fanout.Fanout{}, s.Recipient(fanout.Fanout{}))
+		assert.Equal(t, planning.Never, s.Position())
+		assert.Equal(t, fanout.Fanout{}.Below(10, 10), s.Recipient())
 	}
 	for _, p := range []float64{1e-12, 1e-18, 1e-300, 0x1p-1023} {
-		s := planning.NewStream(p, stattest.Fixed(1))
+		s := ask(p, stattest.Fixed(1))
 		for range 1000 {
-			require.False(t, s.Next())
+			require.False(t, s.next())
 		}
-		assert.InDelta(t, 1/p, s.Weight(), 0)
 	}
-	var zero planning.Stream
-	for range 10 {
-		assert.False(t, zero.Next())
-	}
-	assert.Zero(t, zero.Weight())
 }
 
 func TestStreamRecipient(t *testing.T) {
-	s := planning.NewStream(0.25, stattest.Fixed(1))
+	s := ask(0.25, stattest.Fixed(1))
 	for range 1000 {
-		if s.Next() {
+		if s.next() {
 			break
 		}
 	}
-	require.Less(t, s.Seen(), 1000)
-	above := fanout.Fanout{}.Below(10, 10)
-	f := s.Recipient(above)
-	assert.Equal(t, fanout.Fanout{Weight: 40, Probability: 0.25, Size: s.Seen(), Depth: 2}, f)
+	require.Less(t, s.seen, 1000)
+	f := s.last
+	assert.Equal(t, fanout.Fanout{Weight: 40, Probability: 0.25, Size: s.seen, Depth: 2}, f)
 	assert.Equal(t, f, fanout.FromTraceState(f.AddTo(trace.TraceState{})))
 }
 
 func TestStreamDrawsOnePerChosen(t *testing.T) {
 	source := &countingSource{Source: rand.NewPCG(1, 2)}
-	s := planning.NewStream(0.001, rand.New(source))
+	s := ask(0.001, rand.New(source))
 	chosen := 0
 	for range 100_000 {
-		if s.Next() {
+		if s.next() {
 			chosen++
 		}
 	}
 	assert.Equal(t, chosen+1, source.draws)
 	assert.InDelta(t, 100, chosen, 50)
-	assert.Zero(t, testing.AllocsPerRun(50, func() { s.Next() }))
+	assert.Zero(t, testing.AllocsPerRun(50, func() { s.next() }))
+}
+
+// A stream takes over what a plan for about as many would have.
+func TestPlannerStream(t *testing.T) {
+	share := func(pl planning.Planner, about int) float64 {
+		s := pl.Stream(about)
+		if s.Position() == planning.Never {
+			return 0
+		}
+		return 1 / s.Recipient().Weight
+	}
+	assert.InDelta(t, 0.1, share(planning.Planner{}, 100), 1e-9, "as the curve says")
+	assert.InDelta(t, 1, share(planning.Planner{}, 1), 0)
+	assert.InDelta(t, 1, share(planning.Planner{}, -7), 0, "nobody is expected, and still it is none that is left out")
+	assert.InDelta(t, 0.04, share(planning.Planner{Config: sampling.GroupConfig{MaxSpans: 4}}, 100), 1e-9)
+
+	limited := planning.Planner{
+		Limits:  []planning.Limit{{Rate: &spanrate.Rate{}, SpansPerSecond: 0.5, Share: 1}}, // 5 in a window
+		LimitOf: func(int) int { panic("nobody has a position yet") },
+	}
+	assert.InDelta(t, 0.05, share(limited, 100), 1e-9, "half of what the curve says")
+
+	above := fanout.Fanout{}.Below(10, 10)
+	above.Budget, above.MeanBudget = 2, 2.5
+	s := planning.Planner{Above: above}.Stream(100)
+	assert.InDelta(t, 10*100/2.5, s.Recipient().Weight, 1e-9, "the mean of the budget")
+	assert.InDelta(t, s.Recipient().Weight, s.Again().Recipient().Weight, 0)
+
+	shed := planning.Planner{Config: sampling.GroupConfig{MaxSpansPerSecond: 1}, Rate: &spanrate.Rate{}}
+	assert.False(t, shed.Stream(100).Shed)
+	s = shed.Stream(100)
+	assert.True(t, s.Shed)
+	s.Advance()
+	assert.Equal(t, planning.Never, s.Position())
+	assert.Equal(t, planning.Never, s.Again().Position())
 }

@@ -102,29 +102,34 @@ func (pl *Planner) thin(chosen []int, factors []float64, draw source, move func(
 	return kept
 }
 
-// admit reports whether those chosen are within all caps, and counts them against
-// them. spans says how many the i-th of them is.
-func (pl *Planner) admit(chosen []int, spans func(i int) int) bool {
-	about := func(limit int) (sum float64) { // all of them if limit is -1
-		for i, position := range chosen {
+// admit reports whether a fan-out is within all caps, and counts it against them. spans
+// says how many it samples that are about a limit, or all that it samples if limit is -1.
+func (pl *Planner) admit(spans func(limit int) float64) bool {
+	if !pl.Rate.Admit(pl.Config.MaxSpansPerSecond, spans(-1), pl.Now) {
+		return false
+	}
+	for i, l := range pl.Limits {
+		if l.Rate.Admit(l.MaxSpansPerSecond, spans(i), pl.Now) {
+			continue
+		}
+		pl.Rate.Refund(pl.Config.MaxSpansPerSecond, spans(-1))
+		for before, l := range pl.Limits[:i] {
+			l.Rate.Refund(l.MaxSpansPerSecond, spans(before))
+		}
+		return false
+	}
+	return true
+}
+
+// about returns the function that admit needs of the sampled recipients. spans says how
+// many the i-th of them is.
+func (pl *Planner) about(sampled []int, spans func(i int) int) func(limit int) float64 {
+	return func(limit int) (sum float64) {
+		for i, position := range sampled {
 			if limit < 0 || pl.limitOf(position) == limit {
 				sum += float64(spans(i))
 			}
 		}
 		return sum
 	}
-	if !pl.Rate.Admit(pl.Config.MaxSpansPerSecond, about(-1), pl.Now) {
-		return false
-	}
-	for i, l := range pl.Limits {
-		if l.Rate.Admit(l.MaxSpansPerSecond, about(i), pl.Now) {
-			continue
-		}
-		pl.Rate.Refund(pl.Config.MaxSpansPerSecond, about(-1))
-		for before, l := range pl.Limits[:i] {
-			l.Rate.Refund(l.MaxSpansPerSecond, about(before))
-		}
-		return false
-	}
-	return true
 }

@@ -9,12 +9,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 )
 
 // StartCall starts the span of a call with m, if its caller is traced; else the span
 // is nil.
 func (m *Message) StartCall(ctx context.Context) (context.Context, trace.Span) {
-	if !Traced(ctx) {
+	if !header.Traced(ctx) {
 		return ctx, nil
 	}
 	names := m.Kind.namesOf(m.Type)

@@ -29,9 +29,9 @@ func (c *fanoutCache) place(sc trace.SpanContext) *atomic.Pointer[knownFanout] {
 	return &c[id[len(id)-1]%byte(len(c))]
 }
 
-// put notes what those stand for who get h.
-func (c *fanoutCache) put(h *header.Header, f fanout.Fanout) {
-	c.place(h.SpanContext()).Store(&knownFanout{h, f})
+// Share notes what those stand for who get h, because many of them do.
+func (t *Tracer) Share(h *header.Header, f fanout.Fanout) {
+	t.fanouts.place(h.SpanContext()).Store(&knownFanout{h, f})
 }
 
 // of returns what the message with h stands for, whose span context is sc.

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/broadcast"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
@@ -174,8 +175,8 @@ func TestWhatIsPluggedInMayPanic(t *testing.T) {
 					f.End(made)
 				}
 			}
-			_, b := tracer.StartBroadcast(inTrace(), "broadcast all", header.CarryPolicy{}, false)
-			b.Describe(spans.Result{Size: 1})
+			_, b := tracer.StartBroadcast(inTrace(), "all", header.CarryPolicy{}, false)
+			b.Describe(broadcast.Result{Size: 1})
 			b.End()
 			m.NeverHandled("refused_full", 0, everything())
 			m.EndedLate(&spans.Handled{Failure: spans.Failure{Err: errors.New("boom")}}, &everything().Late)
@@ -211,4 +212,20 @@ func TestDecisionIsAboutSendersInATrace(t *testing.T) {
 	assert.False(t, spans.Undecided(spans.WithDecision(inTrace(), nil)))
 	h := sampled()
 	assert.Same(t, h, spans.WithDecision(inTrace(), h))
+}
+
+// What a shared header stands for is known although another has taken its place.
+func TestSharedHeadersStandForTheSameThatTheySay(t *testing.T) {
+	r := record(t, spans.ChainLimit{})
+	_, b := r.StartBroadcast(inTrace(), "all", header.CarryPolicy{}, false)
+	share := func(f fanout.Fanout) *header.Header {
+		h := b.Sampled(f)
+		r.Share(h, f)
+		return h
+	}
+	first, second := share(fanout.Fanout{}.Below(4, 8)), share(fanout.Fanout{}.Below(5, 10))
+	b.End()
+	r.ended.Reset()
+	assert.InDelta(t, 4, attributes(r.handle(r.message(first), spans.Failure{}))[keys.FanoutWeight], 0)
+	assert.InDelta(t, 5, attributes(r.handle(r.message(second), spans.Failure{}))[keys.FanoutWeight], 0)
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/broadcast"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
@@ -86,10 +87,11 @@ var (
 	consumerKind = trace.WithSpanKind(trace.SpanKindConsumer)
 )
 
-// Traced reports whether ctx is in a sampled trace.
-func Traced(ctx context.Context) bool {
-	sc := trace.SpanContextFromContext(ctx)
-	return sc.IsSampled() && sc.IsValid()
+// StartBroadcast starts a broadcast to the group of that name, as [broadcast.Start] does.
+func (t *Tracer) StartBroadcast(
+	ctx context.Context, group string, carry header.CarryPolicy, linked bool,
+) (context.Context, *broadcast.Broadcast) {
+	return broadcast.Start(ctx, t.tracer, group, carry, linked)
 }
 
 func fanoutOf(sc trace.SpanContext) fanout.Fanout { return fanout.FromTraceState(sc.TraceState()) }

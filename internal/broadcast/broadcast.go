@@ -1,7 +1,10 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package spans
+// Package broadcast traces fan-outs, whatever brings the message to the recipients: it
+// has the span of a fan-out, and gives each recipient its header. Package sampling/fanout
+// and the groups of package mailbox are built on it.
+package broadcast
 
 import (
 	"context"
@@ -15,8 +18,7 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
-// Broadcast is a broadcast by a sender that is traced: its span, and the headers that
-// its recipients get. One goroutine at a time may use it.
+// Broadcast is a fan-out by a sender that is traced. One goroutine at a time may use it.
 type Broadcast struct {
 	// Above is what the broadcast itself stands for.
 	Above fanout.Fanout
@@ -25,23 +27,24 @@ type Broadcast struct {
 	// what is plugged in failed.
 	Header *header.Header
 
-	tracer *Tracer
 	span   trace.Span // nil if it could not be started
 	linked bool
 }
 
-// StartBroadcast starts the span of a broadcast. ctx is the sender's context, which must
-// be [Traced], and carry says what the message takes along. With linked each sampled
-// recipient begins a trace of its own. The caller must call [Broadcast.End].
-func (t *Tracer) StartBroadcast(
-	ctx context.Context, name string, carry header.CarryPolicy, linked bool,
+// Start starts the span of a broadcast to the recipients called group. ctx is the
+// sender's context, which must be [header.Traced], and carry says what the message takes along.
+// With linked each sampled recipient begins a trace of its own. The caller must call
+// [Broadcast.End].
+func Start(
+	ctx context.Context, tracer trace.Tracer, group string, carry header.CarryPolicy, linked bool,
 ) (context.Context, *Broadcast) {
-	b := &Broadcast{Above: fanoutOf(trace.SpanContextFromContext(ctx)), tracer: t, linked: linked}
+	above := fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState())
+	b := &Broadcast{Above: above, linked: linked}
 	options := producerKind
 	if b.Above.Depth > 0 {
 		options = append(options[:1:1], trace.WithAttributes(b.attributesAbove()...))
 	}
-	ctx, b.span = guard.Start(ctx, t.tracer, name, options...)
+	ctx, b.span = guard.Start(ctx, tracer, "broadcast "+group, options...)
 	b.Header = carry.Header(ctx)
 	if b.span == nil { // Below no broadcast, each recipient would keep the trace.
 		b.Header = b.Header.WithSpanContext(trace.SpanContext{})
@@ -69,13 +72,6 @@ func (b *Broadcast) Sampled(f fanout.Fanout) *header.Header {
 		return b.Header.WithSpanContext(sc.WithTraceState(f.Root(sc))).ForSampled(true)
 	}
 	return b.Header.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).ForSampled(false)
-}
-
-// SampledByAll is Sampled for a header that many recipients share.
-func (b *Broadcast) SampledByAll(f fanout.Fanout) *header.Header {
-	h := b.Sampled(f)
-	b.tracer.fanouts.put(h, f)
-	return h
 }
 
 // Skipped returns the headers for recipients that do not keep the trace. Those that
