@@ -7,7 +7,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/internal/clock"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/internal/clock"
 )
 
 // Timer sends a message later, once or again and again. It ends when its process ends. It

@@ -7,7 +7,7 @@ import (
 	"runtime/metrics"
 	"time"
 
-	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/internal/clock"
 )
 
 // Tick is the time between two looks of the monitor, and so about the time that a

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/waybill-go/waybill/mailbox/internal/clock"
+	"github.com/waybill-go/waybill/internal/clock"
 )
 
 func TestReadingsAreTimes(t *testing.T) {
