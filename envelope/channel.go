@@ -3,7 +3,11 @@
 
 package envelope
 
-import "context"
+import (
+	"context"
+
+	"github.com/waybill-go/waybill/internal/header"
+)
 
 // Send wraps message and sends it on ch. It blocks until the message is sent or ctx ends, and
 // returns nil or ctx.Err(). If both are possible, either may happen. After an error the message
@@ -16,6 +20,7 @@ func Send[M any](ctx context.Context, ch chan<- Envelope[M], message M) error {
 		return nil
 	default:
 	}
+	ctx = header.OrBackground(ctx)
 	select {
 	case ch <- e:
 		return nil

@@ -45,6 +45,8 @@
 // number of messages and goroutines may share one. Sender and receiver agree on who owns the
 // message itself, as with any channel.
 //
+// A nil context stands for [context.Background].
+//
 // # Errors
 //
 // [Send] fails only if the context ends first. [From] returns [ErrType] for a value that is

@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/scope"
 )
@@ -68,6 +69,7 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 func Receive[M any](
 	ctx context.Context, ch <-chan Envelope[M], name string, opts ...ReceiveOption,
 ) iter.Seq2[context.Context, M] {
+	ctx = header.OrBackground(ctx)
 	return func(yield func(context.Context, M) bool) {
 		r := newReceiver(ctx, name, opts)
 		for {

@@ -60,6 +60,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if p == nil {
 		return none, ErrStopped
 	}
+	ctx = header.OrBackground(ctx)
 	self := contexts.OwnerOf(ctx)
 	if self == contexts.Owner(p) {
 		return none, ErrSelfCall

@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +21,8 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		says string
 	}{
 		{"negative capacity", mailbox.WithCapacity(-3), "capacity -3"},
+		{"capacity without bound", mailbox.WithCapacity(math.MaxInt), "at most 16777216"},
+		{"capacity just above the bound", mailbox.WithCapacity(1<<24 + 1), "capacity 16777217"},
 		{"negative passivation", mailbox.WithPassivation(-1), "passivation after -1ns"},
 		{"overflow", mailbox.WithOverflow(3), "overflow 3"},
 		{"negative overflow", mailbox.WithOverflow(-1), "overflow -1"},
@@ -55,6 +58,11 @@ func TestKindNeedsANameAndProcessesAHandler(t *testing.T) {
 	assert.Equal(t, "worker", kind.Name())
 	_, err = kind.Spawn("w-1", nil)
 	require.ErrorIs(t, err, mailbox.ErrConfig)
+}
+
+func TestGreatestCapacity(t *testing.T) {
+	_, err := mailbox.NewKind[job](newSystem(t), "worker", mailbox.WithCapacity(1<<24))
+	require.NoError(t, err)
 }
 
 func TestDefaultCapacity(t *testing.T) {

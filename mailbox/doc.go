@@ -135,5 +135,5 @@
 //
 // Everything here may be used from any number of goroutines. A message belongs to its
 // receiver once it is sent. A message that is broadcast is shared by all recipients, who
-// must not change it.
+// must not change it. A nil context stands for [context.Background].
 package mailbox

@@ -155,6 +155,8 @@ func newSettings(opts []KindOption) (settings, error) {
 	switch {
 	case s.capacity < 0:
 		return s, fmt.Errorf("%w: capacity %d", ErrConfig, s.capacity)
+	case s.capacity > maxCapacity:
+		return s, fmt.Errorf("%w: capacity %d, and a mailbox holds at most %d", ErrConfig, s.capacity, maxCapacity)
 	case s.idle < 0:
 		return s, fmt.Errorf("%w: passivation after %v", ErrConfig, s.idle)
 	case s.overflow < Wait || s.overflow > DropOldest:
@@ -167,8 +169,16 @@ func newSettings(opts []KindOption) (settings, error) {
 	return s, err
 }
 
+// maxCapacity is far more than a process works off in the time that anybody waits: at a
+// microsecond each, 16 s. So many messages take 0.4 GB and more, and a queue that is to
+// hold more belongs on a disk. A larger number is a mistake, such as math.MaxInt for "no
+// limit", and would leave the memory of the program without one.
+const maxCapacity = 1 << 24
+
 // WithCapacity sets how many messages a mailbox holds, beside the one being
-// handled. Zero means the default, 1,024. Memory for them is taken as it is needed.
+// handled. Zero means the default, 1,024. Memory for them is taken as it is needed. More
+// than 16,777,216 (2²⁴) is refused with [ErrConfig], because such a mailbox would be
+// without a bound in practice.
 func WithCapacity(messages int) KindOption {
 	return kindOption(func(s *settings) { s.capacity = messages })
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
@@ -38,6 +39,7 @@ func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
 		return ErrStopped
 	}
+	ctx = header.OrBackground(ctx)
 	s := slot[M]{message: message}
 	r.p.address(ctx, &s)
 	return r.p.send(ctx, &s)
@@ -83,6 +85,7 @@ func (r Ref[M]) Stop(ctx context.Context) error {
 	if r.p.isOwner(ctx) {
 		return nil
 	}
+	ctx = header.OrBackground(ctx)
 	select {
 	case <-r.p.doneChannel():
 		return nil

@@ -175,6 +175,7 @@ func (s *System) totalsOrOthers(name string) (t *kindTotals, uncounted uint64) {
 // Shutdown has begun. If ctx ends first, Shutdown kills what is left and returns a
 // [*ShutdownError] at once. A handler must not call it.
 func (s *System) Shutdown(ctx context.Context) error {
+	ctx = header.OrBackground(ctx)
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -12,12 +12,12 @@ import (
 )
 
 // Timer sends a message later, once or again and again. It ends when its process ends. It
-// holds no goroutine.
+// holds no goroutine. A nil Timer, and a zero one, has nothing to send.
 type Timer struct{ stop func() bool }
 
 // Stop stops the timer. It reports whether there was anything left to send. It does not
 // block, and may be called again.
-func (t *Timer) Stop() bool { return t.stop() }
+func (t *Timer) Stop() bool { return t != nil && t.stop != nil && t.stop() }
 
 // SendAfter sends message to the process after d, as [Ref.TrySend] would: a full mailbox
 // refuses it. The message carries what a send from ctx would carry now, and its time of
@@ -25,7 +25,7 @@ func (t *Timer) Stop() bool { return t.stop() }
 // sets for itself ends when the process is restarted.
 func (r Ref[M]) SendAfter(ctx context.Context, d time.Duration, message M) *Timer {
 	if r.p == nil {
-		return &Timer{stop: func() bool { return false }}
+		return new(Timer)
 	}
 	return r.p.newTimer(ctx, message, r.p.isOwner(ctx), d, 0)
 }
@@ -40,7 +40,7 @@ func (r Ref[M]) SendEvery(ctx context.Context, d time.Duration, message M) *Time
 		panic("mailbox: SendEvery with an interval that is not positive")
 	}
 	if r.p == nil {
-		return &Timer{stop: func() bool { return false }}
+		return new(Timer)
 	}
 	return r.p.newTimer(r.p.kind.sys.base, message, r.p.isOwner(ctx), d, d)
 }

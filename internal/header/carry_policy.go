@@ -24,7 +24,7 @@ type CarryPolicy struct {
 // Header returns a header with what p takes from ctx. If that is nothing, it returns
 // nil and does not allocate.
 func (p CarryPolicy) Header(ctx context.Context) *Header {
-	if ctx == context.Background() {
+	if ctx == nil || ctx == context.Background() {
 		return nil // The rest would find the same, in ten times the time.
 	}
 	var sc trace.SpanContext

@@ -40,11 +40,20 @@ func (h *Header) Context(parent context.Context) context.Context {
 	return parent
 }
 
+// OrBackground returns ctx, or context.Background() if ctx is nil. Public functions call
+// it, because whoever passes a nil context by mistake must not make the program panic.
+func OrBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
 // Untraced returns ctx with a sentinel in place of its span, without its baggage, and
 // without a caller from a boundary. If ctx is like that already, it returns ctx and
 // does not allocate.
 func Untraced(ctx context.Context) context.Context {
-	ctx = caller.With(ctx, nil)
+	ctx = caller.With(OrBackground(ctx), nil)
 	if baggage.FromContext(ctx).Len() > 0 {
 		ctx = baggage.ContextWithoutBaggage(ctx)
 	}

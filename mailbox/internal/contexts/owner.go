@@ -26,8 +26,11 @@ type Owner interface {
 type OwnerKey struct{}
 
 // OwnerOf returns the owner of ctx, or of the context that ctx is derived from. It
-// returns nil if there is none.
+// returns nil if there is none, and if ctx is nil.
 func OwnerOf(ctx context.Context) Owner {
+	if ctx == nil {
+		return nil
+	}
 	owner, _ := ctx.Value(OwnerKey{}).(Owner)
 	return owner
 }
