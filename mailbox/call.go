@@ -41,10 +41,11 @@ func (r Reply[R]) Fail(err error) bool {
 // called once, before Call blocks, with the Reply to put into the message. Call panics if
 // build panics or is nil.
 //
-// Call returns the answer, or one of these errors: the error given to [Reply.Fail]; the
-// handler's failure, if it failed before anyone answered; ctx.Err(); [ErrFull];
-// [ErrStopped], if the process ended without an answer; [ErrDropped]; or [ErrSelfCall]. If
-// a handler returns nil and nobody ever answers, the caller waits until ctx ends.
+// Call returns the answer, or the error given to [Reply.Fail], or the handler's failure,
+// if it failed before anyone answered. Any other error names the process and wraps one of
+// these: ctx.Err(); [ErrFull]; [ErrStopped], if the process ended without an answer;
+// [ErrDropped]; or [ErrSelfCall]. If a handler returns nil and nobody ever answers, the
+// caller waits until ctx ends.
 //
 // The handler's context has ctx's deadline and cancellation. A call whose caller has gone
 // is not handled at all.
@@ -58,12 +59,12 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	var none R
 	p := to.p
 	if p == nil {
-		return none, ErrStopped
+		return none, errZeroRef
 	}
 	ctx = header.OrBackground(ctx)
 	self := contexts.OwnerOf(ctx)
 	if self == contexts.Owner(p) {
-		return none, ErrSelfCall
+		return none, p.named(ErrSelfCall)
 	}
 	c := newCall[R](ctx, &p.kind.sys.readies, p.kind.totals)
 	message := build(Reply[R]{c})
@@ -77,11 +78,12 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 		c.late = p.lateReply(&s)
 	}
 	result, err := none, p.send(ctx, &s)
+	unanswered := err != nil
 	if err == nil {
 		if self != nil {
 			self.Yield() // Until the handler returns: it waits for others now.
 		}
-		result, err = c.wait()
+		result, unanswered, err = c.wait()
 	} else if !c.end(callAbandoned) {
 		<-c.ready // Somebody whom build gave the reply has answered.
 	}
@@ -89,6 +91,9 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	if span != nil {
 		failure := failureOf(err, false)
 		failure.End(span)
+	}
+	if unanswered {
+		err = p.named(err)
 	}
 	return result, err
 }
@@ -127,8 +132,9 @@ func (c *awaitedCall[R]) answer(value R, err error) bool {
 	return false
 }
 
-// wait waits for the answer, as long as the caller does.
-func (c *awaitedCall[R]) wait() (R, error) {
+// wait waits for the answer, as long as the caller does. It reports whether nobody
+// answered or failed.
+func (c *awaitedCall[R]) wait() (value R, unanswered bool, err error) {
 	if done := c.ctx.Caller().Done(); done == nil {
 		<-c.ready
 	} else {
@@ -136,11 +142,11 @@ func (c *awaitedCall[R]) wait() (R, error) {
 		case <-c.ready:
 		case <-done:
 			if c.end(callAbandoned) {
-				var none R
-				return none, c.ctx.Caller().Err()
+				return value, true, c.ctx.Caller().Err()
 			}
 			<-c.ready // The answer was faster after all.
 		}
 	}
-	return c.value, c.err
+	// The two errors are our own, which say that the message was never handled.
+	return c.value, c.err == ErrStopped || c.err == ErrDropped, c.err //nolint:errorlint // Never wrapped.
 }

@@ -8,8 +8,9 @@ import (
 	"fmt"
 )
 
-// Errors of sending, calling and spawning. Test with [errors.Is]. A send that
-// ended with its context returns that context's error.
+// Errors of sending, calling and spawning. Test with [errors.Is]. Those that [Ref.Send],
+// [Ref.TrySend], [Ref.Passivate] and [Call] return say which process they are about. A
+// send or call that ended with its context returns that context's error in the same way.
 var (
 	// ErrFull means that the mailbox was full and the message was refused.
 	ErrFull = errors.New("mailbox: full")
@@ -34,6 +35,35 @@ var (
 	// ErrConfig means that an option's value makes no sense.
 	ErrConfig = errors.New("mailbox: invalid configuration")
 )
+
+// errZeroRef is the error of the zero Ref.
+var errZeroRef = fmt.Errorf("%w (the zero Ref)", ErrStopped)
+
+// processError is an error that names the process it is about.
+type processError struct {
+	err      error
+	kind, id string
+}
+
+// named returns err, one of our own or of a context, for whoever used p. A nil err stays
+// nil.
+func (p *process[M]) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &processError{err, p.kind.name, p.id}
+}
+
+// Error returns the error's text and the process.
+func (e *processError) Error() string {
+	if e.id == "" {
+		return fmt.Sprintf("%v (a process of kind %q)", e.err, e.kind)
+	}
+	return fmt.Sprintf("%v (process %q of kind %q)", e.err, e.id, e.kind)
+}
+
+// Unwrap returns the error without the process.
+func (e *processError) Unwrap() error { return e.err }
 
 // PanicError is the failure of a handler that panicked.
 type PanicError struct {

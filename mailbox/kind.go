@@ -127,7 +127,7 @@ func (k *Kind[M]) SpawnInstance(id string, factory Factory[M]) (Ref[M], error) {
 
 func (k *Kind[M]) spawn(p *process[M]) (Ref[M], error) {
 	if err := k.sys.add(p); err != nil {
-		return Ref[M]{}, err
+		return Ref[M]{}, fmt.Errorf("%w: the system of kind %q", err, k.name)
 	}
 	return Ref[M]{p}, nil
 }

@@ -19,10 +19,10 @@ import (
 // The channel receives one value, when the outcome is known. You need not read it. A
 // process that passivates itself must not wait for it.
 //
-// The value is nil once the state is saved and closed, or if there was no state. It is
-// [ErrStopped] if the process takes no messages, or ended first. It is [ErrNotIdle] if the
-// process has running timers that it set for itself, or callers whose answer it has left
-// for later. It wraps [ErrConfig] if the process was spawned without a [Factory], which
+// The value is nil once the state is saved and closed, or if there was no state. It wraps
+// [ErrStopped] if the process takes no messages, or ended first. It wraps [ErrNotIdle] if
+// the process has running timers that it set for itself, or callers whose answer it has
+// left for later. It wraps [ErrConfig] if the process was spawned without a [Factory], which
 // alone could make its state again. Otherwise it is the failure of Save, and the process
 // goes on with the state it has.
 func (r Ref[M]) Passivate() <-chan error {
@@ -30,7 +30,7 @@ func (r Ref[M]) Passivate() <-chan error {
 	p := r.p
 	switch {
 	case p == nil:
-		result <- ErrStopped
+		result <- errZeroRef
 		return result
 	case p.factory == nil:
 		result <- fmt.Errorf("%w: a process of kind %q without a Factory has no state to give up", ErrConfig, p.kind.name)
@@ -39,7 +39,7 @@ func (r Ref[M]) Passivate() <-chan error {
 	c := p.lock()
 	if p.state.Load()&flagClosed != 0 {
 		c.mu.Unlock()
-		result <- ErrStopped
+		result <- p.named(ErrStopped)
 		return result
 	}
 	c.passivations = append(c.passivations, result)
@@ -94,6 +94,9 @@ func (p *process[M]) tellPassivated(err error) {
 	asked := c.passivations
 	c.passivations = nil
 	c.mu.Unlock()
+	if len(asked) > 0 && (err == ErrStopped || err == ErrNotIdle) { //nolint:errorlint // Our own, never wrapped.
+		err = p.named(err)
+	}
 	for _, result := range asked {
 		result <- err
 	}

@@ -33,23 +33,24 @@ func (r Ref[M]) Kind() string {
 }
 
 // Send sends message to the process. It returns nil once the mailbox has taken the
-// message, and otherwise [ErrFull], [ErrStopped] or ctx.Err(). It blocks only while the
-// mailbox is full and the kind's overflow is [Wait].
+// message. Otherwise it returns an error that wraps [ErrFull], [ErrStopped] or ctx.Err(),
+// and names the process. It blocks only while the mailbox is full and the kind's overflow
+// is [Wait].
 func (r Ref[M]) Send(ctx context.Context, message M) error {
 	if r.p == nil {
-		return ErrStopped
+		return errZeroRef
 	}
 	ctx = header.OrBackground(ctx)
 	s := slot[M]{message: message}
 	r.p.address(ctx, &s)
-	return r.p.send(ctx, &s)
+	return r.p.named(r.p.send(ctx, &s))
 }
 
-// TrySend is Send for a sender that must not wait. Where Send would wait, TrySend returns
-// [ErrFull].
+// TrySend is Send for a sender that must not wait. Where Send would wait, the error of
+// TrySend wraps [ErrFull].
 func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if r.p == nil {
-		return ErrStopped
+		return errZeroRef
 	}
 	s := slot[M]{message: message}
 	r.p.address(ctx, &s)
@@ -57,7 +58,7 @@ func (r Ref[M]) TrySend(ctx context.Context, message M) error {
 	if claimed {
 		r.p.schedule()
 	}
-	return err
+	return r.p.named(err)
 }
 
 // address has s carry what a message does that is sent now from ctx.
