@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
@@ -35,8 +34,8 @@ type receiveOption func(receiveConfig) receiveConfig
 
 func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
 
-// WithTracerProvider sets the provider of the spans. The default is the provider that is the
-// global one when the loop begins or the handler is made.
+// WithTracerProvider sets the provider of the spans. By default, and if provider is nil, each
+// span is made by the provider that is the global one when it starts.
 func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 	return receiveOption(func(c receiveConfig) receiveConfig {
 		c.provider = provider
@@ -109,9 +108,6 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	var c receiveConfig
 	for _, o := range opts {
 		c = o.apply(c)
-	}
-	if c.provider == nil {
-		c.provider = otel.GetTracerProvider()
 	}
 	return &receiver{base: Untraced(ctx), name: name, tracer: scope.Tracer(c.provider, "envelope")}
 }

@@ -5,6 +5,7 @@ package envelope_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -185,16 +186,35 @@ func endAfterTheFirst(t *testing.T) {
 	require.Len(t, ch, 2, "what is in the channel stays there")
 }
 
-func TestReceiveUsesTheGlobalProviderAtTheLoopsBegin(t *testing.T) {
-	provider, recorder := newProvider(t)
-	ch := filled(t, sampledContext(t), order{1})
-	messages := envelope.Receive(t.Context(), ch, "r")
-	otel.SetTracerProvider(provider)
+// TestSpansFollowTheGlobalProvider makes everything before any provider is set, as a
+// package-level variable is, and sets one after the other.
+func TestSpansFollowTheGlobalProvider(t *testing.T) {
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
-	for range messages {
-		assert.Len(t, recorder.Started(), 1)
+	ch := make(chan envelope.Envelope[order])
+	received := make(chan struct{})
+	go func() {
+		for range envelope.Receive(context.Background(), ch, "received") {
+		}
+		close(received)
+	}()
+	handle := envelope.Handler(t.Context(), "handled", func(context.Context, order) error { return nil })
+	handleBatch := envelope.BatchHandler(t.Context(), "batch",
+		func(context.Context, []envelope.Envelope[order]) error { return nil })
+	for range 3 {
+		provider, recorder := newProvider(t)
+		otel.SetTracerProvider(provider)
+		e := envelope.Wrap(sampledContext(t), order{1})
+		require.NoError(t, errors.Join(handle(e), handleBatch([]envelope.Envelope[order]{e, e})))
+		ch <- e
+		ch <- envelope.Bare(order{2}) // The loop is done with the first one.
+		var names []string
+		for _, s := range recorder.Ended() {
+			names = append(names, s.Name())
+		}
+		assert.Equal(t, []string{"handled", "batch", "received"}, names)
 	}
-	assert.Len(t, recorder.Ended(), 1)
+	close(ch)
+	<-received
 }
 
 func TestReceiveWithoutProvider(t *testing.T) {

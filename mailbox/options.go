@@ -51,8 +51,8 @@ const (
 	Restart
 )
 
-// WithTracerProvider sets where the system's spans are made. The default is
-// the global provider at the time of [NewSystem].
+// WithTracerProvider sets where the system's spans are made. By default, and if provider is
+// nil, each span is made by the provider that is the global one when it starts.
 func WithTracerProvider(provider trace.TracerProvider) SystemOption {
 	return systemOption(func(s *System) { s.provider = provider })
 }

@@ -187,17 +187,31 @@ func TestPlainSendMakesNoSpanOfItsOwn(t *testing.T) {
 	assert.Equal(t, []string{"root", "worker job"}, rec.names())
 }
 
-func TestGlobalProviderIsTheDefault(t *testing.T) {
-	rec := record(t)
-	old := otel.GetTracerProvider()
-	otel.SetTracerProvider(rec.provider)
+// TestSpansFollowTheGlobalProvider makes a system before any provider is set, and sets one
+// after the other.
+func TestSpansFollowTheGlobalProvider(t *testing.T) {
+	defer otel.SetTracerProvider(noop.NewTracerProvider())
 	sys := newSystem(t)
-	otel.SetTracerProvider(old)
-	ctx, root := rec.start()
-	require.NoError(t, spawn(t, sys, "worker", do).Send(ctx, nothing))
-	root.End()
+	ref := spawn(t, sys, "worker", do)
+	group := newGroup[job](t, sys, "workers")
+	require.NoError(t, group.Join(ref))
+	for range 3 {
+		rec := record(t)
+		otel.SetTracerProvider(rec.provider)
+		ctx, root := rec.start()
+		require.NoError(t, ref.Send(ctx, nothing))
+		group.Broadcast(ctx, nothing)
+		_, err := mailbox.Call(ctx, ref, func(r mailbox.Reply[int]) job {
+			return func(context.Context) error { r.Answer(1); return nil }
+		})
+		require.NoError(t, err)
+		pass(t, ref)
+		root.End()
+		assert.ElementsMatch(t, []string{
+			"root", "worker job", "broadcast workers", "worker job", "call worker job", "worker job",
+		}, rec.names())
+	}
 	drain(t, sys)
-	requireChild(t, root.SpanContext(), rec.one("worker job"))
 }
 
 // Without an SDK a sampled trace still travels: somebody further on may have one.

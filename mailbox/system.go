@@ -92,9 +92,6 @@ func NewSystem(opts ...SystemOption) *System {
 		s.control = defaultControl()
 	}
 	s.sched = scheduler.New(s.controlled)
-	if s.provider == nil {
-		s.provider = otel.GetTracerProvider()
-	}
 	s.base = contexts.Base()
 	s.spans = spans.New(s.base, scope.Tracer(s.provider, "mailbox"), s.chain)
 	s.events = notify.New(s.tell)

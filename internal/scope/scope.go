@@ -15,8 +15,16 @@ const Version = "0.1.0-dev"
 
 const module = "github.com/waybill-go/waybill/"
 
-// Tracer returns the provider's tracer for the spans of one of our packages.
+// Tracer returns the provider's tracer for the spans of one of our packages. If provider is
+// nil, each span is made by the provider that is the global one when the span starts.
 func Tracer(provider trace.TracerProvider, pkg string) trace.Tracer {
+	if provider == nil {
+		return &follower{pkg: pkg}
+	}
+	return tracerOf(provider, pkg)
+}
+
+func tracerOf(provider trace.TracerProvider, pkg string) trace.Tracer {
 	return provider.Tracer(module+pkg, trace.WithInstrumentationVersion(Version))
 }
 
