@@ -55,7 +55,7 @@ const (
 	// FanoutBudget is how many recipients may keep the trace behind the relays of a
 	// broadcast, all together; an int.
 	FanoutBudget = attribute.Key("waybill.fanout.budget")
-	// FanoutMethod is how those recipients were chosen: all, uniform or systematic; a
+	// FanoutMethod is how those recipients were chosen: all, uniform, systematic or bernoulli; a
 	// string.
 	FanoutMethod = attribute.Key("waybill.fanout.method")
 	// FanoutShed is true where the last resort of a rate limit left no recipient sampled; a

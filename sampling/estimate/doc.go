@@ -57,8 +57,8 @@
 //     below 1.
 //   - Fan-outs that seldom sample one recipient: the variance of one or nobody.
 //   - Kinds that have limits of their own: that of two phases (Cochran, chapter 12).
-//   - Traces that a sampler has chosen, and all that is below a broadcast whose span is
-//     missing: that of independent choices.
+//   - Traces that a sampler has chosen, recipients whose number was not known beforehand,
+//     and all that is below a broadcast whose span is missing: that of independent choices.
 //   - Mean and Quantile apply the same to deviations from themselves (linearisation),
 //     Quantile by way of Woodruff's interval (1952).
 //
@@ -118,11 +118,11 @@
 //   - waybill.fanout.size (int): the number of its own recipients. This and the following
 //     are exact: no estimate is needed.
 //   - waybill.fanout.sampled (int): how many of the recipients are sampled.
-//   - waybill.fanout.method (string): how they were chosen: "all", "uniform", or
-//     "systematic", by the sizes of relays.
+//   - waybill.fanout.method (string): how they were chosen: "all", "uniform", "systematic",
+//     by the sizes of relays, or "bernoulli", each by itself.
 //   - waybill.fanout.budget (int): how many may be sampled behind all relays. It is absent
 //     if there are no relays.
-//   - waybill.fanout.delivered and waybill.fanout.refused (int): how many mailboxes
+//   - waybill.fanout.delivered and waybill.fanout.refused (int): how many recipients
 //     accepted the message, and how many refused it.
 //   - waybill.fanout.shed (boolean): a cap took effect, and nobody was sampled. No span
 //     stands for the recipients. It is absent otherwise.

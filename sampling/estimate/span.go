@@ -93,6 +93,7 @@ type broadcast struct {
 	budget  int // -1 if its recipients are no relays
 	refused int // mailboxes that did not take it
 	shed    bool
+	alone   bool // each recipient was sampled or not, whatever became of the others
 }
 
 // read makes a record of what span says.
@@ -116,6 +117,8 @@ func read(span Span) record {
 			b.refused = sizeOf(kv.Value, 0)
 		case keys.FanoutShed:
 			b.shed = isSet(kv.Value)
+		case keys.FanoutMethod:
+			b.alone = kv.Value.AsString() == "bernoulli"
 		case keys.LateReason:
 			r.fate, r.slow = fateOf(kv.Value.AsString())
 		case keys.LateProbability:

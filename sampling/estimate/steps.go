@@ -131,8 +131,7 @@ func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 		st := step{method: relays, fanout: b.id, unit: t.records[hops[last].unit].id, sampled: b.broadcast.sampled}
 		st.factor = below(last) / hops[n].weight
 		return st.sane(), last
-	case last > n && hops[last].weight > hops[n].weight*(1+tolerance) && t.records[hops[last].broadcast].broadcast.sampled > 1:
-		// A budget of more than one gives at least one for certain. So relays were left out.
+	case last > n && t.startsAnew(hops, n, last):
 		st := step{method: relays, fanout: b.id, unit: t.records[hops[last-1].unit].id, sampled: b.broadcast.sampled}
 		st.factor = hops[last].weight / hops[n].weight
 		return st.sane(), last - 1
@@ -149,6 +148,8 @@ func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 		size: b.broadcast.size, sampled: b.broadcast.sampled, factor: below(n) / hops[n].weight,
 	}
 	switch {
+	case b.broadcast.alone:
+		st.method = alone
 	case near(st.factor, float64(b.broadcast.size)/float64(b.broadcast.sampled)):
 	case b.broadcast.sampled == 1 && st.factor > float64(b.broadcast.size):
 		st.method = seldom
@@ -156,6 +157,15 @@ func (t *tree) step(hops []hop, n int, weight float64) (step, int) {
 		st.method = thinned
 	}
 	return st.sane(), n
+}
+
+// startsAnew reports whether the choice of the fan-out at hop last is one of its own, and not
+// what is left of the budget of the relays at the hops from n on.
+func (t *tree) startsAnew(hops []hop, n, last int) bool {
+	f := t.records[hops[last].broadcast].broadcast
+	// A budget of more than one gives at least one for certain. So relays were left out.
+	leftOut := hops[last].weight > hops[n].weight*(1+tolerance) && f.sampled > 1
+	return leftOut || f.alone
 }
 
 // sane makes a step of which too little is known an independent choice.

@@ -1,0 +1,113 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fanout
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/clock"
+	standing "github.com/waybill-go/waybill/internal/fanout" // What a recipient stands for.
+	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/sentinel"
+	"github.com/waybill-go/waybill/internal/threshold"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// Reason says why a recipient has not taken a message. Others than these are possible; there
+// should be few.
+type Reason string
+
+const (
+	Full      Reason = "full"      // There was no room.
+	Stopped   Reason = "stopped"   // The recipient takes no more.
+	Cancelled Reason = "cancelled" // The sender's context ended first.
+)
+
+// late returns r as the reason of a late span.
+func (r Reason) late() string { return "refused_" + string(r) }
+
+// deadLetterDropped is the reason of a message that was taken and never handled, because a newer one
+// took its place.
+const deadLetterDropped = "dead_letter_dropped"
+
+// refuse leaves the late span of the recipient that b was last asked for, if there is to be
+// one.
+func (f *Fanout) refuse(b *Broadcast, reason Reason) {
+	if b.recipients != nil && b.lastAt == b.passed {
+		f.lateSampled((*header.Header)(b.last), reason.late())
+		return
+	}
+	late := &f.kind.Load().Late
+	if !late.Failures {
+		return
+	}
+	sc := trace.SpanContextFromContext(b.ctx)
+	if !sc.IsSampled() && !late.Roots {
+		return
+	}
+	if !f.late.Allow(clock.Now(), perSecond(late)) {
+		f.counts.lateShed.Add(1)
+		return
+	}
+	name := reason.late()
+	attrs := standing.AppendWeight([]attribute.KeyValue{keys.LateReason.String(name)}, 0)
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attrs...)}
+	ctx := b.ctx
+	if sc.IsSampled() {
+		ctx = trace.ContextWithSpanContext(ctx, sc.WithTraceState(threshold.Clear(sc.TraceState())))
+	} else {
+		if sc.IsValid() && !sentinel.Is(sc) {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: sc}))
+		}
+		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+	}
+	_, span := guard.Start(sampling.Force(ctx), f.tracer, "deliver "+f.name, options...)
+	f.endLate(span, name)
+}
+
+// lateSampled leaves the late span of a sampled message with header h: from its sending until
+// now.
+func (f *Fanout) lateSampled(h *header.Header, reason string) {
+	waited := time.Since(h.SentAt())
+	ctx := h.Context(header.Untraced(context.Background()))
+	sc := h.SpanContext()
+	attrs := standing.FromTraceState(sc.TraceState()).Attributes([]attribute.KeyValue{
+		keys.LateReason.String(reason), keys.QueueDuration.Float64(max(waited, 0).Seconds()),
+	})
+	_, span := guard.Start(ctx, f.tracer, "deliver "+f.name, trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(h.SentAt()), trace.WithAttributes(attrs...))
+	f.endLate(span, reason)
+}
+
+func (f *Fanout) endLate(span trace.Span, reason string) {
+	if span == nil {
+		return
+	}
+	f.counts.late.Add(1)
+	guard.Do(func() {
+		span.SetStatus(codes.Error, reason)
+		span.End()
+	})
+}
+
+// perSecond returns the limit that l means, +Inf if there is none.
+func perSecond(l *sampling.Late) float64 {
+	const usual = 10
+	switch {
+	case l.PerSecond == 0:
+		return usual
+	case l.PerSecond < 0:
+		return math.Inf(1)
+	default:
+		return l.PerSecond
+	}
+}
