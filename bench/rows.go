@@ -37,6 +37,8 @@ func allRows() []row {
 		fanoutRow(100_000,
 			quotient(oursSampled, raw, 0.20),
 			quotient(oursSampled, oursUntraced, 1.05)),
+		hubRow(10_000, quotient(oursSampled, raw, 1.10), quotient(oursSampled, oursUntraced, 1.10)),
+		hubRow(100_000, quotient(oursSampled, raw, 1.10), quotient(oursSampled, oursUntraced, 1.10)),
 		samplerRow(
 			quotient(ours, raw, 1.33),
 			quotient(oursWeighted, rawWeighted, 1.33)),
