@@ -42,6 +42,7 @@ var _ propagation.TextMapPropagator = Baggage{}
 //
 //   - A header that is too long, or has nothing well-formed in it, is refused whole and
 //     counted. It is measured before anything is parsed or allocated.
+//   - So are headers whose key has one value in lower case and another as net/http spells it.
 //   - A member that is malformed, not allowed or beyond the limit is left out and
 //     counted. Of members with one key the last stays, because OTel's type holds only
 //     one; the others are left out and counted too. Empty members mean nothing.
@@ -69,8 +70,9 @@ func (Baggage) Fields() []string { return []string{baggageField.lower} }
 
 func (b Baggage) extract(ctx context.Context, carrier propagation.TextMapCarrier, counters *Counters) context.Context {
 	var one [1]string
-	list := w3cbaggage.Read(baggageField.values(carrier, &one), b.limits())
-	if list.Refused() {
+	values, agreed := baggageField.values(carrier, &one)
+	list := w3cbaggage.Read(known(values, agreed), b.limits())
+	if list.Refused() || !agreed {
 		atomic.AddUint64(&counters.now().BaggageRefused, 1)
 		return ctx
 	}

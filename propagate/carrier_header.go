@@ -18,6 +18,16 @@ type ownCarrier interface {
 	ours()
 }
 
+// oneValue and allValues are the carriers of this package. They say what field.values says.
+type (
+	oneValue interface {
+		find(f field) (value string, ok bool)
+	}
+	allValues interface {
+		findAll(f field) (values []string, ok bool)
+	}
+)
+
 // fieldOf returns a key in its two spellings. Those of the standards' fields are
 // ready. Those of any other may have to be made.
 func fieldOf(key string) field {
@@ -37,7 +47,9 @@ func fieldOf(key string) field {
 //
 //	propagator.Inject(ctx, propagate.HeaderCarrier(request.Header))
 //
-// Unlike [propagation.HeaderCarrier] it does not allocate to read the fields of
+// If a key has one value in lower case and another as net/http spells it, the
+// carrier shows none: see the documentation of the package. Unlike
+// [propagation.HeaderCarrier] it does not allocate to read the fields of
 // W3C Trace Context and Baggage, and what it writes replaces the key in every
 // spelling. For that it looks at every key of the map; the propagators of this
 // package take only the two usual spellings out of a propagation.HeaderCarrier.
@@ -78,10 +90,11 @@ var (
 func (c headerCarrier) Get(key string) string { return first(c.Values(key)) }
 
 // Values returns all values under key, spelled as net/http spells it. If there
-// are none, it returns those under key in lower case. The slice is the map's own.
-func (c headerCarrier) Values(key string) []string {
-	return fieldOf(key).either(c)
-}
+// are none, it returns those under key in lower case. If both have values, and
+// these differ, it returns none. The slice is the map's own.
+func (c headerCarrier) Values(key string) []string { return known(fieldOf(key).either(c)) }
+
+func (c headerCarrier) findAll(f field) ([]string, bool) { return f.either(c) }
 
 // Set makes value the only one under key, in every spelling, and spells it as
 // net/http does. It leaves the former list of values as it is, since another map
@@ -104,9 +117,9 @@ func (headerCarrier) ours() {}
 func (c metadataCarrier) Get(key string) string { return first(c.Values(key)) }
 
 // Values returns what headerCarrier.Values returns.
-func (c metadataCarrier) Values(key string) []string {
-	return fieldOf(key).either(c)
-}
+func (c metadataCarrier) Values(key string) []string { return known(fieldOf(key).either(c)) }
+
+func (c metadataCarrier) findAll(f field) ([]string, bool) { return f.either(c) }
 
 // Set makes value the only one under key, in every spelling, and spells it in
 // lower case. It leaves the former list of values as it is, since another map may
@@ -124,6 +137,14 @@ func (c metadataCarrier) Delete(key string) { removeSpellings(c, key, "") }
 func (c metadataCarrier) Keys() []string { return keys(c) }
 
 func (metadataCarrier) ours() {}
+
+// known returns the values, or none if there is no telling which ones are meant.
+func known(values []string, ok bool) []string {
+	if !ok {
+		return nil
+	}
+	return values
+}
 
 func first(values []string) string {
 	if len(values) == 0 {

@@ -15,8 +15,9 @@ import (
 //	propagator.Inject(ctx, propagate.MapCarrier(message.Metadata))
 //
 // It writes keys in lower case. It reads keys in lower case, and those that are
-// spelled as net/http spells them. Unlike [propagation.MapCarrier] it leaves no
-// second spelling of a key that it writes.
+// spelled as net/http spells them. If both are there and their values differ, it
+// shows none. Unlike [propagation.MapCarrier] it leaves no second spelling of a key
+// that it writes.
 //
 // The carrier writes to values itself, which must not be nil then. It allocates
 // nothing, and has a method Delete(key string).
@@ -43,10 +44,21 @@ var (
 )
 
 // Get returns the value under key in lower case. If that is empty, it returns the
-// value under key as net/http spells it.
+// value under key as net/http spells it. If both are there and differ, it returns
+// an empty string.
 func (c mapCarrier) Get(key string) string {
-	f := fieldOf(key)
-	return cmp.Or(c[f.lower], c[f.canonical])
+	value, _ := c.find(fieldOf(key))
+	return value
+}
+
+func (c mapCarrier) find(f field) (value string, ok bool) { return choose(c[f.lower], c[f.canonical]) }
+
+// choose returns the value that is there. ok is false if there are two.
+func choose(lower, canonical string) (value string, ok bool) {
+	if !agree(lower, canonical) {
+		return "", false
+	}
+	return cmp.Or(lower, canonical), true
 }
 
 // Set makes value the only one under key, in every spelling, and spells it in
@@ -67,8 +79,12 @@ func (mapCarrier) ours() {}
 
 // Get returns the text under key, as mapCarrier.Get does. It copies a byte slice.
 func (c tableCarrier) Get(key string) string {
-	f := fieldOf(key)
-	return cmp.Or(textOf(c[f.lower]), textOf(c[f.canonical]))
+	value, _ := c.find(fieldOf(key))
+	return value
+}
+
+func (c tableCarrier) find(f field) (value string, ok bool) {
+	return choose(textOf(c[f.lower]), textOf(c[f.canonical]))
 }
 
 // Set makes value the only one under key, in every spelling, and spells it in

@@ -26,7 +26,7 @@ import (
 //
 // A carrier is for one message and one goroutine at a time. It writes keys in lower
 // case. It reads keys in lower case, and those that are spelled as net/http spells
-// them. It never changes the array that it found, nor what lies behind the end of the
+// them; if both are there and their values differ, it shows none. It never changes the array that it found, nor what lies behind the end of the
 // list, because other messages may share them: the first change replaces the list by a
 // copy with room for the fields of a trace. A nil pointer is an empty list that nobody
 // sees. Like the other carriers of this package it shows repeated values
@@ -53,9 +53,9 @@ type pairsCarrier[E any, K, V ~string | ~[]byte] struct {
 	// own is the list that this carrier made. The room behind its end is this carrier's
 	// alone, because list has no capacity beyond its end.
 	own []E
-	// found holds one value for each field of the standards, so that to read one field
-	// does not overwrite what was read of another.
-	found [3][1]string
+	// found holds one value for each spelling of each field of the standards, so that to
+	// read one field does not overwrite what was read of another.
+	found [3][2]string
 }
 
 var (
@@ -67,59 +67,45 @@ var (
 // fieldsWritten is for how many more elements a copy of a list has room.
 const fieldsWritten = 3
 
-// Get returns the first value under key in lower case. If there is none, it returns the
-// first under key as net/http spells it.
-func (c *pairsCarrier[E, K, V]) Get(key string) string {
-	f := fieldOf(key)
-	for _, spelling := range [...]string{f.lower, f.canonical} {
-		for _, element := range *c.list {
-			if k, value := c.split(element); string(k) == spelling {
-				return string(value)
-			}
-		}
-	}
-	return ""
-}
+// Get returns the first of the values that Values returns, or an empty string.
+func (c *pairsCarrier[E, K, V]) Get(key string) string { return first(c.Values(key)) }
 
-// Values returns all values under key, in their order. The spelling is that of Get. For a
-// key of W3C Trace Context or Baggage, the slice is valid until the next call with the same
-// key.
+// Values returns all values under key in lower case, in their order. If there are none, it
+// returns those under key as net/http spells it. If both have values, and these differ, it
+// returns none. For a key of W3C Trace Context or Baggage, the slice is valid until the next
+// call with the same key.
 func (c *pairsCarrier[E, K, V]) Values(key string) []string {
-	f := fieldOf(key)
-	if values := c.exactly(f.lower, f); len(values) > 0 {
-		return values
-	}
-	return c.exactly(f.canonical, f)
+	return known(c.findAll(fieldOf(key)))
 }
 
-// exactly returns the values under one spelling of the field.
-func (c *pairsCarrier[E, K, V]) exactly(spelling string, f field) []string {
-	var values []string
+func (c *pairsCarrier[E, K, V]) findAll(f field) (values []string, ok bool) {
+	values, other := c.space(f)
 	for _, element := range *c.list {
-		k, value := c.split(element)
-		if string(k) != spelling {
-			continue
+		switch k, value := c.split(element); string(k) {
+		case f.lower:
+			values = append(values, string(value))
+		case f.canonical:
+			other = append(other, string(value))
 		}
-		if values == nil {
-			values = c.space(f)
-		}
-		values = append(values, string(value))
 	}
-	return values
+	return oneSpelling(values, other)
 }
 
-// space returns an empty slice with room for one value of the field.
-func (c *pairsCarrier[E, K, V]) space(f field) []string {
+// space returns two empty slices with room for one value of the field, for its two
+// spellings.
+func (c *pairsCarrier[E, K, V]) space(f field) (lower, canonical []string) {
+	var room *[2]string
 	switch f.lower {
 	case traceparentField.lower:
-		return c.found[0][:0]
+		room = &c.found[0]
 	case tracestateField.lower:
-		return c.found[1][:0]
+		room = &c.found[1]
 	case baggageField.lower:
-		return c.found[2][:0]
+		room = &c.found[2]
 	default:
-		return make([]string, 0, 1)
+		room = new([2]string)
 	}
+	return room[:0:1], room[1:1]
 }
 
 // Set makes value the only one under key, in every spelling. The new element is the last of

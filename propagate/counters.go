@@ -29,8 +29,9 @@ func DefaultCounters() *Counters { return &defaultCounters }
 // [Counters.RegisterMetrics] are finer: they tell the reasons apart.
 type Counts struct {
 	// Refused counts the headers that were refused whole, and read as absent:
-	// traceparents that were malformed or repeated, tracestates that were invalid, and
-	// baggage that was too long or had nothing well-formed in it.
+	// traceparents that were malformed or repeated, tracestates that were invalid,
+	// baggage that was too long or had nothing well-formed in it, and any of them that came
+	// in two spellings with two values.
 	Refused uint64
 	// Dropped counts the members of a tracestate or of baggage that were left out of an
 	// extraction or injection, because they were malformed, not allowed, beyond a limit,

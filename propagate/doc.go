@@ -143,8 +143,13 @@
 //   - [TableCarrier] for amqp.Table,
 //   - [PairsCarrier] for lists of key and value, such as []kgo.RecordHeader.
 //
-// The carriers show repeated values, and read both usual spellings of a key. What
-// they write replaces the key in every spelling. Behind otelgrpc, repeated values are
+// The carriers show repeated values, and read both usual spellings of a key: in lower
+// case, and as net/http spells it. Where a relay copies old headers and another writer
+// adds new ones, a key may come in both spellings with two values. Nobody can tell which
+// one is meant, so the key counts as repeated: it is absent, and counted as refused. This
+// holds for every carrier that lets the propagators see both, also for those of other
+// packages. The same value in both spellings is one value. What the carriers write
+// replaces the key in every spelling. Behind otelgrpc, repeated values are
 // seen only with the handler of package propagate/grpcheaders, a module of its own.
 //
 // # Counters

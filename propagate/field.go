@@ -5,6 +5,7 @@ package propagate
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -24,39 +25,63 @@ var (
 // values returns every value of the field that carrier shows. The argument one is the
 // space for a single value. A carrier that cannot tell an empty value from none yields an
 // empty value.
-func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) []string {
+//
+// ok is false if the two spellings of the key have different values. Two writers have been
+// at work then, as when a relay copies old headers and somebody adds new ones. There is no
+// telling which value is meant, so there is none.
+func (f field) values(carrier propagation.TextMapCarrier, one *[1]string) (values []string, ok bool) {
 	switch c := carrier.(type) {
 	case propagation.HeaderCarrier:
 		return f.either(c)
 	case propagation.MapCarrier:
 		one[0] = c[f.lower]
+		return one[:], agree(one[0], c[f.canonical])
+	case oneValue:
+		one[0], ok = c.find(f)
+		return one[:], ok
+	case allValues:
+		return c.findAll(f)
 	case propagation.ValuesGetter:
-		return c.Values(f.lower)
+		other := c.Values(f.canonical) // First, because a carrier may use its space again.
+		values = c.Values(f.lower)
+		_, ok = oneSpelling(values, other)
+		return values, ok
 	default:
+		// Most carriers do not tell the spellings apart. Those that do hold a map or a list.
 		one[0] = carrier.Get(f.lower)
+		return one[:], one[0] == "" || agree(one[0], carrier.Get(f.canonical))
 	}
-	return one[:]
 }
 
 // either returns the values under the spelling of net/http, or if there are none, those
 // under the key in lower case, which gRPC has. In NATS, which tells the two apart, users
-// choose either.
-func (f field) either(m map[string][]string) []string {
-	if values := m[f.canonical]; len(values) > 0 {
-		return values
-	}
-	return m[f.lower]
+// choose either. ok is false if both have values, and these differ.
+func (f field) either(m map[string][]string) (values []string, ok bool) {
+	return oneSpelling(m[f.canonical], m[f.lower])
 }
+
+// oneSpelling returns the values of one of the spellings, the first if it has any. ok is
+// false if both have values, and these differ.
+func oneSpelling(first, second []string) (values []string, ok bool) {
+	switch {
+	case len(second) == 0:
+		return first, true
+	case len(first) == 0:
+		return second, true
+	default:
+		return first, slices.Equal(first, second)
+	}
+}
+
+// agree reports whether the values of two spellings are one value: whether they are the
+// same, or only one of them is there.
+func agree(a, b string) bool { return a == b || a == "" || b == "" }
 
 // present reports whether any value of the field is not empty.
 func (f field) present(carrier propagation.TextMapCarrier) bool {
 	var one [1]string
-	for _, value := range f.values(carrier, &one) {
-		if value != "" {
-			return true
-		}
-	}
-	return false
+	values, ok := f.values(carrier, &one)
+	return !ok || slices.ContainsFunc(values, func(value string) bool { return value != "" })
 }
 
 // put makes value the only one of the field, or takes the field away if value is empty.

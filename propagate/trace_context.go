@@ -32,6 +32,9 @@ var _ propagation.TextMapPropagator = TraceContext{}
 // malformed or repeated, it returns ctx as it was. It never fails. The counters tell what
 // was refused.
 //
+// A key that has one value in lower case and another as net/http spells it comes from two
+// writers. A traceparent of this kind counts as repeated, and a tracestate as invalid.
+//
 // Several tracestate headers count as one, in their order. Empty headers, empty members
 // and white space around members mean nothing. Of several members with one key, the first
 // stays. Members whose keys [trace.TraceState] cannot hold travel beside it, in ctx and in
@@ -69,15 +72,15 @@ func readTraceparent(
 	carrier propagation.TextMapCarrier, counters *Counters,
 ) (parent string, sampled, ok bool) {
 	var one [1]string
-	parents := traceparentField.values(carrier, &one)
-	if len(parents) == 1 {
+	parents, agreed := traceparentField.values(carrier, &one)
+	if len(parents) == 1 && agreed {
 		if sampled, ok = Peek(parents[0]); ok {
 			return parents[0], sampled, true
 		}
 	}
 	// A single empty value is what some carriers have for an absent one, and what
 	// Inject leaves in those that cannot delete.
-	if len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
+	if !agreed || len(parents) > 1 || len(parents) == 1 && parents[0] != "" {
 		atomic.AddUint64(&counters.now().Malformed, 1)
 	}
 	return "", false, false
@@ -89,8 +92,9 @@ func extractTrace(
 	ctx context.Context, parent string, carrier propagation.TextMapCarrier, counters *Counters,
 ) context.Context {
 	var one [1]string
-	list, ok := tracestate.Read(tracestateField.values(carrier, &one))
-	if !ok {
+	values, agreed := tracestateField.values(carrier, &one)
+	list, ok := tracestate.Read(known(values, agreed))
+	if !ok || !agreed {
 		atomic.AddUint64(&counters.now().TraceStateRefused, 1)
 	}
 	if list.Dropped > 0 {

@@ -22,14 +22,14 @@ func Peek(s string) (sampled, ok bool) { return traceparent.Check(s) }
 
 // PeekHeader is [Peek] for the traceparent of an [http.Header], of the metadata of gRPC
 // or of the header of a NATS message, each of which is such a map. It looks for
-// Traceparent, and if that is absent, for traceparent. So it needs neither time nor
-// allocation to spell the key, as http.Header.Get does. ok is false too if the key is
-// absent or, as the standard says, if it has more than one value.
+// Traceparent and for traceparent. So it needs neither time nor allocation to spell the
+// key, as http.Header.Get does. ok is false too if the key is absent or, as the standard
+// says, if it has more than one value. Another value in the other spelling is one more.
 //
 // [http.Header]: https://pkg.go.dev/net/http#Header
 func PeekHeader(header map[string][]string) (sampled, ok bool) {
-	values := traceparentField.either(header)
-	if len(values) != 1 {
+	values, agreed := traceparentField.either(header)
+	if len(values) != 1 || !agreed {
 		return false, false
 	}
 	return Peek(values[0])

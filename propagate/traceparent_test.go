@@ -129,7 +129,9 @@ func TestPeekHeader(t *testing.T) {
 	metadata := map[string][]string{"traceparent": {unsampled}}
 	assert.Equal(t, saysUnsampled, peekHeader(metadata))
 	metadata["Traceparent"] = []string{sampled}
-	assert.Equal(t, saysSampled, peekHeader(metadata), "where keys are told apart, one of them counts")
+	assert.Equal(t, saysNothing, peekHeader(metadata), "two spellings with two values")
+	metadata["Traceparent"] = []string{unsampled}
+	assert.Equal(t, saysUnsampled, peekHeader(metadata), "two spellings with one value")
 	delete(metadata, "Traceparent")
 	metadata["traceparent"] = []string{sampled, unsampled}
 	assert.Equal(t, saysNothing, peekHeader(metadata), "repeated")

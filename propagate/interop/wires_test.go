@@ -174,6 +174,19 @@ func TestMalformedHeadersLetTheMessageThrough(t *testing.T) {
 	})
 }
 
+// Two writers may have spelled a key in two ways, with two values. HTTP and gRPC make one
+// key of them, which is then repeated.
+func TestTwoSpellings(t *testing.T) {
+	onEach(t, both, func(t *testing.T, s *site, w wire, counts func() propagate.Counts) {
+		w.sendRaw("two", pair{"Traceparent", stale}, pair{"traceparent", sampled}, pair{"tracestate", state})
+		got := s.next(t)
+		assert.Equal(t, "two", got.body)
+		assert.False(t, got.parent.IsValid(), "a root")
+		assert.Empty(t, got.span.TraceState().String())
+		assert.Equal(t, propagate.Counts{Refused: 1}, counts())
+	})
+}
+
 func TestRepeatedHeaders(t *testing.T) {
 	onEach(t, both, func(t *testing.T, s *site, w wire, counts func() propagate.Counts) {
 		if w.once { // The last one wins before anything can see the others.
