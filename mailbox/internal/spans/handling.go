@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/sampling"
@@ -39,10 +40,10 @@ func (m *Message) StartHandling(ctx context.Context, failed trace.SpanContext) (
 	}
 	switch {
 	case m.Header.Linked():
-		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, nextTrace(sc)))
+		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, fanout.NextTrace(sc)))
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: fanoutLink}))
 	case t.limit.exceeded(m.Header):
-		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, nextTrace(sc)))
+		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, fanout.NextTrace(sc)))
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: chainLink}))
 	}
 	if failed.IsValid() {
