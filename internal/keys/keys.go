@@ -20,6 +20,11 @@ const (
 	// QueueDuration is how long a message waited between its sending and its handling,
 	// or its end without one, in seconds; a double.
 	QueueDuration = attribute.Key("waybill.queue.duration")
+	// NetworkDuration is how long a message took from where it was written to where it was
+	// received, on another machine perhaps, in seconds; a double, never negative.
+	NetworkDuration = attribute.Key("waybill.network.duration")
+	// ClocksCrossed is true where NetworkDuration is the difference of two clocks; a boolean.
+	ClocksCrossed = attribute.Key("waybill.clocks.crossed")
 	// LateReason is why a span was made late; a string.
 	LateReason = attribute.Key("waybill.late.reason")
 	// LateProbability is the probability with which a slow handling came to be counted,

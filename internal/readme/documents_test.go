@@ -26,7 +26,10 @@ import (
 var documents = []string{"../../README.md", "../../docs/*.md"}
 
 // sources are compiled and tested.
-var sources = []string{"*_test.go", "../../examples/patterns/*.go", "../../examples/boundary/*.go", "../../examples/logs/*.go"}
+var sources = []string{
+	"*_test.go", "../../examples/patterns/*.go", "../../examples/boundary/*.go", "../../examples/logs/*.go",
+	"../../propagate/grpcstream/page_test.go",
+}
 
 // codeBlock matches a block of Go in a document.
 var codeBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

@@ -1,0 +1,129 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grpcstream
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/envelope/wire"
+)
+
+// SendStream is the sending side of a stream of gRPC. All generated types of streams that
+// can send several messages have its methods.
+type SendStream[M any] interface {
+	// Send sends a message.
+	Send(message *M) error
+	// SendMsg sends a message of any type that the codec of the stream takes.
+	SendMsg(message any) error
+}
+
+// Sender sends messages on a stream, each with a trace of its own. Make it with
+// [NewSender].
+//
+// The rules of the stream hold for its Sender too: one goroutine sends at a time, while
+// another one may receive. A send blocks while the stream's flow control does, and its
+// errors are those of the stream: on a client it is io.EOF if the stream has ended, and
+// then to receive tells why.
+type Sender[M any] struct {
+	stream   SendStream[M]
+	config   wire.Config[waited]
+	carry    envelope.CarryPolicy
+	counters *Counters
+	support  *support
+}
+
+// NewSender returns a Sender for a stream. It sends nothing. M follows from the stream.
+func NewSender[M any](stream SendStream[M], opts ...Option) *Sender[M] {
+	c := newConfig(opts)
+	counters := c.counters.or()
+	return &Sender[M]{
+		stream: stream, carry: c.carry, counters: counters,
+		config: wireConfig(nil, &counters.wire), support: supportOf[M](),
+	}
+}
+
+// Send sends message with the trace and the baggage of ctx. If ctx has neither, it sends
+// what the stream's own Send would, and allocates nothing more. The context of an
+// unsampled trace stays behind by default: see [WithCarryPolicy]. If message was received
+// from a stream and still has the trace that it came with, that one is left out.
+//
+// ctx is used for nothing else. As with the stream's own Send, the context of the stream
+// ends a send that is blocked.
+//
+// Send never changes message, and only reads it until it returns. So one message may be
+// sent on many streams at the same time.
+func (s *Sender[M]) Send(ctx context.Context, message *M) error {
+	return s.send(s.carry.Header(ctx), message)
+}
+
+// SendEnvelope sends the message of e with its header. It is for messages that were put
+// into an envelope elsewhere, such as in front of a channel, or for one of the recipients
+// of a fan-out. Otherwise it is like Send.
+func (s *Sender[M]) SendEnvelope(e envelope.Envelope[*M]) error {
+	return s.send(e.Header(), e.Message())
+}
+
+func (s *Sender[M]) send(h *envelope.Header, message *M) error {
+	m, ok := any(message).(proto.Message)
+	if !ok || s.support.typeErr != nil {
+		return s.notWritten(h, message)
+	}
+	if h == nil && len(m.ProtoReflect().GetUnknown()) == 0 { // The common case.
+		atomic.AddUint64(&s.counters.now().SentBare, 1)
+		return s.stream.Send(message)
+	}
+	clean := withoutField(m)
+	if h != nil {
+		return s.sendWrapped(newOutgoing(clean), h)
+	}
+	atomic.AddUint64(&s.counters.now().SentBare, 1)
+	if clean != m {
+		return s.stream.SendMsg(clean)
+	}
+	return s.stream.Send(message)
+}
+
+// SendEncoded sends the message of e with the header h, which may be nil. It is for a
+// message to many streams: see [Encode]. Otherwise it is like Send.
+func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
+	if s.support.typeErr != nil {
+		return s.notWritten(h, e.original)
+	}
+	if h == nil {
+		atomic.AddUint64(&s.counters.now().SentBare, 1)
+		return s.stream.SendMsg(e.bare)
+	}
+	return s.sendWrapped(e.wrapped(), h)
+}
+
+// sendWrapped sends o with h, which is not nil.
+func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
+	b := o.base()
+	var err error
+	if b.field, err = appendField(b.room[:0], h, s.config); err != nil {
+		b.field = nil // It cannot happen: the message in it has 8 bytes.
+	}
+	err = s.stream.SendMsg(o)
+	if err == nil && !b.written.Load() {
+		atomic.AddUint64(&s.counters.now().SentBare, 1)
+		atomic.AddUint64(&s.counters.now().NotWritten, 1)
+		s.support.unwritten()
+		return nil
+	}
+	atomic.AddUint64(&s.counters.now().SentWrapped, 1)
+	return err
+}
+
+// notWritten sends a message that cannot carry a trace.
+func (s *Sender[M]) notWritten(h *envelope.Header, message *M) error {
+	if h != nil {
+		atomic.AddUint64(&s.counters.now().NotWritten, 1)
+	}
+	atomic.AddUint64(&s.counters.now().SentBare, 1)
+	return s.stream.Send(message)
+}

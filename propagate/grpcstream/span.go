@@ -1,0 +1,92 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grpcstream
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/failure"
+	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/keys"
+)
+
+var streamLink = []attribute.KeyValue{keys.LinkReason.String("stream")}
+
+// deliver calls yield with message, in a span if its trace is sampled.
+func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context, *M) bool) bool {
+	h := (*header.Header)(a.header)
+	if h == nil {
+		return yield(r.base, message)
+	}
+	ctx := h.Context(r.base)
+	var span trace.Span
+	switch {
+	case h.Sampled():
+		ctx, span = r.start(ctx, h.SentAt(), a.waited)
+	case h.Caller() != nil:
+		ctx, span = r.startRoot(ctx)
+	}
+	if span == nil {
+		return yield(ctx, message)
+	}
+	defer func() {
+		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
+			stack := debug.Stack()
+			guard.Do(func() { failure.Panic(span, recovered, stack) })
+			defer panic(recovered)
+		}
+		guard.Do(func() { span.End() })
+	}()
+	return yield(ctx, message)
+}
+
+// startRoot begins the span for a message whose trace a boundary has linked. The provider
+// may be that of the boundary, which would add the link again. So it is given a context
+// without the caller.
+func (r *Receiver[M]) startRoot(ctx context.Context) (context.Context, trace.Span) {
+	c := caller.Of(ctx)
+	below, span := r.start(caller.With(ctx, nil), time.Time{}, 0, c.Options(nil)...)
+	return caller.With(below, c), span
+}
+
+// start begins the span of a handling, below the span in ctx. sentAt is the zero time if
+// that is not known. The span is nil if the sampler or a span processor panics.
+func (r *Receiver[M]) start(
+	ctx context.Context, sentAt time.Time, queued waited, opts ...trace.SpanStartOption,
+) (context.Context, trace.Span) {
+	now := time.Now()
+	attrs := make([]attribute.KeyValue, 0, 8)
+	if !sentAt.IsZero() {
+		attrs = appendWaits(attrs, now.Sub(sentAt), queued)
+	}
+	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
+	if sc := r.streamSpan.SpanContext(); sc.IsSampled() && sc.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: streamLink}))
+	}
+	return guard.Start(ctx, r.tracer, r.name, append(opts,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(now),
+		trace.WithAttributes(attrs...),
+	)...)
+}
+
+// appendWaits appends what a message has waited for. total is the time since it was sent,
+// as far as the clocks of both sides tell.
+func appendWaits(attrs []attribute.KeyValue, total time.Duration, queued waited) []attribute.KeyValue {
+	if queued >= 0 {
+		attrs = append(attrs, keys.QueueDuration.Float64(time.Duration(queued).Seconds()))
+	}
+	network := max(total-time.Duration(max(queued, 0)), 0)
+	return append(attrs,
+		keys.NetworkDuration.Float64(network.Seconds()),
+		keys.ClocksCrossed.Bool(true))
+}

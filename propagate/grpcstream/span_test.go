@@ -1,0 +1,145 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package grpcstream_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/plugged"
+	"github.com/waybill-go/waybill/propagate/grpcstream"
+)
+
+// pipe is a stream that returns what was sent on it, encoded and decoded.
+type pipe struct {
+	messages[note]
+
+	delay time.Duration
+}
+
+func (p *pipe) Send(m *note) error { return p.SendMsg(m) }
+func (p *pipe) SendMsg(m any) error {
+	data, err := marshal(m)
+	if err != nil {
+		return err
+	}
+	into := new(note)
+	p.left = append(p.left, into)
+	time.Sleep(p.delay)
+	return unmarshal(data, into)
+}
+
+// Waiting in front of the stream and on the way are told apart.
+func TestWaitsAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, spans := newProvider(t)
+		p := &pipe{messages: messages[note]{ctx: t.Context()}, delay: 3 * time.Second}
+		queued := envelope.Wrap(sampledContext(t), text("hello"))
+		time.Sleep(2 * time.Second)
+		require.NoError(t, grpcstream.NewSender(p).SendEnvelope(queued))
+		p.end = errEnd
+		collect(grpcstream.NewReceiver(p, "handle", grpcstream.WithTracerProvider(provider)))
+		require.Len(t, spans.Ended(), 1)
+		assert.Equal(t, []attribute.KeyValue{
+			attribute.Float64("waybill.queue.duration", 2),
+			attribute.Float64("waybill.network.duration", 3),
+			attribute.Bool("waybill.clocks.crossed", true),
+		}, spans.Ended()[0].Attributes())
+	})
+}
+
+func TestBodiesThatDoNotReturn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body   func()
+		status codes.Code
+		events int
+	}{
+		"panic":  {func() { panic("in the body") }, codes.Error, 1},
+		"goexit": {runtime.Goexit, codes.Unset, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			provider, spans := newProvider(t)
+			r := grpcstream.NewReceiver(one(t, with(field(content(t, sampledContext(t), waited(1))))), "handle",
+				grpcstream.WithTracerProvider(provider))
+			recovered := make(chan any)
+			go func() {
+				defer func() { recovered <- recover() }()
+				for range r.Receive() {
+					tt.body()
+				}
+			}()
+			if value := <-recovered; tt.status == codes.Error {
+				assert.Equal(t, "in the body", value)
+			}
+			require.Len(t, spans.Ended(), 1)
+			assert.Equal(t, tt.status, spans.Ended()[0].Status().Code)
+			assert.Len(t, spans.Ended()[0].Events(), tt.events)
+		})
+	}
+}
+
+// Whatever is plugged in, no message is lost.
+func TestPluggedInPanics(t *testing.T) {
+	for name, provider := range plugged.Providers() {
+		r := grpcstream.NewReceiver(one(t, with(field(content(t, sampledContext(t), waited(1))))), "handle",
+			grpcstream.WithTracerProvider(provider))
+		assert.Len(t, collect(r), 1, name)
+	}
+}
+
+// The carry policy decides what goes along.
+func TestCarryPolicy(t *testing.T) {
+	unsampled := trace.ContextWithSpanContext(t.Context(), spanContext(0))
+	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
+	require.NoError(t, grpcstream.NewSender(p, grpcstream.WithCarryPolicy(envelope.CarryPolicy{Unsampled: true})).Send(unsampled, text("hello")))
+	all := collect(grpcstream.NewReceiver(p, "handle"))
+	require.Len(t, all, 1)
+	assert.Equal(t, spanContext(0).TraceID(), all[0].span.TraceID())
+}
+
+func TestMetrics(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	var counters grpcstream.Counters
+	registration, err := counters.RegisterMetrics(provider.Meter("test"), attribute.String("service", "push"))
+	require.NoError(t, err)
+	_, err = counters.RegisterMetrics(provider.Meter("test"), attribute.String("service", "push"))
+	require.Error(t, err, "twice")
+	_, err = counters.RegisterMetrics(nil)
+	require.Error(t, err)
+
+	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
+	to := grpcstream.NewSender(p, grpcstream.WithCounters(&counters))
+	require.NoError(t, to.Send(sampledContext(t), text("hello")))
+	require.NoError(t, to.Send(t.Context(), text("hello")))
+	collect(grpcstream.NewReceiver(p, "handle", grpcstream.WithCounters(&counters)))
+
+	var collected metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(context.Background(), &collected))
+	values := map[string]int64{}
+	for _, m := range collected.ScopeMetrics[0].Metrics {
+		point := m.Data.(metricdata.Sum[int64]).DataPoints[0]
+		values[m.Name] = point.Value
+		assert.Equal(t, 1, point.Attributes.Len())
+	}
+	assert.Equal(t, map[string]int64{
+		"waybill.grpcstream.sent.bare": 1, "waybill.grpcstream.sent.wrapped": 1, "waybill.grpcstream.sent.not_written": 0,
+		"waybill.grpcstream.received.bare": 1, "waybill.grpcstream.received.wrapped": 1,
+		"waybill.grpcstream.received.not_readable": 0, "waybill.grpcstream.received.malformed": 0,
+		"waybill.grpcstream.dropped": 0,
+	}, values)
+	require.NoError(t, registration.Unregister())
+}
