@@ -17,9 +17,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/fanout"
 	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
@@ -99,6 +101,34 @@ func TestControlIsServed(t *testing.T) {
 	answer := httptest.NewRecorder()
 	operators.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/tracing", http.NoBody))
 	assert.Equal(t, http.StatusOK, answer.Code)
+}
+
+// Client is a client of a hub.
+type Client struct{ send chan envelope.Envelope[Event] }
+
+func hub(ctx context.Context, clients []*Client, event Event) (fanout.Delivery, error) {
+	// sampling: hub
+	chat, err := fanout.New("chat") // once
+	if err != nil {
+		return fanout.Delivery{}, err
+	}
+	b := chat.Begin(ctx, len(clients))
+	for _, client := range clients {
+		select {
+		case client.send <- envelope.New(event, b.Next()):
+		default:
+			b.Refuse(fanout.Full)
+		}
+	}
+	delivery := b.End()
+	// sampling: end
+	return delivery, nil
+}
+
+func TestHubDelivers(t *testing.T) {
+	d, err := hub(t.Context(), []*Client{{make(chan envelope.Envelope[Event], 1)}, {nil}}, Event{})
+	require.NoError(t, err)
+	assert.Equal(t, fanout.Delivery{Size: 2, Delivered: 1, Refused: 1}, d)
 }
 
 func wrapped(exporter trace.SpanExporter) *trace.TracerProvider {

@@ -9,7 +9,7 @@
 // The hub stays as it is. Its channels carry envelopes, and the header of each comes from the
 // broadcast:
 //
-//	var chat, err = fanout.New("chat")
+//	chat, err := fanout.New("chat")
 //
 //	b := chat.Begin(ctx, len(clients))
 //	defer b.End()

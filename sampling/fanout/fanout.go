@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -18,6 +17,7 @@ import (
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/live"
+	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/scope"
 	"github.com/waybill-go/waybill/sampling"
@@ -35,8 +35,9 @@ type Fanout struct {
 	group  *live.Cell[sampling.GroupConfig]
 	kind   *live.Cell[sampling.KindConfig]
 
-	late   gcra.Limiter // of uncounted late spans
-	counts counts
+	late     gcra.Limiter // of uncounted late spans
+	counts   counts
+	registry observe.Registry
 }
 
 type options struct {
@@ -55,8 +56,8 @@ type option func(*options)
 
 func (o option) apply(s *options) { o(s) }
 
-// WithTracerProvider sets where spans are made. The default is the global provider at the
-// time of [New].
+// WithTracerProvider sets where spans are made. The default is the provider that is the
+// global one when a span starts.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return option(func(o *options) { o.provider = provider })
 }
@@ -112,9 +113,6 @@ func New(name string, opts ...Option) (*Fanout, error) {
 		if err := f.opts.config.Validate(); err != nil {
 			return nil, fmt.Errorf("fan-out %q: %w", name, err)
 		}
-	}
-	if f.opts.provider == nil {
-		f.opts.provider = otel.GetTracerProvider()
 	}
 	if f.opts.control == nil {
 		f.opts.control = new(sampling.Control)

@@ -31,6 +31,7 @@ type program struct {
 	provider *sdktrace.TracerProvider
 	recorder *tracetest.SpanRecorder
 	ctx      context.Context // of a sampled sender
+	receive  func(envelope.Envelope[string]) error
 }
 
 func start(t *testing.T, opts ...fanout.Option) *program {
@@ -41,6 +42,8 @@ func start(t *testing.T, opts ...fanout.Option) *program {
 	var err error
 	p.Fanout, err = fanout.New("chat", append(opts, fanout.WithTracerProvider(p.provider))...)
 	require.NoError(t, err)
+	p.receive = envelope.Handler(context.Background(), "show", func(context.Context, string) error { return nil },
+		envelope.WithTracerProvider(p.provider))
 	return p
 }
 
@@ -55,9 +58,7 @@ func follow(t *testing.T, config sampling.Config) *program {
 // handle handles the message of an envelope with that header, as a receiver would.
 func (p *program) handle(h *envelope.Header) {
 	p.t.Helper()
-	handle := envelope.Handler(context.Background(), "show", func(context.Context, string) error { return nil },
-		envelope.WithTracerProvider(p.provider))
-	require.NoError(p.t, handle(envelope.New("hello", h)))
+	require.NoError(p.t, p.receive(envelope.New("hello", h)))
 }
 
 // spans returns the spans of that name that have ended, and their attributes.

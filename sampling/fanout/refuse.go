@@ -22,10 +22,10 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Reason says why a recipient has not taken a message. Others than these are possible; there
-// should be few.
+// Reason says why a recipient has not taken a message.
 type Reason string
 
+// The usual reasons. A program may have others; there should be few.
 const (
 	Full      Reason = "full"      // There was no room.
 	Stopped   Reason = "stopped"   // The recipient takes no more.

@@ -3,7 +3,16 @@
 
 package fanout
 
-import "sync/atomic"
+import (
+	"fmt"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/observe"
+)
 
 // Stats counts what became of a fan-out's broadcasts that have ended.
 type Stats struct {
@@ -45,4 +54,37 @@ func (f *Fanout) Stats() Stats {
 		Sampled: c.sampled.Load(), Unreached: c.unreached.Load(), Unplanned: c.unplanned.Load(),
 		Late: c.late.Load(), LateShed: c.lateShed.Load(),
 	}
+}
+
+var metrics = []observe.Field[Stats]{
+	observe.NewField("waybill.fanout.broadcasts", "{broadcast}", "Broadcasts that have ended, parts included.",
+		func(s *Stats) *uint64 { return &s.Broadcasts }),
+	observe.NewField("waybill.fanout.delivered", "{recipient}", "Recipients that did not refuse.",
+		func(s *Stats) *uint64 { return &s.Delivered }),
+	observe.NewField("waybill.fanout.refused", "{recipient}", "Recipients that refused.",
+		func(s *Stats) *uint64 { return &s.Refused }),
+	observe.NewField("waybill.fanout.sampled", "{recipient}", "Recipients that were sampled.",
+		func(s *Stats) *uint64 { return &s.Sampled }),
+	observe.NewField("waybill.fanout.unreached", "{recipient}", "Recipients that were announced and got nothing.",
+		func(s *Stats) *uint64 { return &s.Unreached }),
+	observe.NewField("waybill.fanout.unplanned", "{recipient}", "Recipients that were not announced, and so could not be sampled.",
+		func(s *Stats) *uint64 { return &s.Unplanned }),
+	observe.NewField("waybill.fanout.late", "{span}", "Late spans of recipients that refused, or lost a message.",
+		func(s *Stats) *uint64 { return &s.Late }),
+	observe.NewField("waybill.fanout.late.shed", "{span}", "Late spans that were not made because there were too many.",
+		func(s *Stats) *uint64 { return &s.LateShed }),
+}
+
+// RegisterMetrics reports f's [Stats] as OpenTelemetry metrics: observable counters, read
+// whenever something collects, with the name of f (waybill.fanout.group) and with attrs,
+// which are copied. To end the reports call Unregister on the result; until then f is kept
+// in memory. RegisterMetrics fails if the meter does, if there is none, or if f is
+// registered with it and the same attrs already. Then nothing is registered.
+func (f *Fanout) RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
+	registration, err := observe.Counters(&f.registry, meter, f.Stats, metrics,
+		append([]attribute.KeyValue{keys.FanoutGroup.String(f.name)}, attrs...))
+	if err != nil {
+		return nil, fmt.Errorf("fanout: metrics: %w", err)
+	}
+	return registration, nil
 }

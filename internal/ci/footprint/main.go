@@ -44,6 +44,7 @@ var core = []string{
 	library + "/mailbox",
 	library + "/propagate",
 	library + "/sampling",
+	library + "/sampling/fanout",
 }
 
 // module is a fresh module that imports the library.
