@@ -143,6 +143,9 @@
 //   - [TableCarrier] for amqp.Table,
 //   - [PairsCarrier] for lists of key and value, such as []kgo.RecordHeader.
 //
+// For the environment variables of a program that is started, use the carrier of OTel's
+// package go.opentelemetry.io/contrib/propagators/envcar.
+//
 // The carriers show repeated values, and read both usual spellings of a key: in lower
 // case, and as net/http spells it. Where a relay copies old headers and another writer
 // adds new ones, a key may come in both spellings with two values. Nobody can tell which
