@@ -76,11 +76,14 @@ func TestCarryPolicy(t *testing.T) {
 
 				h := carry.Header(c.context(t))
 
-				if !wantTrace && !wantBaggage {
-					require.Nil(t, h)
+				if !c.sc.IsValid() && !wantBaggage {
+					require.Nil(t, h, "nothing travels, and nothing was decided")
 					return
 				}
 				require.NotNil(t, h)
+				if !wantTrace && !wantBaggage {
+					assert.Same(t, h, carry.Header(c.context(t)), "all such messages share it")
+				}
 				want := trace.SpanContext{}
 				if wantTrace {
 					want = c.sc
@@ -164,4 +167,58 @@ func TestSentAtIsTheTimeOfWrapping(t *testing.T) {
 		assert.True(t, e.Header().SentAt().Equal(before))
 		assert.Equal(t, time.Minute, time.Since(e.Header().SentAt()))
 	})
+}
+
+// TestCarryPolicyOfASend gives each way to send a policy of its own.
+func TestCarryPolicyOfASend(t *testing.T) {
+	keep, drop := envelope.CarryPolicy{Unsampled: true}, envelope.CarryPolicy{DropUnsampledBaggage: true}
+	ctx := withBaggage(t, unsampledContext(t), "acme")
+	for name, send := range map[string]func(carry ...envelope.CarryPolicy) envelope.Envelope[order]{
+		"Wrap": func(carry ...envelope.CarryPolicy) envelope.Envelope[order] {
+			return envelope.Wrap(ctx, order{1}, carry...)
+		},
+		"Send": func(carry ...envelope.CarryPolicy) envelope.Envelope[order] {
+			ch := make(chan envelope.Envelope[order], 1)
+			require.NoError(t, envelope.Send(ctx, ch, order{1}, carry...))
+			return <-ch
+		},
+		"TrySend": func(carry ...envelope.CarryPolicy) envelope.Envelope[order] {
+			ch := make(chan envelope.Envelope[order], 1)
+			require.True(t, envelope.TrySend(ctx, ch, order{1}, carry...))
+			return <-ch
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := send().Header()
+			assert.False(t, h.SpanContext().IsValid())
+			assert.Equal(t, 1, h.Baggage().Len())
+			h = send(keep).Header()
+			assert.True(t, h.SpanContext().Equal(spanContext(0)), "the true trace ID, for the logs")
+			assert.Equal(t, 1, h.Baggage().Len())
+			h = send(keep, drop).Header()
+			assert.False(t, h.SpanContext().IsValid(), "the last one counts")
+			assert.Zero(t, h.Baggage().Len())
+
+			// What the receiver's handler finds in its context is what its logs say.
+			received, _ := send(keep).Unwrap(t.Context())
+			assert.Equal(t, spanContext(0).TraceID(), trace.SpanContextFromContext(received).TraceID())
+		})
+	}
+}
+
+// A policy costs what it takes along, and nothing itself.
+func TestCarryPolicyOfASendAllocatesNothing(t *testing.T) {
+	ctx, ch := withBaggage(t, unsampledContext(t), "acme"), make(chan envelope.Envelope[order], 1)
+	drop := envelope.CarryPolicy{DropUnsampledBaggage: true}
+	assert.Zero(t, testing.AllocsPerRun(200, func() {
+		_ = envelope.Send(ctx, ch, order{1}, drop)
+		sink += (<-ch).Message().ID
+		_ = envelope.TrySend(ctx, ch, order{1}, drop)
+		sink += (<-ch).Message().ID
+	}))
+	// Negative control: the baggage is what would cost.
+	assert.NotZero(t, testing.AllocsPerRun(200, func() {
+		_ = envelope.Send(ctx, ch, order{1})
+		sink += (<-ch).Message().ID
+	}))
 }

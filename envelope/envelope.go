@@ -24,16 +24,16 @@ type Envelope[M any] struct {
 }
 
 // Wrap puts message into an envelope that carries what [NewHeader] takes from ctx. If ctx has
-// neither a sampled trace nor baggage, it allocates nothing.
-func Wrap[M any](ctx context.Context, message M) Envelope[M] {
-	return Envelope[M]{message: message, header: header.CarryPolicy{}.Header(ctx)}
+// neither a sampled trace nor baggage, it allocates nothing. For carry see [Send].
+func Wrap[M any](ctx context.Context, message M, carry ...CarryPolicy) Envelope[M] {
+	return Envelope[M]{message: message, header: policyOf(carry).HeaderWithDecision(ctx)}
 }
 
 // New puts message into an envelope that carries h, which may be nil. It is for transports,
-// for messages that share a header, and for a [CarryPolicy] that is not the default.
+// and for messages that share a header.
 func New[M any](message M, h *Header) Envelope[M] {
 	e := Envelope[M]{message: message, header: (*header.Header)(h)}
-	if e.header.Empty() { // A Header made with new, not by this package.
+	if e.header.Empty() && e.header.Undecided() { // A Header made with new, not by this package.
 		e.header = nil
 	}
 	return e
@@ -94,7 +94,7 @@ func From[M any](v any) (Envelope[M], error) {
 			break
 		}
 		var h *header.Header
-		if content, h = e.open(); found == nil {
+		if content, h = e.open(); found.Empty() && h != nil {
 			found = h
 		}
 	}

@@ -20,8 +20,8 @@ type Header header.Header
 
 // NewHeader returns what travels with a message that is sent from ctx: the context of a
 // sampled trace, all baggage, and the time of sending, which is now. If ctx has neither a
-// sampled trace nor baggage, the result is nil and nothing is allocated. A [CarryPolicy] takes
-// more or less.
+// sampled trace nor baggage, nothing is allocated, and the result is nil or carries nothing:
+// see [CarryPolicy.Header]. A [CarryPolicy] takes more or less.
 func NewHeader(ctx context.Context) *Header { return CarryPolicy{}.Header(ctx) }
 
 // SpanContext returns the sender's span context. It is not valid if the message carries no

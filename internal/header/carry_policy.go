@@ -27,12 +27,44 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 	if ctx == nil || ctx == context.Background() {
 		return nil // The rest would find the same, in ten times the time.
 	}
+	h, _ := p.take(ctx)
+	return h
+}
+
+// HeaderWithDecision is Header for a message whose receiver may start a trace. If ctx is in
+// a trace or in a handling without one, and p takes none of that, the header is one that is
+// not [Header.Undecided]. It does not allocate more.
+func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
+	if ctx == nil || ctx == context.Background() {
+		return nil
+	}
+	h, decided := p.take(ctx)
+	switch {
+	case !decided:
+		return h
+	case h == nil:
+		return onlyDecided
+	default:
+		h.decided = true // Nobody else has it yet.
+		return h
+	}
+}
+
+// onlyDecided is the header of messages that carry nothing, because it was decided that
+// they shall not.
+var onlyDecided = &Header{decided: true}
+
+// take returns what p takes from ctx, and whether it has left the decision of a sender
+// behind who is not in a sampled trace.
+func (p CarryPolicy) take(ctx context.Context) (h *Header, decided bool) {
 	var sc trace.SpanContext
-	if span := trace.SpanFromContext(ctx); !sentinel.IsCurrent(span) {
+	span := trace.SpanFromContext(ctx)
+	if decided = sentinel.IsCurrent(span); !decided {
 		sc = span.SpanContext()
+		decided = sc.IsValid()
 	}
 	if sc.IsSampled() && sc.IsValid() {
-		return newSampled(ctx, sc)
+		return newSampled(ctx, sc), false
 	}
 	var bag baggage.Baggage
 	if !p.DropUnsampledBaggage {
@@ -40,11 +72,11 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 	}
 	switch {
 	case p.Unsampled && sc.IsValid() && !sentinel.Is(sc):
-		return &Header{spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()), baggage: bag}
+		return &Header{spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()), baggage: bag}, false
 	case bag.Len() > 0:
-		return &Header{baggage: bag}
+		return &Header{baggage: bag}, decided
 	default:
-		return nil
+		return nil, decided
 	}
 }
 

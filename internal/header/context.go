@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/tracestate"
@@ -19,7 +20,7 @@ import (
 // parent stay. If parent may hold those of another trace, call [Untraced] first, which
 // also adds the sentinel. Cancellation and deadline are those of parent.
 func (h *Header) Context(parent context.Context) context.Context {
-	if h == nil {
+	if h == nil || h == onlyDecided {
 		return parent
 	}
 	if h.skipped && !h.shown && h.baggage.Len() == 0 {
@@ -58,7 +59,7 @@ func Untraced(ctx context.Context) context.Context {
 		ctx = baggage.ContextWithoutBaggage(ctx)
 	}
 	if !sentinel.IsCurrent(trace.SpanFromContext(ctx)) {
-		ctx = sentinel.ContextWith(ctx)
+		ctx = sentinel.ContextWith(handling.Without(ctx))
 	}
 	return ctx
 }

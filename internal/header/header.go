@@ -34,6 +34,10 @@ type Header struct {
 	// its own, with a link to spanContext.
 	sampledByFanout, linked bool
 
+	// The sender was in a trace, or in a handling without one, and the message carries
+	// nothing of that. So nobody may start a trace for it.
+	decided bool
+
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 }
 
@@ -64,7 +68,14 @@ func Of(c Content) *Header {
 	return h
 }
 
-// Empty reports whether the message carries nothing.
+// Undecided reports whether a trace may be started for the message: not if its sender was
+// in one, sampled or not, or in a handling without one, nor if a fan-out has skipped the
+// recipient.
+func (h *Header) Undecided() bool {
+	return h == nil || !h.decided && !h.spanContext.IsValid() && h.caller == nil
+}
+
+// Empty reports whether the message carries nothing, apart from a decision.
 func (h *Header) Empty() bool {
 	return h == nil || !h.spanContext.IsValid() && h.baggage.Len() == 0 && h.caller == nil
 }
