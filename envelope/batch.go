@@ -57,10 +57,22 @@ func BatchHandler[M any](
 	handle = recordingErrors(handle)
 	return func(batch []Envelope[M]) error {
 		var t batchTraces
+		bare, undecided := true, true
 		for i := range batch {
-			t.add(batch[i].header)
+			h := batch[i].header
+			if h == nil {
+				continue // As most are.
+			}
+			t.add(h)
+			bare = false
+			undecided = undecided && h.Undecided()
 		}
-		if len(t.links) == 0 {
+		switch {
+		case len(t.links) > 0:
+		case bare && r.own != nil:
+			return handle(r.own, batch)
+		case r.roots && undecided:
+		default:
 			return handle(r.base, batch)
 		}
 		ctx, span := t.start(r, len(batch))
@@ -118,7 +130,7 @@ func (t *batchTraces) link(l trace.Link) {
 
 // start begins the span of a batch of size messages.
 func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span) {
-	parent := trace.ContextWithSpanContext(r.base, trace.SpanContext{}) // For a root.
+	parent := withoutParent(r.base)
 	if t.first != nil {
 		parent = t.first.WithoutBaggage().Context(r.base)
 	}

@@ -25,8 +25,9 @@
 //
 // The span context of a sampled trace, the baggage and the time of sending travel. The
 // context of an unsampled trace stays behind by default, because to carry and unpack it costs
-// more than the spans that it would not make. [CarryPolicy] changes that. A handler of an
-// untraced message finds the [Sentinel] in its context, so that nothing that it starts
+// more than the spans that it would not make. [CarryPolicy] changes that, also for a single
+// send. That a trace was decided against does travel, for receivers [WithRootSpans]. A handler
+// of an untraced message finds the [Sentinel] in its context, so that nothing that it starts
 // becomes a trace of its own.
 //
 // For messages that leave the operating system process, package

@@ -6,10 +6,9 @@ package envelope
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/handling"
 )
 
 // Handler returns a function that handles one message as a loop body of [Receive] would. It is
@@ -36,19 +35,38 @@ func Handler[M any](
 	return func(e Envelope[M]) error { return deliver(r, e, handle) }
 }
 
-// recordingErrors returns a function that calls handle and records its error on the span of
-// its context.
+// recordingErrors returns a function that calls handle and records its error on the span in
+// which the message is handled.
 func recordingErrors[A any](handle func(context.Context, A) error) func(context.Context, A) error {
 	return func(ctx context.Context, argument A) error {
 		err := handle(ctx, argument)
-		if err == nil {
-			return nil
+		if err != nil {
+			RecordError(ctx, err)
 		}
-		guard.Do(func() {
-			if span := trace.SpanFromContext(ctx); span.IsRecording() {
-				failure.Error(span, err)
-			}
-		})
 		return err
 	}
+}
+
+// RecordError records err on the span in which a message is handled: it sets the status of the
+// span to Error and adds an exception event, as a [Handler] does with the error of its handle.
+// It is for loop bodies of [Receive], which return nothing.
+//
+// ctx is the context of the body, or one derived from it. If the body has started a span of
+// its own and ctx is of that one, err is recorded on the message's span all the same. For a
+// message that is handled without a span, for a context from elsewhere, and for a nil err,
+// RecordError does nothing. After the body has ended there is nothing left to record on. Any
+// number of goroutines may call it.
+func RecordError(ctx context.Context, err error) {
+	if ctx == nil || err == nil {
+		return
+	}
+	span := handling.SpanOf(ctx)
+	if span == nil {
+		return
+	}
+	guard.Do(func() {
+		if span.IsRecording() {
+			failure.Error(span, err)
+		}
+	})
 }

@@ -16,32 +16,11 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/scope"
 )
-
-// ReceiveOption configures [Receive], [Handler] and [BatchHandler].
-type ReceiveOption interface {
-	apply(receiveConfig) receiveConfig
-}
-
-type receiveConfig struct {
-	provider trace.TracerProvider
-}
-
-type receiveOption func(receiveConfig) receiveConfig
-
-func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
-
-// WithTracerProvider sets the provider of the spans. By default, and if provider is nil, each
-// span is made by the provider that is the global one when it starts.
-func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.provider = provider
-		return c
-	})
-}
 
 // Receive ranges over the messages that arrive on ch, until ch is closed and empty or ctx ends.
 // If ctx ends, what is in ch stays there. The context of each loop body is ctx, with the
@@ -61,7 +40,10 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // the stranger could have told.
 //
 // The body of an untraced message runs without a span, with the [Sentinel] in its context, and
-// without an allocation.
+// without an allocation. [WithRootSpans] and [WithOwnTrace] change that.
+//
+// [RecordError] records an error of the body on the span. [WithErr] tells a closed channel from
+// a context that has ended.
 //
 // Several goroutines may range over one channel, each with a Receive of its own or all with the
 // same one. The name should have few distinct values.
@@ -71,9 +53,11 @@ func Receive[M any](
 	ctx = header.OrBackground(ctx)
 	return func(yield func(context.Context, M) bool) {
 		r := newReceiver(ctx, name, opts)
+		*r.end = nil
 		for {
-			e, ok := next(ctx, ch)
+			e, ok, err := next(ctx, ch)
 			if !ok {
+				*r.end = err
 				return
 			}
 			if !deliver(r, e, yield) {
@@ -84,24 +68,27 @@ func Receive[M any](
 }
 
 // next waits for a message. It looks at the context first, so that the loop ends even if its
-// channel is never empty.
-func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok bool) {
-	if ctx.Err() != nil {
-		return e, false
+// channel is never empty. Without a message, err is nil if the channel is closed.
+func next[M any](ctx context.Context, ch <-chan Envelope[M]) (e Envelope[M], ok bool, err error) {
+	if err = ctx.Err(); err != nil {
+		return e, false, err
 	}
 	select {
 	case e, ok = <-ch:
-		return e, ok
+		return e, ok, nil
 	case <-ctx.Done():
-		return e, false
+		return e, false, ctx.Err()
 	}
 }
 
 // receiver is what all messages of a loop or handler have in common.
 type receiver struct {
 	base   context.Context //nolint:containedctx // It lives as long as the loop or handler that was given it.
+	own    context.Context //nolint:containedctx // The same, with its own trace, for bare messages. Nil for base.
 	name   string
 	tracer trace.Tracer
+	roots  bool
+	end    *error // Why the loop has ended.
 }
 
 func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
@@ -109,27 +96,50 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	for _, o := range opts {
 		c = o.apply(c)
 	}
-	return &receiver{base: Untraced(ctx), name: name, tracer: scope.Tracer(c.provider, "envelope")}
+	r := &receiver{
+		base: Untraced(ctx), name: name, tracer: scope.Tracer(c.provider, "envelope"), roots: c.roots, end: c.end,
+	}
+	if c.ownTrace && trace.SpanContextFromContext(ctx).IsValid() {
+		r.own = handling.Without(ctx) // Whose span is not that of any bare message.
+	}
+	if r.end == nil {
+		r.end = new(error)
+	}
+	return r
 }
 
 // deliver calls handle with e's message, in a span if its trace is sampled.
 func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
-	ctx := e.header.Context(r.base)
+	h := e.header
+	if h == nil && r.own != nil {
+		return handle(r.own, e.message)
+	}
+	if h.Empty() && !r.roots {
+		return handle(r.base, e.message)
+	}
+	ctx := h.Context(r.base)
 	var span trace.Span
 	switch {
-	case e.header.Sampled():
-		ctx, span = r.start(ctx, e.header.SentAt())
-	case e.header.Caller() != nil:
-		ctx, span = r.startRoot(ctx)
+	case h.Sampled():
+		ctx, span = r.start(ctx, h.SentAt())
+	case h.Caller() != nil:
+		ctx, span = r.startLinked(ctx)
+	case r.roots && h.Undecided():
+		ctx, span = r.start(withoutParent(ctx), time.Time{})
 	default:
 		return handle(ctx, e.message)
 	}
 	return within(ctx, span, e.message, handle)
 }
 
-// startRoot begins the span for a message that a boundary has linked. The provider may be that
+// withoutParent returns ctx for a span that is a root.
+func withoutParent(ctx context.Context) context.Context {
+	return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+}
+
+// startLinked begins the span for a message that a boundary has linked. The provider may be that
 // of the boundary, which would add the link again. So it is given a context without the caller.
-func (r *receiver) startRoot(ctx context.Context) (context.Context, trace.Span) {
+func (r *receiver) startLinked(ctx context.Context) (context.Context, trace.Span) {
 	c := caller.Of(ctx)
 	below, span := r.start(caller.With(ctx, nil), time.Time{}, c.Options(nil)...)
 	return caller.With(below, c), span
@@ -147,11 +157,15 @@ func (r *receiver) start(
 		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sentAt).Seconds()))
 	}
 	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
-	return guard.Start(ctx, r.tracer, r.name, append(opts,
+	ctx, span := guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now),
 		trace.WithAttributes(attrs...),
 	)...)
+	if span != nil {
+		ctx = handling.With(ctx, span)
+	}
+	return ctx, span
 }
 
 // within calls handle, and ends span after it. A nil span is none.

@@ -1,0 +1,81 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package envelope
+
+import "go.opentelemetry.io/otel/trace"
+
+// ReceiveOption configures [Receive], [Handler] and [BatchHandler].
+type ReceiveOption interface {
+	apply(receiveConfig) receiveConfig
+}
+
+type receiveConfig struct {
+	provider trace.TracerProvider
+	roots    bool
+	ownTrace bool
+	end      *error
+}
+
+type receiveOption func(receiveConfig) receiveConfig
+
+func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
+
+// WithTracerProvider sets the provider of the spans. By default, and if provider is nil, each
+// span is made by the provider that is the global one when it starts.
+func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.provider = provider
+		return c
+	})
+}
+
+// WithRootSpans lets a message without a trace start one, if the sampler agrees. It is for
+// the entry points of a service, whose senders are not traced. It starts no trace where
+// somebody has decided against one: for a sender whose trace is not sampled, for the
+// recipients that a fan-out skipped, and for messages from a handler that has no trace
+// itself. Between programs that decision travels only if the sender's [CarryPolicy] takes
+// unsampled traces along. A batch starts a trace if none of its messages was decided.
+func WithRootSpans() ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.roots = true
+		return c
+	})
+}
+
+// WithOwnTrace gives a bare message the trace and the baggage of the context that the loop or
+// handler was given, instead of the [Sentinel]. A message is bare if nothing travels with it:
+// neither trace, nor baggage, nor the decision of a sender that is not sampled. One that was
+// wrapped without a trace in the context is the same as one that was not wrapped. The message
+// is handled without a span of its own.
+//
+// The option is for a receiver below a request that is traced, while senders are still being
+// changed: without it, the spans below their bare messages would be lost until they are.
+// Leave it out in a loop that serves many requests, because their messages would all end up
+// in one trace. If the context is in no trace, the option does nothing. It goes before
+// [WithRootSpans]. For a batch, all messages must be bare.
+func WithOwnTrace() ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.ownTrace = true
+		return c
+	})
+}
+
+// WithErr has [Receive] set *err whenever its loop ends: to nil if the channel is closed and
+// empty or if the body has left the loop, and to ctx.Err() if ctx has ended first. It tells
+// these apart where a look at ctx after the loop cannot, because a context may end just after
+// the last message. One loop at a time may use err. Other functions ignore the option.
+//
+//	var err error
+//	for ctx, order := range envelope.Receive(ctx, orders, "ship order", envelope.WithErr(&err)) {
+//		ship(ctx, order)
+//	}
+//	if err != nil {
+//		return err // Orders may be left in the channel.
+//	}
+func WithErr(err *error) ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.end = err
+		return c
+	})
+}
