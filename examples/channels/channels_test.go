@@ -5,14 +5,14 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/waybill-go/waybill/examples/internal/readmetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,44 +36,6 @@ func TestRunPrintsOneUnbrokenTraceForEachOrder(t *testing.T) {
 	}
 }
 
-// TestReadmeShowsTheDifference applies the README's diff to the code before,
-// line by line, and compares the result with the code after.
 func TestReadmeShowsTheDifference(t *testing.T) {
-	readme := read(t, "README.md")
-	diff := regexp.MustCompile("(?s)```diff\n(.*?)```").FindStringSubmatch(readme)
-	require.NotNil(t, diff, "the README has no diff")
-
-	before := lines(read(t, "before/pipeline.go"))
-	after := lines(read(t, "after/pipeline.go"))
-	var patched []string
-	at := 0 // in before
-	for _, line := range lines(diff[1]) {
-		if strings.HasPrefix(line, "@@") {
-			continue
-		}
-		mark, text := line[:1], line[1:]
-		if mark == "+" {
-			patched = append(patched, text)
-			continue
-		}
-		for at < len(before) && before[at] != text { // Between hunks.
-			patched = append(patched, before[at])
-			at++
-		}
-		require.Less(t, at, len(before), "not in the code before: %q", text)
-		at++
-		if mark == " " {
-			patched = append(patched, text)
-		}
-	}
-	assert.Equal(t, after, append(patched, before[at:]...))
+	readmetest.ShowsDifference(t, "before/pipeline.go", "after/pipeline.go")
 }
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return string(content)
-}
-
-func lines(s string) []string { return strings.Split(strings.TrimSuffix(s, "\n"), "\n") }
