@@ -13,7 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -145,6 +148,27 @@ func TestWrappedSamplerDecides(t *testing.T) {
 	provider := wrapped(tracetest.NewInMemoryExporter())
 	assert.NotNil(t, provider.Tracer("test"))
 	require.NoError(t, provider.Shutdown(t.Context()))
+}
+
+func metered(meters metric.MeterProvider) (*mailbox.System, error) {
+	// metrics: register
+	meter := meters.Meter("orders") // of go.opentelemetry.io/otel/sdk/metric
+	sys := mailbox.NewSystem(mailbox.WithMeterProvider(meters))
+	_, err := propagate.DefaultCounters().RegisterMetrics(meter)
+	// metrics: end
+	return sys, err
+}
+
+func TestMetricsAreReported(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	sys, err := metered(meters)
+	require.NoError(t, err)
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	assert.NotEmpty(t, all.ScopeMetrics)
+	require.NoError(t, sys.Shutdown(t.Context()))
+	require.NoError(t, meters.Shutdown(t.Context()))
 }
 
 func setPropagator() {
