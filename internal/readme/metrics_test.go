@@ -4,7 +4,6 @@
 package readme_test
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"testing"
@@ -97,7 +96,7 @@ func TestThePageListsEveryMetricOnce(t *testing.T) {
 	}
 	var want []string
 	for _, i := range registered(t) {
-		want = append(want, fmt.Sprintf("| `%s` | %s | `%s` | %s |", i.name, i.sum, i.unit, i.description))
+		want = append(want, "| `"+i.name+"` | "+i.sum+" | `"+i.unit+"` | "+i.description+" |")
 	}
 	assert.ElementsMatch(t, want, listed)
 }
