@@ -78,7 +78,7 @@ func run(ctx context.Context, out io.Writer, c config) error {
 	if err != nil {
 		return err
 	}
-	if err := show(out, recorder); err != nil {
+	if err := report.WriteLast(out, recorder); err != nil {
 		return err
 	}
 	s := chat.Stats()
@@ -162,24 +162,5 @@ func await(ctx context.Context, ch <-chan struct{}, n int) error {
 			return context.Cause(ctx)
 		}
 	}
-	return nil
-}
-
-// show prints the trace of the last message, and what the sampling did.
-func show(out io.Writer, recorder *record.Recorder) error {
-	var sums report.Fanouts
-	traces := recorder.Traces()
-	for _, id := range traces {
-		for _, span := range recorder.Trace(id) {
-			sums.Add(span)
-		}
-	}
-	if len(traces) > 0 {
-		last := traces[len(traces)-1]
-		if err := report.NewTrace(last, recorder.Trace(last)).Waterfall(out); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(out, "\n%v\n", sums)
 	return nil
 }
