@@ -109,7 +109,11 @@ func (t *batchTraces) add(h *header.Header) {
 	if sent := h.SentAt(); sent.Before(t.sentAt) {
 		t.sentAt = sent
 	}
-	t.link(trace.Link{SpanContext: h.SpanContext(), Attributes: batchLink})
+	reason := batchLink
+	if h.Linked() {
+		reason = fanoutLink
+	}
+	t.link(trace.Link{SpanContext: h.SpanContext(), Attributes: reason})
 }
 
 func (t *batchTraces) link(l trace.Link) {
@@ -133,6 +137,9 @@ func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span)
 	parent := withoutParent(r.base)
 	if t.first != nil {
 		parent = t.first.WithoutBaggage().Context(r.base)
+		if t.first.Linked() {
+			parent = nextTrace(parent, t.first)
+		}
 	}
 	attrs := []attribute.KeyValue{keys.BatchSize.Int(size)}
 	if t.unlinked > 0 {

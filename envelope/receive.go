@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
@@ -34,6 +35,9 @@ import (
 // the span, is recorded with its whole stack, and goes on. If a sampler, span processor or
 // exporter panics, the span is lost but not the message, and OpenTelemetry's error handler is
 // called.
+//
+// A recipient of a fan-out with linked roots starts a trace of its own, with a link to the
+// fan-out.
 //
 // If the boundary of a reader of package wire has linked a message to the trace of a stranger,
 // the span is a root with that link. It does not say how long the message waited, because only
@@ -120,6 +124,8 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	ctx := h.Context(r.base)
 	var span trace.Span
 	switch {
+	case h.Linked():
+		ctx, span = r.startNext(ctx, h)
 	case h.Sampled():
 		ctx, span = r.start(ctx, h.SentAt())
 	case h.Caller() != nil:
@@ -143,6 +149,19 @@ func (r *receiver) startLinked(ctx context.Context) (context.Context, trace.Span
 	c := caller.Of(ctx)
 	below, span := r.start(caller.With(ctx, nil), time.Time{}, c.Options(nil)...)
 	return caller.With(below, c), span
+}
+
+var fanoutLink = []attribute.KeyValue{keys.LinkReason.String("fanout")}
+
+// startNext begins the span for a recipient of a fan-out that starts a trace of its own.
+func (r *receiver) startNext(ctx context.Context, h *header.Header) (context.Context, trace.Span) {
+	return r.start(nextTrace(ctx, h), h.SentAt(),
+		trace.WithLinks(trace.Link{SpanContext: h.SpanContext(), Attributes: fanoutLink}))
+}
+
+// nextTrace returns ctx for the root of the trace that goes on from that of h.
+func nextTrace(ctx context.Context, h *header.Header) context.Context {
+	return forced.With(trace.ContextWithSpanContext(ctx, fanout.NextTrace(h.SpanContext())))
 }
 
 // start begins the span of a handling, below the span in ctx. sentAt is when the message was

@@ -6,16 +6,8 @@ package sampling
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/trace"
+	"github.com/waybill-go/waybill/internal/forced"
 )
-
-// forcedSpan stands in a context for the span that is current there. Whatever
-// puts another span into the context so takes the mark away, which a value
-// under a key of its own would outlive.
-type forcedSpan struct{ trace.Span }
-
-// WaybillForced tells the wrapper, to which the type is not known.
-func (forcedSpan) WaybillForced() {}
 
 // Force returns a context that asks the wrapper of package
 // [github.com/waybill-go/waybill/sampling/sampler] to record and sample the
@@ -32,7 +24,7 @@ func (forcedSpan) WaybillForced() {}
 // the sampler decides as usual, which for a parent-based one means that it goes
 // on sampling.
 //
-// With [trace.WithNewRoot] the SDK looks away from ctx, and from the request as
+// With [go.opentelemetry.io/otel/trace.WithNewRoot] the SDK looks away from ctx, and from the request as
 // well. To force a root, take the span away instead; it keeps its baggage and
 // other values:
 //
@@ -46,9 +38,4 @@ func (forcedSpan) WaybillForced() {}
 // Use the context for the start and nothing else. The current span in it is a
 // stand-in that passes everything on, but is not of the SDK's type: the SDK does
 // not count forced spans among their parent's children.
-func Force(ctx context.Context) context.Context {
-	if _, ok := trace.SpanFromContext(ctx).(forcedSpan); ok {
-		return ctx
-	}
-	return trace.ContextWithSpan(ctx, forcedSpan{trace.SpanFromContext(ctx)})
-}
+func Force(ctx context.Context) context.Context { return forced.With(ctx) }
