@@ -28,7 +28,7 @@ var documents = []string{"../../README.md", "../../docs/*.md"}
 // sources are compiled and tested.
 var sources = []string{
 	"*_test.go", "../../examples/patterns/*.go", "../../examples/boundary/*.go", "../../examples/logs/*.go",
-	"../../examples/exec/*.go", "../../propagate/grpcstream/page_test.go",
+	"../../examples/start/*.go", "../../examples/exec/*.go", "../../propagate/grpcstream/page_test.go",
 }
 
 // codeBlock matches a block of Go in a document.
