@@ -69,7 +69,8 @@ func codecError[M any]() (err error) {
 	if err != nil {
 		return err
 	}
-	o := newOutgoing(any(new(M)).(proto.Message)) //nolint:forcetypeassert // As typeError has found.
+	from := any(new(M)).(proto.Message) //nolint:forcetypeassert // As typeError has found.
+	o := newOutgoing(cleaned(from))
 	o.base().field = probe
 	data, err := codec.Marshal(o)
 	if err != nil {

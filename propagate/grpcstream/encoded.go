@@ -3,13 +3,17 @@
 
 package grpcstream
 
-import "google.golang.org/protobuf/proto"
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
 
 // Encoded is a message that was encoded once, to be sent on any number of streams, by any
 // number of goroutines at the same time. It never changes. Make it with [Encode].
 type Encoded[M any] struct {
-	original *M            // As it was given to Encode.
-	message  proto.Message // Without the field; nil if traces cannot travel in it.
+	original *M                   // As it was given to Encode.
+	message  protoreflect.Message // Without the field; nil if traces cannot travel in it.
+	vt       vtMessage
 	data     []byte
 	bare     wrapped // For all streams that get no trace.
 }
@@ -27,8 +31,8 @@ func Encode[M any](message *M) (*Encoded[M], error) {
 	if !ok {
 		return e, nil
 	}
-	e.message = withoutField(m)
-	data, err := proto.MarshalOptions{}.MarshalAppend([]byte{}, e.message)
+	e.message, e.vt = cleaned(m)
+	data, err := proto.MarshalOptions{}.MarshalAppend([]byte{}, e.message.Interface())
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func Encode[M any](message *M) (*Encoded[M], error) {
 
 // wrapped returns the message as it is sent, without a field yet.
 func (e *Encoded[M]) wrapped() wrapped {
-	o := newOutgoing(e.message)
+	o := newOutgoing(e.message, e.vt)
 	o.base().encoded = e.data
 	return o
 }

@@ -57,31 +57,46 @@ func (o *outgoing) GetUnknown() protoreflect.RawFields {
 // ProtoMethods implements protoreflect.Message.
 func (o *outgoing) ProtoMethods() *protoiface.Methods { return outgoingMethods }
 
-// outgoingMethods are for all messages, because each call is given the message.
+// outgoingMethods are for all messages, because each call is given the message. They call
+// those of the user's message, where there are any. A message without is of a type that
+// package proto encodes by reflection.
 var outgoingMethods = &protoiface.Methods{
 	Flags: protoiface.SupportMarshalDeterministic,
 	Size: func(in protoiface.SizeInput) (out protoiface.SizeOutput) {
 		o := in.Message.(*outgoing) //nolint:forcetypeassert // Nothing else has these methods.
 		if o.encoded != nil {
-			out.Size = len(o.encoded) + len(o.field)
-			return out
+			out.Size = len(o.encoded)
+		} else if m := o.Message.ProtoMethods(); m != nil && m.Size != nil {
+			in.Message = o.Message
+			out = m.Size(in)
+		} else {
+			out.Size = optionsOf(in.Flags).Size(o.Interface())
 		}
-		out.Size = optionsOf(in.Flags).Size(o.Interface()) + len(o.field)
+		out.Size += len(o.field)
 		return out
 	},
 	Marshal: func(in protoiface.MarshalInput) (out protoiface.MarshalOutput, err error) {
 		o := in.Message.(*outgoing) //nolint:forcetypeassert // As above.
-		if out.Buf = append(in.Buf, o.encoded...); o.encoded == nil {
-			if out.Buf, err = optionsOf(in.Flags).MarshalAppend(in.Buf, o.Interface()); err != nil {
-				return out, err
-			}
+		if o.encoded != nil {
+			out.Buf = append(in.Buf, o.encoded...)
+		} else if m := o.Message.ProtoMethods(); m != nil && m.Marshal != nil && m.Flags&protoiface.SupportMarshalDeterministic != 0 {
+			in.Message = o.Message
+			out, err = m.Marshal(in)
+		} else {
+			out.Buf, err = optionsOf(in.Flags).MarshalAppend(in.Buf, o.Interface())
 		}
-		out.Buf = append(out.Buf, o.field...)
-		o.write()
-		return out, nil
+		if err == nil {
+			out.Buf = append(out.Buf, o.field...)
+			o.write()
+		}
+		return out, err
 	},
 	CheckInitialized: func(in protoiface.CheckInitializedInput) (out protoiface.CheckInitializedOutput, err error) {
 		o := in.Message.(*outgoing) //nolint:forcetypeassert // As above.
+		if m := o.Message.ProtoMethods(); m != nil && m.CheckInitialized != nil {
+			in.Message = o.Message
+			return m.CheckInitialized(in)
+		}
 		return out, proto.CheckInitialized(o.Interface())
 	},
 }
@@ -120,20 +135,19 @@ func (o *outgoingVT) MarshalVT() ([]byte, error) {
 
 // withoutField returns m without the field, as a copy that shares the values of its fields
 // with m. If m does not have the field, it returns m.
-func withoutField(m proto.Message) proto.Message {
-	from := m.ProtoReflect()
-	unknown := from.GetUnknown()
+func withoutField(m protoreflect.Message) protoreflect.Message {
+	unknown := m.GetUnknown()
 	if !hasField(unknown) {
 		return m
 	}
-	to := from.New()
-	from.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+	to := m.New()
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		to.Set(field, value)
 		return true
 	})
 	rest, _, _, _ := extract(unknown)
 	to.SetUnknown(rest)
-	return to.Interface()
+	return to
 }
 
 // wrapped is an outgoing or an outgoingVT.
@@ -144,12 +158,24 @@ type wrapped interface {
 
 func (o *outgoing) base() *outgoing { return o }
 
-// newOutgoing returns an outgoing for m that has no field yet.
-func newOutgoing(m proto.Message) wrapped {
-	if vt, ok := m.(vtMessage); ok {
-		o := &outgoingVT{vt: vt}
-		o.Message = m.ProtoReflect()
-		return o
+// newOutgoing returns an outgoing for m that has no field yet. vt is nil, or m as a
+// vtMessage.
+func newOutgoing(m protoreflect.Message, vt vtMessage) wrapped {
+	if vt == nil {
+		return &outgoing{Message: m}
 	}
-	return &outgoing{Message: m.ProtoReflect()}
+	o := &outgoingVT{vt: vt}
+	o.Message = m
+	return o
+}
+
+// cleaned returns message without the field, and as a vtMessage if it is one.
+func cleaned(message proto.Message) (protoreflect.Message, vtMessage) {
+	m := message.ProtoReflect()
+	clean := withoutField(m)
+	if clean != m {
+		message = clean.Interface()
+	}
+	vt, _ := message.(vtMessage)
+	return clean, vt
 }

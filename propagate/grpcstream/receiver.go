@@ -36,12 +36,12 @@ type RecvStream[M any] interface {
 // The rules of the stream hold for its Receiver too: one goroutine receives at a time,
 // while another one may send.
 type Receiver[M any] struct {
-	stream   RecvStream[M]
-	name     string
-	config   wire.Config[waited]
-	tracer   trace.Tracer
-	counters *Counters
-	support  *support
+	stream  RecvStream[M]
+	name    string
+	config  wire.Config[waited]
+	tracer  trace.Tracer
+	counts  *Counts
+	support *support
 
 	base       context.Context //nolint:containedctx // The stream's, without its trace; nil until a message has come.
 	streamSpan trace.Span      // Of the stream, if there is one.
@@ -52,12 +52,12 @@ type Receiver[M any] struct {
 // nothing. M follows from the stream. The name should have few distinct values.
 func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Receiver[M] {
 	c := newConfig(opts)
-	counters := c.counters.or()
+	counts, headers := c.counters.or().stripe()
 	return &Receiver[M]{
 		stream: stream, name: name,
-		config:   wireConfig(c.boundary, &counters.wire),
-		tracer:   scope.Tracer(c.provider, "propagate/grpcstream"),
-		counters: counters, support: supportOf[M](),
+		config: wireConfig(c.boundary, headers),
+		tracer: scope.Tracer(c.provider, "propagate/grpcstream"),
+		counts: counts, support: supportOf[M](),
 	}
 }
 
@@ -152,8 +152,8 @@ type arrival struct {
 // take takes the field out of message, which nobody else has yet.
 func (r *Receiver[M]) take(message *M) (a arrival) {
 	if r.support.typeErr != nil {
-		atomic.AddUint64(&r.counters.now().Bare, 1)
-		atomic.AddUint64(&r.counters.now().NotReadable, 1)
+		atomic.AddUint64(&r.counts.Bare, 1)
+		atomic.AddUint64(&r.counts.NotReadable, 1)
 		return a
 	}
 	m := any(message).(proto.Message).ProtoReflect() //nolint:forcetypeassert // Or typeErr would say so.
@@ -167,9 +167,9 @@ func (r *Receiver[M]) take(message *M) (a arrival) {
 		r.bare()
 		return a
 	}
-	atomic.AddUint64(&r.counters.now().Wrapped, 1)
+	atomic.AddUint64(&r.counts.Wrapped, 1)
 	if !ok || found > 1 || value == nil {
-		atomic.AddUint64(&r.counters.now().Malformed, 1)
+		atomic.AddUint64(&r.counts.Malformed, 1)
 	} else {
 		a = r.open(value)
 	}
@@ -179,9 +179,9 @@ func (r *Receiver[M]) take(message *M) (a arrival) {
 
 // bare counts a message without a field.
 func (r *Receiver[M]) bare() {
-	atomic.AddUint64(&r.counters.now().Bare, 1)
+	atomic.AddUint64(&r.counts.Bare, 1)
 	if r.support.codecErr() != nil {
-		atomic.AddUint64(&r.counters.now().NotReadable, 1)
+		atomic.AddUint64(&r.counts.NotReadable, 1)
 	}
 }
 
@@ -192,10 +192,10 @@ func (r *Receiver[M]) open(value []byte) arrival {
 	case err == nil:
 		return arrival{header: e.Header(), waited: e.Message()}
 	case errors.Is(err, wire.ErrCodec): // Only the time of waiting is wrong.
-		atomic.AddUint64(&r.counters.now().Dropped, 1)
+		atomic.AddUint64(&r.counts.Dropped, 1)
 		return arrival{header: e.Header(), waited: -1}
 	default:
-		atomic.AddUint64(&r.counters.now().Malformed, 1)
+		atomic.AddUint64(&r.counts.Malformed, 1)
 		return arrival{}
 	}
 }

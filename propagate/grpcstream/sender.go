@@ -30,20 +30,20 @@ type SendStream[M any] interface {
 // errors are those of the stream: on a client it is io.EOF if the stream has ended, and
 // then to receive tells why.
 type Sender[M any] struct {
-	stream   SendStream[M]
-	config   wire.Config[waited]
-	carry    envelope.CarryPolicy
-	counters *Counters
-	support  *support
+	stream  SendStream[M]
+	config  wire.Config[waited]
+	carry   envelope.CarryPolicy
+	counts  *Counts
+	support *support
 }
 
 // NewSender returns a Sender for a stream. It sends nothing. M follows from the stream.
 func NewSender[M any](stream SendStream[M], opts ...Option) *Sender[M] {
 	c := newConfig(opts)
-	counters := c.counters.or()
+	counts, headers := c.counters.or().stripe()
 	return &Sender[M]{
-		stream: stream, carry: c.carry, counters: counters,
-		config: wireConfig(nil, &counters.wire), support: supportOf[M](),
+		stream: stream, carry: c.carry, counts: counts,
+		config: wireConfig(nil, headers), support: supportOf[M](),
 	}
 }
 
@@ -69,23 +69,20 @@ func (s *Sender[M]) SendEnvelope(e envelope.Envelope[*M]) error {
 }
 
 func (s *Sender[M]) send(h *envelope.Header, message *M) error {
-	m, ok := any(message).(proto.Message)
-	if !ok || s.support.typeErr != nil {
+	if s.support.typeErr != nil {
 		return s.notWritten(h, message)
 	}
-	if h == nil && len(m.ProtoReflect().GetUnknown()) == 0 { // The common case.
-		atomic.AddUint64(&s.counters.now().SentBare, 1)
+	m := any(message).(proto.Message)                         //nolint:forcetypeassert // Or typeErr would say so.
+	if h == nil && !hasField(m.ProtoReflect().GetUnknown()) { // The common case.
+		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.Send(message)
 	}
-	clean := withoutField(m)
-	if h != nil {
-		return s.sendWrapped(newOutgoing(clean), h)
+	clean, vt := cleaned(m)
+	if h == nil {
+		atomic.AddUint64(&s.counts.SentBare, 1)
+		return s.stream.SendMsg(clean.Interface())
 	}
-	atomic.AddUint64(&s.counters.now().SentBare, 1)
-	if clean != m {
-		return s.stream.SendMsg(clean)
-	}
-	return s.stream.Send(message)
+	return s.sendWrapped(newOutgoing(clean, vt), h)
 }
 
 // SendEncoded sends the message of e with the header h, which may be nil. It is for a
@@ -95,7 +92,7 @@ func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
 		return s.notWritten(h, e.original)
 	}
 	if h == nil {
-		atomic.AddUint64(&s.counters.now().SentBare, 1)
+		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(e.bare)
 	}
 	return s.sendWrapped(e.wrapped(), h)
@@ -110,20 +107,20 @@ func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
 	}
 	err = s.stream.SendMsg(o)
 	if err == nil && !b.written.Load() {
-		atomic.AddUint64(&s.counters.now().SentBare, 1)
-		atomic.AddUint64(&s.counters.now().NotWritten, 1)
+		atomic.AddUint64(&s.counts.SentBare, 1)
+		atomic.AddUint64(&s.counts.NotWritten, 1)
 		s.support.unwritten()
 		return nil
 	}
-	atomic.AddUint64(&s.counters.now().SentWrapped, 1)
+	atomic.AddUint64(&s.counts.SentWrapped, 1)
 	return err
 }
 
 // notWritten sends a message that cannot carry a trace.
 func (s *Sender[M]) notWritten(h *envelope.Header, message *M) error {
 	if h != nil {
-		atomic.AddUint64(&s.counters.now().NotWritten, 1)
+		atomic.AddUint64(&s.counts.NotWritten, 1)
 	}
-	atomic.AddUint64(&s.counters.now().SentBare, 1)
+	atomic.AddUint64(&s.counts.SentBare, 1)
 	return s.stream.Send(message)
 }

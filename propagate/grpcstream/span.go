@@ -19,6 +19,8 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
+var consumer = trace.WithSpanKind(trace.SpanKindConsumer)
+
 var streamLink = []attribute.KeyValue{keys.LinkReason.String("stream")}
 
 // deliver calls yield with message, in a span if its trace is sampled.
@@ -64,19 +66,34 @@ func (r *Receiver[M]) start(
 	ctx context.Context, sentAt time.Time, queued waited, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
-	attrs := make([]attribute.KeyValue, 0, 8)
+	f := fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState())
+	attrs, options := roomFor(f.Depth > 0)
+	options = append(options, opts...)
 	if !sentAt.IsZero() {
 		attrs = appendWaits(attrs, now.Sub(sentAt), queued)
 	}
-	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
+	attrs = f.Attributes(attrs)
 	if sc := r.streamSpan.SpanContext(); sc.IsSampled() && sc.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: streamLink}))
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: streamLink}))
 	}
-	return guard.Start(ctx, r.tracer, r.name, append(opts,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithTimestamp(now),
-		trace.WithAttributes(attrs...),
-	)...)
+	return guard.Start(ctx, r.tracer, r.name, append(options,
+		consumer, trace.WithTimestamp(now), trace.WithAttributes(attrs...))...)
+}
+
+// roomFor returns room for what most spans are started with, in one allocation.
+func roomFor(sampled bool) ([]attribute.KeyValue, []trace.SpanStartOption) {
+	if sampled {
+		room := new(struct {
+			attrs   [8]attribute.KeyValue
+			options [4]trace.SpanStartOption
+		})
+		return room.attrs[:0], room.options[:0]
+	}
+	room := new(struct {
+		attrs   [3]attribute.KeyValue
+		options [4]trace.SpanStartOption
+	})
+	return room.attrs[:0], room.options[:0]
 }
 
 // appendWaits appends what a message has waited for. total is the time since it was sent,
