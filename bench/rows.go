@@ -39,6 +39,8 @@ func allRows() []row {
 			quotient(oursSampled, oursUntraced, 1.05)),
 		hubRow(10_000, quotient(oursSampled, raw, 1.10), quotient(oursSampled, oursUntraced, 1.10)),
 		hubRow(100_000, quotient(oursSampled, raw, 1.10), quotient(oursSampled, oursUntraced, 1.10)),
+		streamRow(quotient(oursUntraced, raw, 1.02), quotient(oursSampled, rawSampled, 1.15)),
+		streamFlowRow(quotient(oursUntraced, raw, 1.02)),
 		samplerRow(
 			quotient(ours, raw, 1.33),
 			quotient(oursWeighted, rawWeighted, 1.33)),

@@ -1,0 +1,243 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/propagate/grpcstream"
+)
+
+// rawSampled is raw with the SDK's span by hand for each message that is handled.
+const rawSampled = "raw-sampled"
+
+// streamSpan is the name of the spans of messages.
+const streamSpan = "handle note"
+
+// note is a message on a stream, of about a hundred bytes.
+type note = wrapperspb.StringValue
+
+func newNote() *note { return wrapperspb.String(strings.Repeat("waybill ", 12)) }
+
+// The two ends of a stream.
+type (
+	clientEnd = grpc.GenericClientStream[note, note]
+	serverEnd = grpc.GenericServerStream[note, note]
+)
+
+// streamRow measures messages on a stream of gRPC, there and back, one after the other.
+// On the raw side the stream's own Send and Recv are called. In raw-sampled, each side also
+// makes an equal span by hand for each message that it receives, below a parent context
+// that was made once.
+func streamRow(ratios ...ratio) row {
+	return row{
+		name: "stream", about: "a message on a gRPC stream, there and back; raw-sampled has the SDK's span by hand",
+		size: 1, ratios: ratios, variants: streamVariants(echo),
+	}
+}
+
+// streamFlowRow measures messages in one direction, as many at a time as the stream takes.
+// Both sides are always busy, so that nothing hides what a message costs.
+func streamFlowRow(ratios ...ratio) row {
+	return row{
+		name: "stream-flow", about: "messages on a gRPC stream in one direction, many at a time",
+		size: 1, ratios: ratios, variants: streamVariants(flow),
+	}
+}
+
+func streamVariants(kind traffic) []variant {
+	return []variant{
+		{raw, func(int) (*contender, error) { return rawStream(kind, nil) }},
+		{oursUntraced, func(int) (*contender, error) { return ourStream(kind, untraced) }},
+		{rawSampled, func(int) (*contender, error) { return rawStream(kind, newTelemetry(sampled)) }},
+		{oursSampled, func(int) (*contender, error) { return ourStream(kind, sampled) }},
+	}
+}
+
+// traffic is what goes over a stream.
+type traffic int
+
+const (
+	echo traffic = iota // the server answers each message
+	flow                // the server only counts
+)
+
+// rawStream uses the stream as it is. If otel is not nil, it makes spans by hand.
+func rawStream(kind traffic, otel *telemetry) (*contender, error) {
+	handle := func(*note) {}
+	if otel != nil {
+		parent := trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(otel.ctx))
+		sent := time.Now()
+		handle = func(*note) {
+			now := time.Now()
+			_, span := otel.tracer.Start(parent, streamSpan,
+				trace.WithSpanKind(trace.SpanKindConsumer),
+				trace.WithTimestamp(now),
+				trace.WithAttributes(
+					keys.QueueDuration.Float64(now.Sub(sent).Seconds()),
+					keys.NetworkDuration.Float64(now.Sub(sent).Seconds()),
+					keys.ClocksCrossed.Bool(true)))
+			span.End()
+		}
+	}
+	t := newTally()
+	client, end, err := newStream(func(s *serverEnd) error {
+		for {
+			m, err := s.Recv()
+			if err != nil {
+				return inOrder(err)
+			}
+			handle(m)
+			if kind == flow {
+				t.take()
+			} else if err := s.Send(m); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	message := newNote()
+	return streamContender(kind, t, otel, end, func(times int) error {
+		for range times {
+			if err := client.Send(message); err != nil {
+				return err
+			}
+			if kind == flow {
+				continue
+			}
+			m, err := client.Recv()
+			if err != nil {
+				return err
+			}
+			handle(m)
+			t.n++
+		}
+		return nil
+	}), nil
+}
+
+// ourStream uses the stream through our package.
+func ourStream(kind traffic, tr tracing) (*contender, error) {
+	otel := newTelemetry(tr)
+	with := grpcstream.WithTracerProvider(otel.provider)
+	t := newTally()
+	client, end, err := newStream(func(s *serverEnd) error {
+		r, to := grpcstream.NewReceiver(s, streamSpan, with), grpcstream.NewSender(s)
+		for ctx, m := range r.Receive() {
+			if kind == flow {
+				t.take()
+			} else if err := to.Send(ctx, m); err != nil {
+				return err
+			}
+		}
+		return r.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	message := newNote()
+	r, to := grpcstream.NewReceiver(client, streamSpan, with), grpcstream.NewSender(client)
+	return streamContender(kind, t, otel, end, func(times int) error {
+		if kind == flow {
+			for range times {
+				if err := to.Send(otel.ctx, message); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := to.Send(otel.ctx, message); err != nil {
+			return err
+		}
+		left := times
+		for range r.Receive() {
+			t.n++
+			if left--; left == 0 {
+				return nil
+			}
+			if err := to.Send(otel.ctx, message); err != nil {
+				return err
+			}
+		}
+		return errors.Join(errEffect, r.Err())
+	}), nil
+}
+
+func streamContender(kind traffic, t *tally, otel *telemetry, end func() error, send func(times int) error) *contender {
+	c := &contender{run: send, handled: t.handled, tear: end}
+	if kind == flow {
+		c.run = func(times int) error {
+			t.expect(times)
+			if err := send(times); err != nil {
+				return err // The messages that were not sent would never be handled.
+			}
+			t.wait()
+			return nil
+		}
+	}
+	if otel == nil {
+		return c
+	}
+	c.traces = otel
+	switch {
+	case !trace.SpanContextFromContext(otel.ctx).IsSampled():
+	case kind == echo:
+		c.spans = [2]int{2, 2} // One on each side.
+	default:
+		c.spans = [2]int{1, 1}
+	}
+	return c
+}
+
+// newStream opens a stream within the process to a server that handles it with handle. end
+// ends both, and returns the error of handle.
+func newStream(handle func(*serverEnd) error) (client *clientEnd, end func() error, err error) {
+	listener := bufconn.Listen(1 << 20)
+	handled := make(chan error, 1)
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
+		err := handle(&serverEnd{ServerStream: s})
+		handled <- err
+		return err
+	}))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	conn, err := grpc.NewClient("passthrough:bench",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		return nil, nil, err
+	}
+	both := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+	stream, err := conn.NewStream(context.Background(), both, "/bench/stream")
+	if err != nil {
+		return nil, nil, err
+	}
+	return &clientEnd{ClientStream: stream}, func() error {
+		err := errors.Join(stream.CloseSend(), <-handled, conn.Close())
+		server.Stop()
+		return errors.Join(err, <-served)
+	}, nil
+}
+
+// inOrder returns nil if the peer has ended the stream in order, and err if not.
+func inOrder(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
