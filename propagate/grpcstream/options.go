@@ -4,7 +4,6 @@
 package grpcstream
 
 import (
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -22,6 +21,7 @@ type config struct {
 	boundary propagation.TextMapPropagator
 	counters *Counters
 	provider trace.TracerProvider
+	ownTrace bool
 }
 
 type option func(config) config
@@ -32,9 +32,6 @@ func newConfig(opts []Option) config {
 	var c config
 	for _, o := range opts {
 		c = o.apply(c)
-	}
-	if c.provider == nil {
-		c.provider = otel.GetTracerProvider()
 	}
 	return c
 }
@@ -59,6 +56,18 @@ func WithBoundary(boundary propagation.TextMapPropagator) Option {
 	})
 }
 
+// WithStreamTrace has a [Receiver] give bare messages the trace and the baggage of the stream,
+// instead of the [envelope.Sentinel]. It is for streams whose peers do not use this package
+// yet: without it, the spans below their messages would be lost until they do. An untraced
+// message of a peer that does is bare too. So leave the option out when they all do, or the
+// stream's trace goes on for ever. If the stream is in no trace, the option does nothing.
+func WithStreamTrace() Option {
+	return option(func(c config) config {
+		c.ownTrace = true
+		return c
+	})
+}
+
 // WithCounters sets where a [Sender] or a [Receiver] counts messages. The default is
 // [DefaultCounters].
 func WithCounters(counters *Counters) Option {
@@ -68,8 +77,9 @@ func WithCounters(counters *Counters) Option {
 	})
 }
 
-// WithTracerProvider sets the provider of the spans that a [Receiver] makes. The default is
-// the provider that is the global one when the Receiver is made.
+// WithTracerProvider sets the provider of the spans that a [Receiver] makes. By default, and
+// if provider is nil, each span is made by the provider that is the global one when it
+// starts.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return option(func(c config) config {
 		c.provider = provider

@@ -17,6 +17,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/envelope/wire"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/scope"
 )
@@ -44,8 +45,10 @@ type Receiver[M any] struct {
 	support *support
 
 	base       context.Context //nolint:containedctx // The stream's, without its trace; nil until a message has come.
-	streamSpan trace.Span      // Of the stream, if there is one.
-	err        error           // The end of the stream.
+	bareBase   context.Context //nolint:containedctx // The same for bare messages.
+	ownTrace   bool
+	streamSpan trace.Span // Of the stream, if there is one.
+	err        error      // The end of the stream.
 }
 
 // NewReceiver returns a Receiver for a stream, whose spans are called name. It receives
@@ -57,7 +60,7 @@ func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Rece
 		stream: stream, name: name,
 		config: wireConfig(c.boundary, headers),
 		tracer: scope.Tracer(c.provider, "propagate/grpcstream"),
-		counts: counts, support: supportOf[M](),
+		counts: counts, support: supportOf[M](), ownTrace: c.ownTrace,
 	}
 }
 
@@ -87,7 +90,8 @@ func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Rece
 // If a boundary has linked the trace of a message, the span is a root with that link, and
 // says nothing of waiting. The body of a bare message, and of one whose field is
 // malformed, runs without a span, with the [envelope.Sentinel] in its context. For these
-// nothing is allocated but the message.
+// nothing is allocated but the message. [envelope.RecordError] records an error of a body on
+// the span.
 //
 // If the body breaks off, the stream goes on, and Receive may be called again. To end the
 // stream is up to whoever has opened it.
@@ -140,11 +144,16 @@ func (r *Receiver[M]) next() (*M, arrival, error) {
 func (r *Receiver[M]) begin() {
 	ctx := r.stream.Context()
 	r.streamSpan = trace.SpanFromContext(ctx)
-	r.base = header.Untraced(ctx)
+	r.base = handling.Without(header.Untraced(ctx))
+	r.bareBase = r.base
+	if r.ownTrace && r.streamSpan.SpanContext().IsValid() {
+		r.bareBase = handling.Without(ctx)
+	}
 }
 
 // arrival is what a message has brought with it.
 type arrival struct {
+	bare   bool // There was no field.
 	header *envelope.Header
 	waited waited // With its sender; -1 if that is not known.
 }
@@ -154,18 +163,18 @@ func (r *Receiver[M]) take(message *M) (a arrival) {
 	if r.support.typeErr != nil {
 		atomic.AddUint64(&r.counts.Bare, 1)
 		atomic.AddUint64(&r.counts.NotReadable, 1)
-		return a
+		return arrival{bare: true}
 	}
 	m := any(message).(proto.Message).ProtoReflect() //nolint:forcetypeassert // Or typeErr would say so.
 	unknown := m.GetUnknown()
 	if len(unknown) == 0 {
 		r.bare()
-		return a
+		return arrival{bare: true}
 	}
 	rest, value, found, ok := extract(unknown)
 	if found == 0 {
 		r.bare()
-		return a
+		return arrival{bare: true}
 	}
 	atomic.AddUint64(&r.counts.Wrapped, 1)
 	if !ok || found > 1 || value == nil {

@@ -72,13 +72,14 @@ func (s *Sender[M]) send(h *envelope.Header, message *M) error {
 	if s.support.typeErr != nil {
 		return s.notWritten(h, message)
 	}
-	m := any(message).(proto.Message)                         //nolint:forcetypeassert // Or typeErr would say so.
-	if h == nil && !hasField(m.ProtoReflect().GetUnknown()) { // The common case.
+	m := any(message).(proto.Message) //nolint:forcetypeassert // Or typeErr would say so.
+	bare := !travels(h)
+	if bare && !hasField(m.ProtoReflect().GetUnknown()) { // The common case.
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.Send(message)
 	}
 	clean, vt := cleaned(m)
-	if h == nil {
+	if bare {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(clean.Interface())
 	}
@@ -91,14 +92,24 @@ func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
 	if s.support.typeErr != nil {
 		return s.notWritten(h, e.original)
 	}
-	if h == nil {
+	if !travels(h) {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(e.bare)
 	}
 	return s.sendWrapped(e.wrapped(), h)
 }
 
-// sendWrapped sends o with h, which is not nil.
+// travels reports whether there is anything of h to write. Of a recipient that a fan-out
+// skipped, for instance, there is nothing.
+func travels(h *envelope.Header) bool {
+	if h == nil {
+		return false
+	}
+	sc := h.SpanContext()
+	return sc.IsValid() && !envelope.IsSentinel(sc) || h.Baggage().Len() > 0
+}
+
+// sendWrapped sends o with h, of which something travels.
 func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
 	b := o.base()
 	var err error
@@ -118,7 +129,7 @@ func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
 
 // notWritten sends a message that cannot carry a trace.
 func (s *Sender[M]) notWritten(h *envelope.Header, message *M) error {
-	if h != nil {
+	if travels(h) {
 		atomic.AddUint64(&s.counts.NotWritten, 1)
 	}
 	atomic.AddUint64(&s.counts.SentBare, 1)

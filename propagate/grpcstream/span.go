@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 )
@@ -25,6 +26,9 @@ var streamLink = []attribute.KeyValue{keys.LinkReason.String("stream")}
 
 // deliver calls yield with message, in a span if its trace is sampled.
 func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context, *M) bool) bool {
+	if a.bare {
+		return yield(r.bareBase, message)
+	}
 	h := (*header.Header)(a.header)
 	if h == nil {
 		return yield(r.base, message)
@@ -76,8 +80,12 @@ func (r *Receiver[M]) start(
 	if sc := r.streamSpan.SpanContext(); sc.IsSampled() && sc.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: streamLink}))
 	}
-	return guard.Start(ctx, r.tracer, r.name, append(options,
+	ctx, span := guard.Start(ctx, r.tracer, r.name, append(options,
 		consumer, trace.WithTimestamp(now), trace.WithAttributes(attrs...))...)
+	if span != nil {
+		ctx = handling.With(ctx, span)
+	}
+	return ctx, span
 }
 
 // roomFor returns room for what most spans are started with, in one allocation.

@@ -5,6 +5,7 @@ package grpcstream_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/envelopetest"
 	"github.com/waybill-go/waybill/internal/plugged"
 	"github.com/waybill-go/waybill/propagate/grpcstream"
+	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/fanout"
 )
 
 // pipe is a stream that returns what was sent on it, encoded and decoded.
@@ -98,6 +102,71 @@ func TestPluggedInPanics(t *testing.T) {
 			grpcstream.WithTracerProvider(provider))
 		assert.Len(t, collect(r), 1, name)
 	}
+}
+
+// A recipient that a fan-out skips gets a bare message.
+func TestSkippedRecipientsGetBareMessages(t *testing.T) {
+	hub, err := fanout.New("hub", fanout.WithSampling(sampling.GroupConfig{MaxSpans: 1}))
+	require.NoError(t, err)
+	b := hub.Begin(sampledContext(t), 100)
+	defer b.End()
+	encoded, err := grpcstream.Encode(text("hello"))
+	require.NoError(t, err)
+	var counters grpcstream.Counters
+	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
+	to := grpcstream.NewSender(p, grpcstream.WithCounters(&counters))
+	for i := range 100 {
+		if h := b.Next(); i%2 == 0 {
+			require.NoError(t, to.SendEncoded(encoded, h))
+		} else {
+			require.NoError(t, to.SendEnvelope(envelope.New(text("hello"), h)))
+		}
+	}
+	assert.Len(t, collect(grpcstream.NewReceiver(p, "handle", grpcstream.WithCounters(&counters))), 100)
+	assert.Equal(t, grpcstream.Counts{SentBare: 99, SentWrapped: 1, Bare: 99, Wrapped: 1}, counters.Counts())
+}
+
+// While peers are upgraded, their bare messages may keep the trace of the stream.
+func TestStreamTrace(t *testing.T) {
+	stream := envelopetest.WithBaggage(t, sampledContext(t), "acme")
+	for name, tt := range map[string]struct {
+		ctx     context.Context
+		message *note
+		want    trace.TraceID
+	}{
+		"bare":            {stream, text("hello"), spanContext(1).TraceID()},
+		"untraced":        {stream, with(field(content(t, t.Context(), waited(0)))), trace.TraceID{}},
+		"without a trace": {t.Context(), text("hello"), trace.TraceID{}},
+		"with its own trace": {stream, with(field(content(t, trace.ContextWithSpanContext(t.Context(),
+			spanContext(1).WithTraceID(trace.TraceID{7})), waited(0)))), trace.TraceID{7}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &messages[note]{tt.ctx, []*note{tt.message}, errEnd}
+			all := collect(grpcstream.NewReceiver(s, "handle", grpcstream.WithStreamTrace()))
+			require.Len(t, all, 1)
+			if tt.want.IsValid() {
+				assert.Equal(t, tt.want, all[0].span.TraceID())
+			} else {
+				assert.True(t, envelope.IsSentinel(all[0].span))
+			}
+			assert.Equal(t, tt.want == spanContext(1).TraceID(), all[0].baggage == "acme")
+		})
+	}
+}
+
+// The error of a body is recorded on the span of its message.
+func TestErrorsAreRecorded(t *testing.T) {
+	provider, spans := newProvider(t)
+	r := grpcstream.NewReceiver(one(t, with(field(content(t, sampledContext(t), waited(1))))), "handle",
+		grpcstream.WithTracerProvider(provider))
+	for ctx := range r.Receive() {
+		ctx, span := provider.Tracer("test").Start(ctx, "own")
+		envelope.RecordError(ctx, errors.New("failed"))
+		span.End()
+	}
+	require.Len(t, spans.Ended(), 2)
+	assert.Equal(t, codes.Unset, spans.Ended()[0].Status().Code)
+	assert.Equal(t, codes.Error, spans.Ended()[1].Status().Code)
 }
 
 // The carry policy decides what goes along.
