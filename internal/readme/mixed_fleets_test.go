@@ -118,6 +118,42 @@ func TestMixedFleetsWork(t *testing.T) {
 	assert.False(t, w.Wrap())
 }
 
+// TestTheJSONForm reads what the page shows: a wrapped message with everything in it, and a
+// flat one, which is bare.
+func TestTheJSONForm(t *testing.T) {
+	shown := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(read(t, "../../docs/mixed-fleets.md"), -1)
+	require.Len(t, shown, 2)
+	counters := new(wire.Counters)
+	orders := wire.Config[Order]{Counters: counters}
+
+	wrapped, err := orders.Decode([]byte(shown[0][1]))
+	require.NoError(t, err)
+	assert.Equal(t, Order{7}, wrapped.Message())
+	h := wrapped.Header()
+	assert.Equal(t, "b7ad6b7169203331", h.SpanContext().SpanID().String())
+	assert.Equal(t, "vendor=value", h.SpanContext().TraceState().String())
+	assert.Equal(t, "customer=acme", h.Baggage().String())
+	assert.Equal(t, 6, h.SentAt().Nanosecond())
+	assert.Equal(t, wire.Counts{Wrapped: 1}, counters.Counts(), "nothing was left out")
+
+	flat, err := orders.Decode([]byte(shown[1][1]))
+	require.NoError(t, err)
+	assert.Equal(t, envelope.Bare(Order{7}), flat)
+	assert.Equal(t, wire.Counts{Wrapped: 1, Bare: 1}, counters.Counts())
+}
+
+// TestMembersOfTheJSONFormAreListed compares the page with the names that the reader knows.
+func TestMembersOfTheJSONFormAreListed(t *testing.T) {
+	known := regexp.MustCompile(`case ("version", "crit", .*):`).FindStringSubmatch(read(t, "../../envelope/wire/json.go"))
+	require.NotNil(t, known)
+	names := regexp.MustCompile(`"([a-z_]+)"`).FindAllStringSubmatch(known[1], -1)
+	require.NotEmpty(t, names)
+	page := read(t, "../../docs/mixed-fleets.md")
+	for _, name := range names {
+		assert.Regexp(t, "(?m)^\\|.*`"+name[1]+"`.* \\|", page)
+	}
+}
+
 // TestMetricsOfMixedFleetsExist checks that the package has every metric that the page
 // names.
 func TestMetricsOfMixedFleetsExist(t *testing.T) {
