@@ -45,9 +45,9 @@ func Start(
 		options = append(options[:1:1], trace.WithAttributes(b.attributesAbove()...))
 	}
 	ctx, b.span = guard.Start(ctx, tracer, "broadcast "+group, options...)
-	b.Header = carry.Header(ctx)
+	b.Header = carry.HeaderWithDecision(ctx)
 	if b.span == nil { // Below no broadcast, each recipient would keep the trace.
-		b.Header = b.Header.WithSpanContext(trace.SpanContext{})
+		b.Header = b.Header.WithSpanContext(trace.SpanContext{}).Decided()
 	}
 	return ctx, b
 }

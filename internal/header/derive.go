@@ -59,6 +59,19 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 	return &next
 }
 
+// Decided returns h as that of a message for which nobody may start a trace.
+func (h *Header) Decided() *Header {
+	if !h.Undecided() {
+		return h
+	}
+	if h.Empty() {
+		return onlyDecided
+	}
+	next := *h
+	next.decided = true
+	return &next
+}
+
 // WithSentAt returns a copy of h with the time of sending t, for a message that is sent
 // after its header was made. A header without a sampled trace has no time of sending,
 // and WithSentAt returns it.

@@ -56,8 +56,8 @@ type option func(*options)
 
 func (o option) apply(s *options) { o(s) }
 
-// WithTracerProvider sets where spans are made. The default is the provider that is the
-// global one when a span starts.
+// WithTracerProvider sets where spans are made. By default, each span is made by the provider
+// that is the global one when it starts.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return option(func(o *options) { o.provider = provider })
 }
@@ -170,9 +170,12 @@ func (f *Fanout) begin(
 	b := Broadcast{fanout: f, ctx: ctx, end: n, due: planning.Never}
 	kind := f.kind.Load()
 	if kind.Untraced || !header.Traced(ctx) {
-		h := f.opts.carry.Header(ctx)
-		if kind.Untraced {
+		h := f.opts.carry.HeaderWithDecision(ctx)
+		if kind.Untraced && h != nil {
 			h = h.WithSpanContext(trace.SpanContext{})
+			if trace.SpanContextFromContext(ctx).IsValid() {
+				h = h.Decided()
+			}
 		}
 		b.skipped = (*envelope.Header)(h)
 		return b
