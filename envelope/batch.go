@@ -76,7 +76,7 @@ func BatchHandler[M any](
 			return handle(r.base, batch)
 		}
 		ctx, span := t.start(r, len(batch))
-		return within(ctx, span, batch, handle)
+		return within(ctx, r, span, batch, handle)
 	}
 }
 

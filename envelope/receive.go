@@ -7,6 +7,7 @@ import (
 	"context"
 	"iter"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -97,7 +98,8 @@ type receiver struct {
 	name   string
 	tracer trace.Tracer
 	roots  bool
-	end    *error // Why the loop has ended.
+	end    *error         // Why the loop has ended.
+	site   *handling.Site // Nil without debug mode.
 }
 
 func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
@@ -105,9 +107,13 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	for _, o := range opts {
 		c = o.apply(c)
 	}
-	r := &receiver{
-		base: Untraced(ctx), name: name, tracer: scope.Tracer(c.provider, "envelope"), roots: c.roots, end: c.end,
+	r := &receiver{base: Untraced(ctx), name: name, roots: c.roots, end: c.end}
+	var changed func()
+	if c.debug {
+		r.site = handling.NewSite(strconv.Quote(name), ctx)
+		changed = r.site.ProviderChanged
 	}
+	r.tracer = scope.TracerThat(c.provider, "envelope", changed)
 	if c.ownTrace && trace.SpanContextFromContext(ctx).IsValid() {
 		r.own = handling.Without(ctx) // Whose span is not that of any bare message.
 	}
@@ -140,7 +146,7 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	default:
 		return handle(ctx, e.message)
 	}
-	return within(ctx, span, e.message, handle)
+	return within(ctx, r, span, e.message, handle)
 }
 
 // withoutParent returns ctx for a span that is a root.
@@ -181,23 +187,23 @@ func (r *receiver) start(
 		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sentAt).Seconds()))
 	}
 	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
-	ctx, span := guard.Start(ctx, r.tracer, r.name, append(opts,
+	return guard.Start(ctx, r.tracer, r.name, append(opts,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithTimestamp(now),
 		trace.WithAttributes(attrs...),
 	)...)
-	if span != nil {
-		ctx = handling.With(ctx, span)
-	}
-	return ctx, span
 }
 
 // within calls handle, and ends span after it. A nil span is none.
-func within[A, R any](ctx context.Context, span trace.Span, argument A, handle func(context.Context, A) R) R {
+func within[A, R any](
+	ctx context.Context, r *receiver, span trace.Span, argument A, handle func(context.Context, A) R,
+) R {
 	if span == nil {
 		return handle(ctx, argument)
 	}
+	ctx, running := r.site.Begin(ctx, span)
 	defer func() {
+		running.End()
 		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
 			stack := debug.Stack()
 			guard.Do(func() { failure.Panic(span, recovered, stack) })

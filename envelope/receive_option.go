@@ -15,6 +15,7 @@ type receiveConfig struct {
 	roots    bool
 	ownTrace bool
 	end      *error
+	debug    bool
 }
 
 type receiveOption func(receiveConfig) receiveConfig
@@ -76,6 +77,27 @@ func WithOwnTrace() ReceiveOption {
 func WithErr(err *error) ReceiveOption {
 	return receiveOption(func(c receiveConfig) receiveConfig {
 		c.end = err
+		return c
+	})
+}
+
+// WithDebug looks for mistakes that are easy to make, and reports each to OpenTelemetry's error
+// handler (otel.SetErrorHandler), once for each place in the code, with its file and line:
+//
+//   - While a traced message is handled, another message is wrapped or sent with the context
+//     from outside, by the goroutine of the handling. It should be the context of the handling.
+//     Where the trace is to end on purpose, use [Untraced] of that context.
+//   - A context of a traced message's handling is used to wrap or send after the handling has
+//     ended. Its span has ended, so the new message seems to come from work that was over.
+//   - A tracer provider is set after traced messages were handled. Their spans went to the
+//     provider before it, which is one that does nothing if none was set.
+//
+// It is for tests and for development. With it a traced message costs some microseconds more,
+// and so does each send anywhere in the program meanwhile. Without it, nothing costs more than a
+// look at a flag.
+func WithDebug() ReceiveOption {
+	return receiveOption(func(c receiveConfig) receiveConfig {
+		c.debug = true
 		return c
 	})
 }

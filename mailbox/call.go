@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
@@ -71,6 +72,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	s := slot[M]{message: message, call: &c.pending}
 	var span trace.Span
 	if header.Traced(ctx) {
+		handling.Check(ctx) // Before there is another span in it.
 		ctx, span = p.startCall(ctx, &s)
 	}
 	p.address(ctx, &s)

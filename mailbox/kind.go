@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
@@ -69,6 +70,7 @@ type Kind[M any] struct {
 	spans  *spans.Kind
 	rooms  ringPool
 	cell   *live.Cell[sampling.KindConfig]
+	site   *handling.Site // Nil without debug mode.
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -93,10 +95,14 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 		return nil, fmt.Errorf("kind %q: %w", name, err)
 	}
 	totals := sys.totalsOf(name)
-	return &Kind[M]{
+	k := &Kind[M]{
 		sys: sys, name: name, settings: s, totals: totals, spans: sys.spans.Kind(name, totals.late),
 		cell: sys.control.Kind(name),
-	}, nil
+	}
+	if sys.debug {
+		k.site = handling.NewSite(fmt.Sprintf("kind %q", name), context.Background())
+	}
+	return k, nil
 }
 
 // Name returns the kind's name.

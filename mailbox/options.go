@@ -127,6 +127,25 @@ func WithLogger(logger *slog.Logger) SystemOption {
 	return systemOption(func(s *System) { s.log = eventLog{given: true, logger: logger} })
 }
 
+// WithDebug looks for mistakes that are easy to make, and reports each to OpenTelemetry's error
+// handler (otel.SetErrorHandler), once for each place in the code, with its file and line:
+//
+//   - A handler of a traced message sends or calls with a context that has no trace, and that
+//     is not derived from its own, such as [context.Background] or one that was kept at the
+//     start of the program. Where the trace is to end on purpose, use [envelope.Untraced] of
+//     the handler's context.
+//   - The context of a traced message's handler is used to send or call after the handler has
+//     returned. Its span has ended, so the new message seems to come from work that was over.
+//   - A tracer provider is set after traced messages were handled. Their spans went to the
+//     provider before it, which is one that does nothing if none was set.
+//
+// It is for tests and for development. With it a traced message costs some microseconds more,
+// and so does each send anywhere in the program meanwhile. Without it, nothing costs more than a
+// look at a flag. Channels have it too ([envelope.WithDebug]).
+func WithDebug() SystemOption {
+	return systemOption(func(s *System) { s.debug = true })
+}
+
 // KindOption configures [NewKind] and [Spawn].
 type KindOption interface{ applyKind(*settings) }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/clock"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/scope"
@@ -38,6 +39,7 @@ type System struct {
 	controlled  bool // by the user
 	metrics     observe.Registry
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
+	debug       bool
 
 	hook   eventHook
 	log    eventLog
@@ -93,7 +95,11 @@ func NewSystem(opts ...SystemOption) *System {
 	}
 	s.sched = scheduler.New(s.controlled)
 	s.base = contexts.Base()
-	s.spans = spans.New(s.base, scope.Tracer(s.provider, "mailbox"), s.chain)
+	var changed func()
+	if s.debug {
+		changed = handling.NewSite("a system of processes", s.base).ProviderChanged
+	}
+	s.spans = spans.New(s.base, scope.TracerThat(s.provider, "mailbox", changed), s.chain)
 	s.events = notify.New(s.tell)
 	s.registerMetrics()
 	return s

@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -132,10 +133,11 @@ func (p *process[M]) takeBatch() (held bool) {
 
 // currentHandling is one message being handled.
 type currentHandling struct {
-	span     trace.Span // nil if it is not traced
-	begun    int64      // by the clocks; 0 if nobody wants to know
-	ended    int64      // likewise
-	long     bool       // it took or had waited long enough to be worth a late span
+	span     trace.Span        // nil if it is not traced
+	running  *handling.Running // nil without debug mode
+	begun    int64             // by the clocks; 0 if nobody wants to know
+	ended    int64             // likewise
+	long     bool              // it took or had waited long enough to be worth a late span
 	err      error
 	panicked bool // or did not return at all
 }
@@ -201,6 +203,9 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 	if (s.header.Sampled() || root) && !p.kind.cell.Load().NoSpans {
 		ctx, h.span = p.startHandling(ctx, s)
 	}
+	if h.span != nil && p.kind.site != nil {
+		ctx, h.running = p.kind.site.Begin(ctx, nil)
+	}
 	return ctx
 }
 
@@ -208,6 +213,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 // end the goroutine here, and with it the caller: then the message is accounted for all
 // the same.
 func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Late) (settled bool) {
+	h.running.End()
 	exiting := true
 	defer func() {
 		switch {

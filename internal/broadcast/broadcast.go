@@ -14,6 +14,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/guard"
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 )
@@ -38,6 +39,7 @@ type Broadcast struct {
 func Start(
 	ctx context.Context, tracer trace.Tracer, group string, carry header.CarryPolicy, linked bool,
 ) (context.Context, *Broadcast) {
+	handling.Check(ctx) // Before there is another span in it.
 	above := fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState())
 	b := &Broadcast{Above: above, linked: linked}
 	options := producerKind

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
@@ -24,6 +25,7 @@ type CarryPolicy struct {
 // Header returns a header with what p takes from ctx. If that is nothing, it returns
 // nil and does not allocate.
 func (p CarryPolicy) Header(ctx context.Context) *Header {
+	handling.Check(ctx)
 	if ctx == nil || ctx == context.Background() {
 		return nil // The rest would find the same, in ten times the time.
 	}
@@ -35,6 +37,7 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 // a trace or in a handling without one, and p takes none of that, the header is one that is
 // not [Header.Undecided]. It does not allocate more.
 func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
+	handling.Check(ctx)
 	if ctx == nil || ctx == context.Background() {
 		return nil
 	}

@@ -18,8 +18,9 @@ import (
 type follower struct {
 	embedded.Tracer
 
-	pkg  string
-	last atomic.Pointer[lastTracer]
+	pkg     string
+	changed func() // May be nil.
+	last    atomic.Pointer[lastTracer]
 }
 
 // lastTracer is the tracer of the provider that was the global one at the last span.
@@ -40,6 +41,9 @@ func (f *follower) Start(
 func (f *follower) of(provider trace.TracerProvider) trace.Tracer {
 	last := f.last.Load()
 	if last == nil || !last.comparable || last.provider != provider {
+		if f.changed != nil && last != nil && last.comparable {
+			f.changed()
+		}
 		last = &lastTracer{
 			tracer: tracerOf(provider, f.pkg), provider: provider,
 			comparable: reflect.ValueOf(provider).Comparable(),

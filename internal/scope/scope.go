@@ -18,8 +18,14 @@ const module = "github.com/waybill-go/waybill/"
 // Tracer returns the provider's tracer for the spans of one of our packages. If provider is
 // nil, each span is made by the provider that is the global one when the span starts.
 func Tracer(provider trace.TracerProvider, pkg string) trace.Tracer {
+	return TracerThat(provider, pkg, nil)
+}
+
+// TracerThat is Tracer, and calls changed if the global provider changes after a span was
+// made by the one before. It may be nil.
+func TracerThat(provider trace.TracerProvider, pkg string, changed func()) trace.Tracer {
 	if provider == nil {
-		return &follower{pkg: pkg}
+		return &follower{pkg: pkg, changed: changed}
 	}
 	return tracerOf(provider, pkg)
 }
