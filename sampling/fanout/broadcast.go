@@ -91,14 +91,15 @@ func (b *Broadcast) nextSampled() *envelope.Header {
 // not begin another.
 func (b *Broadcast) NextContext() context.Context {
 	h := (*header.Header)(b.Next())
-	switch {
-	case b.recipients == nil:
-		return b.ctx
-	case b.lastAt == b.passed:
+	if b.recipients != nil && b.lastAt == b.passed {
 		return h.Context(header.Untraced(b.ctx))
-	case b.unsampled == nil:
-		sc := trace.SpanContextFromContext(b.ctx)
-		b.unsampled = trace.ContextWithSpanContext(b.ctx, sc.WithTraceFlags(sc.TraceFlags()&^trace.FlagsSampled))
+	}
+	if b.unsampled == nil {
+		b.unsampled = header.OrBackground(b.ctx)
+		if sc := trace.SpanContextFromContext(b.unsampled); sc.IsSampled() {
+			sc = sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled)
+			b.unsampled = trace.ContextWithSpanContext(b.unsampled, sc)
+		}
 	}
 	return b.unsampled
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 	"pgregory.net/rapid"
@@ -144,26 +143,6 @@ func TestSkippedRecipientsAllocateNothing(t *testing.T) {
 		b.Next()
 		b.Refuse(fanout.Full)
 	}))
-}
-
-// Whether a recipient is sampled or not, a transport that writes headers from a context gets
-// the whole story: a sampled context, or an unsampled one of the same trace.
-func TestNextContext(t *testing.T) {
-	p := start(t, fanout.WithSampling(sampling.GroupConfig{MaxSpans: 3}))
-	b := p.Begin(envelopetest.WithBaggage(t, p.ctx, "acme"), 10)
-	defer b.End()
-	sampled := 0
-	for range 10 {
-		ctx := b.NextContext()
-		sc := trace.SpanContextFromContext(ctx)
-		assert.Equal(t, trace.SpanContextFromContext(b.Context()).TraceID(), sc.TraceID())
-		assert.Equal(t, "customer=acme", baggage.FromContext(ctx).String())
-		if sc.IsSampled() {
-			sampled++
-			assert.Contains(t, sc.TraceState().String(), "waybill=")
-		}
-	}
-	assert.Equal(t, 3, sampled)
 }
 
 func TestRefusedRecipientsAreToldOf(t *testing.T) {

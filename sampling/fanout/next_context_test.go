@@ -1,0 +1,59 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fanout_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/envelopetest"
+	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/fanout"
+)
+
+// Whether a recipient is sampled or not, a transport that writes headers from a context gets
+// the whole story: a sampled context, or an unsampled one of the same trace.
+func TestNextContext(t *testing.T) {
+	p := start(t, fanout.WithSampling(sampling.GroupConfig{MaxSpans: 3}))
+	b := p.Begin(envelopetest.WithBaggage(t, p.ctx, "acme"), 10)
+	defer b.End()
+	sampled := 0
+	for range 10 {
+		ctx := b.NextContext()
+		sc := trace.SpanContextFromContext(ctx)
+		assert.Equal(t, trace.SpanContextFromContext(b.Context()).TraceID(), sc.TraceID())
+		assert.Equal(t, "customer=acme", baggage.FromContext(ctx).String())
+		if sc.IsSampled() {
+			sampled++
+			assert.Contains(t, sc.TraceState().String(), "waybill=")
+		}
+	}
+	assert.Equal(t, 3, sampled)
+}
+
+// If nobody is planned to be sampled, nobody gets a sampled context.
+func TestNextContextWhereNobodyIsSampled(t *testing.T) {
+	control, err := sampling.NewControl(sampling.Config{Default: sampling.KindConfig{Untraced: true}})
+	require.NoError(t, err)
+	for name, opt := range map[string]fanout.Option{
+		"an untraced kind":  fanout.WithControl(control),
+		"a broken provider": fanout.WithTracerProvider(broken{}),
+	} {
+		f, err := fanout.New("chat", opt)
+		require.NoError(t, err)
+		sender := envelopetest.SampledContext(t)
+		b := f.Begin(sender, 3)
+		for range 3 {
+			sc := trace.SpanContextFromContext(b.NextContext())
+			assert.Equal(t, trace.SpanContextFromContext(sender).TraceID(), sc.TraceID(), name)
+			assert.False(t, sc.IsSampled(), name)
+		}
+		b.End()
+	}
+	assert.NotNil(t, new(fanout.Broadcast).NextContext(), "nobody has begun it")
+}
