@@ -7,6 +7,7 @@ require (
 	github.com/dop251/goja v0.0.0-20260917113740-793a2a65c13b
 	github.com/stretchr/testify v1.12.1
 	github.com/waybill-go/waybill v0.0.0
+	github.com/waybill-go/waybill/propagate/grpcstream v0.0.0
 	go.opentelemetry.io/contrib/bridges/otelslog v0.21.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
@@ -58,4 +59,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/waybill-go/waybill => ../
+replace (
+	github.com/waybill-go/waybill => ../
+	github.com/waybill-go/waybill/propagate/grpcstream => ../propagate/grpcstream
+)
