@@ -67,9 +67,11 @@ func handle(ctx context.Context, provider trace.TracerProvider, logger *slog.Log
 	}
 	logger.InfoContext(unsampled, "sent", "order", 3)
 	// logs: carry
-	carry := envelope.CarryPolicy{Unsampled: true}
-	orders <- envelope.New(Order{3}, carry.Header(unsampled))
+	err := envelope.Send(unsampled, orders, Order{3}, envelope.CarryPolicy{Unsampled: true})
 	// logs: end
+	if err != nil {
+		return err
+	}
 	close(orders)
 
 	received := envelope.Receive(ctx, orders, "process order", envelope.WithTracerProvider(provider))
