@@ -123,6 +123,7 @@ func (r *Relay) Run(ctx context.Context, feed *fanout.Fanout) {
 
 // Broker publishes messages with headers, as NATS does.
 type Broker interface {
+	// Publish publishes data with a header.
 	Publish(subject string, header map[string][]string, data []byte) error
 }
 
