@@ -17,16 +17,26 @@ import (
 )
 
 // ShowsDifference fails unless the README in the working directory has one block of diff,
-// and this diff leads from the file before to the file after. It returns how many lines the
-// diff adds, and how many it takes away.
+// and this diff leads from the file before to the file after. If the README has more blocks,
+// it is about the one that begins with the names of both files, as diff writes them. It
+// returns how many lines the diff adds, and how many it takes away.
 func ShowsDifference(t *testing.T, before, after string) (added, removed int) {
 	t.Helper()
-	diffs := regexp.MustCompile("(?s)```diff\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
-	require.Len(t, diffs, 1, "the README should have one diff")
-	patched, err := Apply(read(t, before), diffs[0][1])
+	var diffs, named []string
+	for _, block := range regexp.MustCompile("(?s)```diff\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1) {
+		diffs = append(diffs, block[1])
+		if diff, ok := strings.CutPrefix(block[1], fmt.Sprintf("--- %s\n+++ %s\n", before, after)); ok {
+			named = append(named, diff)
+		}
+	}
+	if named != nil {
+		diffs = named
+	}
+	require.Len(t, diffs, 1, "the README should have one diff from %s to %s", before, after)
+	patched, err := Apply(read(t, before), diffs[0])
 	require.NoError(t, err)
 	assert.Equal(t, read(t, after), patched)
-	for _, line := range lines(diffs[0][1]) {
+	for _, line := range lines(diffs[0]) {
 		switch line[:1] {
 		case "+":
 			added++
