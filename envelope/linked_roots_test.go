@@ -27,7 +27,7 @@ func TestLinkedRoots(t *testing.T) {
 			ch := make(chan envelope.Envelope[string], 1)
 			ch <- e
 			close(ch)
-			for range envelope.Receive(t.Context(), ch, "show", opts...) { //nolint:revive // There is nothing to do.
+			for range envelope.Receive(t.Context(), ch, "show", opts...) {
 			}
 		},
 		"handler": func(e envelope.Envelope[string], opts ...envelope.ReceiveOption) {

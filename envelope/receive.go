@@ -80,8 +80,8 @@ func next[M any](ctx context.Context, done <-chan struct{}, ch <-chan Envelope[M
 		e, ok = <-ch
 		return e, ok, nil
 	}
-	if err = ctx.Err(); err != nil {
-		return e, false, err
+	if ctx.Err() != nil {
+		return e, false, ctx.Err()
 	}
 	select {
 	case e, ok = <-ch:
@@ -110,7 +110,7 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	r := &receiver{base: Untraced(ctx), name: name, roots: c.roots, end: c.end}
 	var changed func()
 	if c.debug {
-		r.site = handling.NewSite(strconv.Quote(name), ctx)
+		r.site = handling.NewSite(ctx, strconv.Quote(name))
 		changed = r.site.ProviderChanged
 	}
 	r.tracer = scope.TracerThat(c.provider, "envelope", changed)

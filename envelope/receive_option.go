@@ -74,7 +74,7 @@ func WithOwnTrace() ReceiveOption {
 //	if err != nil {
 //		return err // Orders may be left in the channel.
 //	}
-func WithErr(err *error) ReceiveOption {
+func WithErr(err *error) ReceiveOption { //nolint:gocritic // It is where to put an error.
 	return receiveOption(func(c receiveConfig) receiveConfig {
 		c.end = err
 		return c

@@ -9,8 +9,9 @@ import (
 )
 
 // Errors of sending, calling and spawning. Test with [errors.Is]. Those that [Ref.Send],
-// [Ref.TrySend], [Ref.Passivate] and [Call] return say which process they are about. A
-// send or call that ended with its context returns that context's error in the same way.
+// [Ref.TrySend], [Ref.Passivate], [Group.Join] and [Call] return say which process they are
+// about. A send or call that ended with its context returns that context's error in the
+// same way.
 var (
 	// ErrFull means that the mailbox was full and the message was refused.
 	ErrFull = errors.New("mailbox: full")

@@ -68,17 +68,17 @@ func (g *Group[M]) config() *sampling.GroupConfig {
 }
 
 // Join adds a process to the group until the process leaves or ends. To join twice is to
-// join once. Join returns [ErrStopped] if the process has ended. A broadcast that has
+// join once. The error of Join wraps [ErrStopped] if the process has ended. A broadcast that has
 // begun does not reach the new member.
 func (g *Group[M]) Join(member Ref[M]) error {
 	p := member.p
 	if p == nil {
-		return ErrStopped
+		return errZeroRef
 	}
 	c := p.lock()
 	defer c.mu.Unlock()
 	if p.state.Load()&flagEnded != 0 {
-		return ErrStopped
+		return p.named(ErrStopped)
 	}
 	if g.add(p) {
 		c.groups = append(c.groups, g)

@@ -100,7 +100,7 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 		cell: sys.control.Kind(name),
 	}
 	if sys.debug {
-		k.site = handling.NewSite(fmt.Sprintf("kind %q", name), context.Background())
+		k.site = handling.NewSite(context.Background(), fmt.Sprintf("kind %q", name))
 	}
 	return k, nil
 }

@@ -174,6 +174,7 @@ func TestErrorsOfProcessesWithoutID(t *testing.T) {
 	_, err = kind.Spawn("", do)
 	require.ErrorIs(t, err, mailbox.ErrStopped)
 	assert.EqualError(t, err, `mailbox: stopped: the system of kind "guild"`)
+	require.EqualError(t, newGroup[job](t, sys, "guilds").Join(ref), `mailbox: stopped (a process of kind "guild")`)
 	err = mailbox.Ref[job]{}.Send(t.Context(), nothing)
 	require.ErrorIs(t, err, mailbox.ErrStopped)
 	assert.EqualError(t, err, "mailbox: stopped (the zero Ref)")

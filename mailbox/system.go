@@ -97,7 +97,7 @@ func NewSystem(opts ...SystemOption) *System {
 	s.base = contexts.Base()
 	var changed func()
 	if s.debug {
-		changed = handling.NewSite("a system of processes", s.base).ProviderChanged
+		changed = handling.NewSite(s.base, "a system of processes").ProviderChanged
 	}
 	s.spans = spans.New(s.base, scope.TracerThat(s.provider, "mailbox", changed), s.chain)
 	s.events = notify.New(s.tell)

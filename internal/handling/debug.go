@@ -25,7 +25,7 @@ type Site struct {
 
 // NewSite returns the site that the caller of our packages is at, and turns debug mode on. A
 // handler that uses a context with the span of outer instead of its own makes a mistake.
-func NewSite(what string, outer context.Context) *Site {
+func NewSite(outer context.Context, what string) *Site {
 	debugging.Store(true)
 	return &Site{what: what, place: place(), outer: trace.SpanContextFromContext(outer)}
 }
