@@ -27,16 +27,12 @@ var unsampled = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.Trac
 func spawnBusy(t *testing.T, sys *mailbox.System, n int, opts ...mailbox.KindOption) (ref mailbox.Ref[job], release func()) {
 	t.Helper()
 	ref = spawn(t, sys, "worker", do, opts...)
-	first, entered, releaseFirst := hold()
-	second, enteredAgain, release := hold()
-	require.NoError(t, ref.Send(t.Context(), first))
-	await(t, entered)
-	for range n {
-		require.NoError(t, ref.Send(t.Context(), nothing))
-	}
-	require.NoError(t, ref.Send(t.Context(), second))
+	releaseFirst := keepBusy(t, ref)
+	sendAll(t, ref, nothings(n)...)
+	second, entered, release := hold()
+	sendAll(t, ref, second)
 	releaseFirst()
-	await(t, enteredAgain)
+	await(t, entered)
 	return ref, release
 }
 
@@ -59,7 +55,7 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 			sys := newSystem(t)
 			ref, release := spawnBusy(t, sys, runs+1, test.opts...)
 			if test.ctx == nil {
-				inHandler(t, t.Context(), func(ctx context.Context) { test.ctx = ctx })
+				test.ctx = contextIn(t, t.Context(), spawn(t, newSystem(t), "sender", do))
 			}
 			var err error
 			allocs := testing.AllocsPerRun(runs, func() { err = ref.Send(test.ctx, nothing) })
@@ -145,9 +141,7 @@ func TestIdleProcessHoldsNoGoroutine(t *testing.T) {
 		}
 		assert.Less(t, runtime.NumGoroutine()-before, many/10)
 		for _, ref := range refs {
-			for range 10 {
-				require.NoError(t, ref.Send(t.Context(), nothing))
-			}
+			sendAll(t, ref, nothings(10)...)
 		}
 		settle()
 		require.EqualValues(t, 10*many, sys.Stats().Handled)

@@ -146,7 +146,7 @@ func BenchmarkSpawn(b *testing.B) {
 	b.ReportAllocs()
 	for spawned := 0; spawned < b.N; spawned += batch {
 		sys := mailbox.NewSystem()
-		kind := newKind[job](b, sys)
+		kind := newKind[job](b, sys, "worker")
 		for range min(batch, b.N-spawned) {
 			if _, err := kind.Spawn("", do); err != nil {
 				b.Fatal(err)

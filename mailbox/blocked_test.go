@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,30 +179,31 @@ func TestOwnGoroutinesWaitForNobody(t *testing.T) {
 	})
 }
 
-// A process that is never out of messages does not keep the only worker.
-func TestStreamsTakeTurns(t *testing.T) {
+// A process that is never out of messages lets others have their turn every 64.
+func TestBusyProcessLetsOthersHaveTheirTurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // The system has one worker.
 	sys := newSystem(t)
-	stop := make(chan struct{})
-	var streams []mailbox.Ref[job]
-	for range 4 * runtime.GOMAXPROCS(0) {
-		var again job
-		again = func(ctx context.Context) error {
-			select {
-			case <-stop:
+	other := spawn(t, sys, "other", do)
+	endless := spawn(t, sys, "endless", do)
+	var turn atomic.Bool
+	waits := make(chan int, 1)
+	n := 0
+	var again job
+	again = func(ctx context.Context) error {
+		if n == 0 {
+			assert.NoError(t, other.Send(ctx, func(context.Context) error {
+				turn.Store(true)
 				return nil
-			default:
-				self, _ := mailbox.Self[job](ctx)
-				return self.Send(ctx, again)
-			}
+			}))
 		}
-		stream := spawn(t, sys, "stream", do)
-		require.NoError(t, stream.Send(t.Context(), again))
-		streams = append(streams, stream)
+		n++
+		if turn.Load() || n > 10_000 {
+			waits <- n
+			return nil
+		}
+		return endless.Send(ctx, again)
 	}
-	for _, s := range streams {
-		pass(t, s) // Each gets on, and so does a new one.
-	}
-	pass(t, spawn(t, sys, "other", do))
-	close(stop)
+	require.NoError(t, endless.Send(t.Context(), again))
+	assert.LessOrEqual(t, await(t, waits), 2*64)
 	drain(t, sys)
 }

@@ -17,17 +17,10 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// uses are what handlers do with their contexts.
-var uses = append([]derivation{
-	{name: "Done", derive: func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return ctx, func() { _ = ctx.Done() }
-	}},
-}, derivations...)
-
 // What is left of a handler is told of its process's end, however little of the
 // context it has kept, and however long ago.
 func TestWhoKeepsOnlyTheChannelHearsOfTheEnd(t *testing.T) {
-	for _, use := range uses {
+	for _, use := range derivations {
 		t.Run(use.name, func(t *testing.T) {
 			sys := newSystem(t)
 			ref := spawn(t, sys, "worker", do)
@@ -58,35 +51,33 @@ func TestWhoKeepsOnlyTheChannelHearsOfTheEnd(t *testing.T) {
 func TestTheChannelIsTheSameWhileItIsHeld(t *testing.T) {
 	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
-	channels := make(chan (<-chan struct{}), 1)
-	ask := func(ctx context.Context) error {
-		channels <- ctx.Done()
-		return nil
-	}
-	require.NoError(t, ref.Send(t.Context(), ask))
-	first := await(t, channels)
+	first := contextIn(t, t.Context(), ref).Done()
 	runtime.GC()
-	require.NoError(t, ref.Send(t.Context(), ask))
-	assert.Equal(t, first, await(t, channels))
+	assert.Equal(t, first, contextIn(t, t.Context(), ref).Done())
 	drain(t, sys)
 }
 
-// Nobody needs to stop a function for what it holds to go with its process.
-func TestDeadProcessKeepsNoFunction(t *testing.T) {
+// Nobody needs to stop a function for what it holds to go with its process, and one that
+// was stopped goes before.
+func TestFunctionsAreForgotten(t *testing.T) {
 	sys := newSystem(t)
 	ref := spawn(t, sys, "worker", do)
-	kept := func() weak.Pointer[cargo] {
-		c := new(cargo)
-		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-			context.AfterFunc(ctx, func() { runtime.KeepAlive(c) })
-			return nil
-		}))
-		pass(t, ref)
-		return weak.Make(c)
-	}()
-	assert.False(t, collected(kept), "the control")
+	registered := func(stop bool) weak.Pointer[cargo] {
+		return kept(t, ref, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
+			t.Helper()
+			sendAll(t, ref, func(ctx context.Context) error {
+				undo := context.AfterFunc(ctx, func() { runtime.KeepAlive(c) })
+				assert.True(t, !stop || undo())
+				return nil
+			})
+			pass(t, ref)
+		})
+	}
+	goes, stays := registered(true), registered(false)
+	assert.Eventually(t, func() bool { return collected(goes) }, patience, time.Millisecond)
+	assert.False(t, collected(stays), "the control")
 	require.NoError(t, ref.Stop(t.Context()))
-	assert.True(t, collected(kept))
+	assert.True(t, collected(stays))
 	runtime.KeepAlive(ref)
 }
 
@@ -119,26 +110,6 @@ type afterFuncer interface {
 	AfterFunc(f func()) (stop func() bool)
 }
 
-func TestFunctionIsCalledOrStopped(t *testing.T) {
-	var ctx afterFuncer
-	called := make(chan struct{}, 2)
-	call := func() { called <- struct{}{} }
-	var stop func() bool
-	inHandler(t, t.Context(), func(handlers context.Context) {
-		ctx, _ = handlers.(afterFuncer)
-		require.NotNil(t, ctx)
-		stop = ctx.AfterFunc(call)
-		stopped := ctx.AfterFunc(func() { assert.Fail(t, "called although stopped") })
-		assert.True(t, stopped())
-		assert.False(t, stopped(), "twice")
-	})
-	await(t, called)
-	assert.False(t, stop(), "too late")
-	late := ctx.AfterFunc(call)
-	await(t, called)
-	assert.False(t, late(), "after the end")
-}
-
 // Whoever asks while others come and go, or while the process is ended, hears of
 // the end.
 func TestNobodyMissesTheEnd(t *testing.T) {
@@ -146,12 +117,7 @@ func TestNobodyMissesTheEnd(t *testing.T) {
 	sys := newSystem(t)
 	for range rounds {
 		ref := spawn(t, sys, "worker", do)
-		contexts := make(chan context.Context, 1)
-		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-			contexts <- ctx
-			return nil
-		}))
-		ctx := await(t, contexts)
+		ctx := contextIn(t, t.Context(), ref)
 		var ready, told sync.WaitGroup
 		ready.Add(waiters + 1)
 		for i := range waiters {
@@ -178,24 +144,5 @@ func TestNobodyMissesTheEnd(t *testing.T) {
 		}()
 		await(t, all)
 	}
-	drain(t, sys)
-}
-
-// A process that derives contexts all its life keeps none that is over.
-func TestStoppedFunctionsAreForgotten(t *testing.T) {
-	sys := newSystem(t)
-	ref := spawn(t, sys, "worker", do)
-	kept := make(chan weak.Pointer[cargo], 1)
-	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-		c := new(cargo)
-		stop := context.AfterFunc(ctx, func() { runtime.KeepAlive(c) })
-		assert.True(t, stop())
-		kept <- weak.Make(c)
-		return nil
-	}))
-	pass(t, ref)
-	stopped := await(t, kept)
-	assert.Eventually(t, func() bool { return collected(stopped) }, patience, time.Millisecond)
-	runtime.KeepAlive(ref)
 	drain(t, sys)
 }

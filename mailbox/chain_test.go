@@ -85,9 +85,7 @@ func TestChainsOfManyHopsAreCut(t *testing.T) {
 				rec := record(t)
 				sys := rec.system(test.opts...)
 				ref := spawn(t, sys, "worker", do)
-				ctx, root := rec.start()
-				root.End()
-				require.NoError(t, ref.Send(ctx, sendAgain(t, 9, 0)))
+				rec.sent(ref, sendAgain(t, 9, 0))
 				settle()
 				assert.Equal(t, test.want, lengthsOf(tracesOf(t, rec.all("worker job"))))
 				drain(t, sys)
@@ -101,11 +99,9 @@ func TestOldChainsAreCut(t *testing.T) {
 		rec := record(t)
 		sys := rec.system(mailbox.WithChainLimit(-1, 10*time.Minute))
 		ref := spawn(t, sys, "worker", do)
-		ctx, root := rec.start()
-		root.End()
-		require.NoError(t, ref.Send(ctx, sendAgain(t, 9, 4*time.Minute)))
+		rec.sent(ref, sendAgain(t, 9, 5*time.Minute))
 		time.Sleep(time.Hour)
-		// The first message is of age 0, its successors are 4 and 8 minutes old.
+		// The first message is of age 0, its successors are 5 and 10 minutes old.
 		assert.Equal(t, []int{3, 3, 3, 1}, lengthsOf(tracesOf(t, rec.all("worker job"))))
 		drain(t, sys)
 	})
@@ -117,11 +113,9 @@ func TestDayOfTimersMakesManySmallTraces(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
 		ref := spawn(t, sys, "worker", do)
-		ctx, root := rec.start()
-		root.End()
 		const pause = 10 * time.Second
 		ticks := int(24 * time.Hour / pause)
-		require.NoError(t, ref.Send(ctx, sendAgain(t, ticks, pause)))
+		rec.sent(ref, sendAgain(t, ticks, pause))
 		time.Sleep(25 * time.Hour)
 		all := tracesOf(t, rec.all("worker job"))
 		handled := 0
@@ -146,10 +140,8 @@ func TestChainIsSampledAsAWhole(t *testing.T) {
 		ref := spawn(t, sys, "worker", do)
 		whole, none := 0, 0
 		for range 50 {
-			ctx, root := rec.start()
-			root.End()
 			rec.spans.Reset()
-			require.NoError(t, ref.Send(ctx, sendAgain(t, 3, 0)))
+			rec.sent(ref, sendAgain(t, 3, 0))
 			settle()
 			switch n := len(rec.all("worker job")); n {
 			case 0:
@@ -172,14 +164,12 @@ func TestChainOfAnotherTraceIsAnother(t *testing.T) {
 		rec := record(t)
 		sys := rec.system(mailbox.WithChainLimit(2, 0))
 		ref := spawn(t, sys, "worker", do)
-		ctx, root := rec.start()
-		root.End()
-		require.NoError(t, ref.Send(ctx, func(ctx context.Context) error {
+		rec.sent(ref, func(ctx context.Context) error {
 			self, _ := mailbox.Self[job](ctx)
 			ctx, span := rec.tracer.Start(ctx, "own", trace.WithNewRoot())
 			defer span.End()
 			return self.Send(ctx, sendAgain(t, 1, 0))
-		}))
+		})
 		settle()
 		own := rec.one("own")
 		handlings := rec.all("worker job")

@@ -19,19 +19,6 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// inHandler runs f with the handler's context of a message sent with ctx to a
-// process of its own, and returns when the handler has.
-func inHandler(t *testing.T, ctx context.Context, f func(ctx context.Context)) {
-	t.Helper()
-	sys := newSystem(t)
-	ref := spawn(t, sys, "worker", do)
-	require.NoError(t, ref.Send(ctx, func(ctx context.Context) error {
-		f(ctx)
-		return nil
-	}))
-	drain(t, sys)
-}
-
 func TestUntracedMessagesShareTheProcessesContext(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
@@ -41,21 +28,13 @@ func TestUntracedMessagesShareTheProcessesContext(t *testing.T) {
 		seen = append(seen, ctx)
 		return nil
 	}
-	unsampled := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2},
-	}))
-	type key struct{}
 	for _, ctx := range []context.Context{
-		t.Context(), unsampled, envelope.Untraced(t.Context()), context.WithValue(t.Context(), key{}, 1),
+		t.Context(), trace.ContextWithSpanContext(t.Context(), unsampled), envelope.Untraced(t.Context()),
+		context.WithValue(t.Context(), key{}, 1),
 	} {
 		require.NoError(t, ref.Send(ctx, keep))
 	}
-	_, err := mailbox.Call(context.Background(), ref, func(r mailbox.Reply[int]) job {
-		return func(ctx context.Context) error {
-			r.Answer(1)
-			return keep(ctx)
-		}
-	})
+	_, err := call(context.Background(), ref, answering(keep))
 	require.NoError(t, err)
 	drain(t, sys)
 	require.Len(t, seen, 5)
@@ -76,12 +55,9 @@ func TestSkippedRecipientsShareTheProcessesContext(t *testing.T) {
 	for range 5 {
 		ref := spawn(t, sys, "worker", do)
 		require.NoError(t, group.Join(ref))
-		require.NoError(t, ref.Send(context.Background(), func(ctx context.Context) error {
-			own[ctx] = 0
-			return nil
-		}))
-		pass(t, ref)
+		own[contextIn(t, context.Background(), ref)] = 0
 	}
+	require.Len(t, own, 5, "each has its own")
 	sampled, root := rec.start()
 	defer root.End()
 	for _, ctx := range []context.Context{
@@ -110,30 +86,6 @@ func TestSkippedRecipientsShareTheProcessesContext(t *testing.T) {
 	assert.Equal(t, 4+3*5, seen)
 }
 
-func TestProcessesHaveContextsOfTheirOwn(t *testing.T) {
-	sys := newSystem(t)
-	contexts := make(chan context.Context, 2)
-	for range 2 {
-		ref := spawn(t, sys, "worker", do)
-		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-			contexts <- ctx
-			return nil
-		}))
-	}
-	one, other := await(t, contexts), await(t, contexts)
-	assert.NotSame(t, one, other)
-	drain(t, sys)
-}
-
-func TestHandlersContextHasNoDeadline(t *testing.T) {
-	inHandler(t, t.Context(), func(ctx context.Context) {
-		_, has := ctx.Deadline()
-		assert.False(t, has)
-		assert.NoError(t, ctx.Err())
-		assert.NoError(t, context.Cause(ctx))
-	})
-}
-
 type derivation struct {
 	name   string
 	derive func(ctx context.Context) (context.Context, context.CancelFunc)
@@ -143,6 +95,7 @@ type derivation struct {
 
 // derivations are the ways to make a context from a handler's.
 var derivations = []derivation{
+	{"none", func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }, false},
 	{"WithCancel", context.WithCancel, false},
 	{"WithCancelCause", func(ctx context.Context) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -152,7 +105,6 @@ var derivations = []derivation{
 		return context.WithTimeout(ctx, time.Hour)
 	}, false},
 	{"WithCancel of WithValue", func(ctx context.Context) (context.Context, context.CancelFunc) {
-		type key struct{}
 		return context.WithCancel(context.WithValue(ctx, key{}, 1))
 	}, true},
 	{"WithCancel of a span", func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -206,13 +158,12 @@ func TestDerivedContextsEndWithTheProcess(t *testing.T) {
 
 func TestContextDerivedAfterTheEndHasEnded(t *testing.T) {
 	for _, early := range []bool{false, true} { // Was Done asked for before the end?
-		var kept context.Context
-		inHandler(t, t.Context(), func(ctx context.Context) {
-			kept = ctx
-			if early {
-				_ = ctx.Done()
-			}
-		})
+		sys := newSystem(t)
+		kept := contextIn(t, t.Context(), spawn(t, sys, "worker", do))
+		if early {
+			_ = kept.Done()
+		}
+		drain(t, sys)
 		require.Equal(t, context.Canceled, kept.Err())
 		require.Equal(t, context.Canceled, context.Cause(kept))
 		derived, cancel := context.WithCancel(kept)
@@ -227,27 +178,13 @@ func TestContextDerivedAfterTheEndHasEnded(t *testing.T) {
 	}
 }
 
-func TestStoppedAfterFuncIsNotCalled(t *testing.T) {
-	var stop func() bool
-	inHandler(t, t.Context(), func(ctx context.Context) {
-		stop = context.AfterFunc(ctx, func() { assert.Fail(t, "called although stopped") })
-		assert.True(t, stop())
-	})
-	assert.False(t, stop())
-}
-
 // Err and Done agree, as the documentation of context.Context wants it: there
 // is no moment with an error and an open Done.
 func TestErrAndDoneAgreeAtTheEnd(t *testing.T) {
 	for round := range 3000 {
 		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
-		contexts := make(chan context.Context, 1)
-		require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-			contexts <- ctx
-			return nil
-		}))
-		ctx := await(t, contexts)
+		ctx := contextIn(t, t.Context(), ref)
 		var early <-chan struct{} // Asked for before the end, in every other round.
 		if round%2 == 0 {
 			early = ctx.Done()
@@ -284,37 +221,24 @@ func TestGoroutineLeftBehindKeepsItsTrace(t *testing.T) {
 	sys := rec.system()
 	ref := spawn(t, sys, "worker", do)
 	const messages = 20
-	open := make(chan struct{})
-	type sighting struct{ want, got trace.SpanContext }
-	seen := make(chan sighting, messages)
+	wanted := make(map[context.Context]trace.SpanContext) // by the contexts that handlers had
 	for i := range messages {
 		ctx, root := rec.start()
-		want := root.SpanContext()
-		if i%2 == 1 { // Untraced ones in between.
-			ctx, want = context.Background(), trace.SpanContext{}
+		if i%2 == 0 {
+			wanted[contextIn(t, ctx, ref)] = root.SpanContext()
+		} else { // Untraced ones in between.
+			untraced := contextIn(t, context.Background(), ref)
+			assert.True(t, envelope.IsSentinel(trace.SpanContextFromContext(untraced)))
 		}
-		require.NoError(t, ref.Send(ctx, func(ctx context.Context) error {
-			go func() {
-				<-open // Long after the handler has returned, and others have run.
-				_, span := rec.tracer.Start(ctx, "left behind")
-				span.End()
-				seen <- sighting{want, trace.SpanContextFromContext(ctx)}
-			}()
-			return nil
-		}))
 		root.End()
 	}
 	drain(t, sys)
-	close(open)
-	for range messages {
-		s := await(t, seen)
-		if s.want.IsValid() {
-			require.Equal(t, s.want.TraceID(), s.got.TraceID())
-		} else {
-			require.True(t, envelope.IsSentinel(s.got))
-		}
+	require.Len(t, wanted, messages/2)
+	for ctx, root := range wanted { // Long after the handlers have returned.
+		_, span := rec.tracer.Start(ctx, "left behind")
+		span.End()
+		require.Equal(t, root.TraceID(), span.SpanContext().TraceID())
 	}
-	require.Len(t, rec.all("left behind"), messages/2)
 	handlings := make(map[trace.SpanID]trace.TraceID)
 	for _, span := range rec.all("worker job") {
 		handlings[span.SpanContext.SpanID()] = span.SpanContext.TraceID()

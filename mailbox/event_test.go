@@ -7,9 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +21,6 @@ import (
 
 	"github.com/waybill-go/waybill/mailbox"
 )
-
-var errBroken = errors.New("broken")
 
 // ear hears the events of a system.
 type ear struct {
@@ -59,34 +57,31 @@ func TestEventsOfHandlers(t *testing.T) {
 		rec := record(t)
 		var heard ear
 		sys := rec.system(mailbox.WithEventHook(heard.hook), mailbox.WithLogger(nil))
-		kind, err := mailbox.NewKind[job](sys, "worker", mailbox.WithPanicPolicy(mailbox.Continue))
-		require.NoError(t, err)
-		ref, err := kind.Spawn("seven", do)
-		require.NoError(t, err)
+		ref := spawnAs(t, sys, "worker", "seven", do, mailbox.WithPanicPolicy(mailbox.Continue))
 
 		ctx, root := rec.start()
-		require.NoError(t, ref.Send(ctx, func(context.Context) error { return errBroken }))
+		require.NoError(t, ref.Send(ctx, fails))
 		e := heard.one(t)
 		root.End()
 		assert.Equal(t, time.Now(), e.Time)
 		e.Time = time.Time{}
 		assert.Equal(t, mailbox.Event{
-			Type: mailbox.HandlerFailed, Kind: "worker", ID: "seven", Message: "job", Err: errBroken,
+			Type: mailbox.HandlerFailed, Kind: "worker", ID: "seven", Message: "job", Err: errSpilt,
 			SpanContext: trace.SpanContextFromContext(trace.ContextWithSpanContext(ctx, e.SpanContext)),
 		}, e)
 		assert.Equal(t, rec.one("worker job").SpanContext.SpanID(), e.SpanContext.SpanID(), "that of the handling")
 		assert.False(t, e.Panicked())
 
-		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { panic(errBroken) }))
+		require.NoError(t, ref.Send(t.Context(), panics))
 		e = heard.one(t)
-		require.ErrorIs(t, e.Err, errBroken)
+		require.ErrorIs(t, e.Err, errSpilt)
 		assert.True(t, e.Panicked())
 		assert.False(t, e.SpanContext.IsValid(), "it has no trace")
 
-		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { runtime.Goexit(); return nil }))
+		require.NoError(t, ref.Send(t.Context(), exits))
 		require.ErrorIs(t, heard.one(t).Err, mailbox.ErrGoexit)
 
-		require.NoError(t, ref.Send(t.Context(), nothing))
+		sendAll(t, ref, nothing)
 		assert.Empty(t, heard.heard())
 		drain(t, sys)
 		assert.Empty(t, heard.heard(), "a graceful end is no failure")
@@ -98,10 +93,8 @@ func TestEventsOfMessagesAndEnds(t *testing.T) {
 		var heard ear
 		sys := newSystem(t, mailbox.WithEventHook(heard.hook), mailbox.WithLogger(nil))
 		full := spawn(t, sys, "full", do, mailbox.WithCapacity(1), mailbox.WithOverflow(mailbox.Refuse))
-		blocked, entered, release := hold()
-		require.NoError(t, full.Send(t.Context(), blocked))
-		await(t, entered)
-		require.NoError(t, full.Send(t.Context(), nothing))
+		release := keepBusy(t, full)
+		sendAll(t, full, nothing)
 		require.ErrorIs(t, full.Send(t.Context(), nothing), mailbox.ErrFull)
 		e := heard.one(t)
 		assert.Equal(t, mailbox.MessageRefused, e.Type)
@@ -110,10 +103,8 @@ func TestEventsOfMessagesAndEnds(t *testing.T) {
 		release()
 		assert.Empty(t, heard.heard())
 
-		blocked, entered, release = hold()
-		require.NoError(t, full.Send(t.Context(), blocked))
-		await(t, entered)
-		require.NoError(t, full.Send(t.Context(), nothing))
+		release = keepBusy(t, full)
+		sendAll(t, full, nothing)
 		full.Kill()
 		release()
 		events := heard.heard()
@@ -126,14 +117,22 @@ func TestEventsOfMessagesAndEnds(t *testing.T) {
 		assert.Equal(t, "refused_stopped", heard.one(t).Reason)
 
 		fragile := spawn(t, sys, "fragile", do, mailbox.WithErrorPolicy(mailbox.Terminate))
-		require.NoError(t, fragile.Send(t.Context(), func(context.Context) error { return errBroken }))
+		require.NoError(t, fragile.Send(t.Context(), fails))
 		events = heard.heard()
 		require.Len(t, events, 2)
 		assert.Equal(t, mailbox.HandlerFailed, events[0].Type)
 		assert.Equal(t, mailbox.ProcessEnded, events[1].Type)
-		require.ErrorIs(t, events[1].Err, errBroken)
+		require.ErrorIs(t, events[1].Err, errSpilt)
 		drain(t, sys)
 	})
+}
+
+func TestEventsHaveNames(t *testing.T) {
+	for i, name := range []string{
+		"handler failed", "message refused", "message never handled", "process ended", "save failed", "close failed", "unknown event",
+	} {
+		assert.Equal(t, name, (mailbox.HandlerFailed + mailbox.EventType(i)).String())
+	}
 }
 
 func TestHookHearsWhatItWants(t *testing.T) {
@@ -141,7 +140,7 @@ func TestHookHearsWhatItWants(t *testing.T) {
 		var heard ear
 		sys := newSystem(t, mailbox.WithEventHook(heard.hook, mailbox.ProcessEnded, mailbox.MessageDead))
 		ref := spawn(t, sys, "worker", do)
-		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
+		require.NoError(t, ref.Send(t.Context(), fails))
 		assert.Empty(t, heard.heard())
 		ref.Kill()
 		assert.Equal(t, mailbox.ProcessEnded, heard.one(t).Type)
@@ -163,9 +162,7 @@ func TestHooksHarmNobody(t *testing.T) {
 			const messages = 3000
 			sys := mailbox.NewSystem(mailbox.WithEventHook(hook), mailbox.WithLogger(nil))
 			ref := spawn(t, sys, "worker", do, mailbox.WithCapacity(messages))
-			for range messages {
-				require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
-			}
+			sendAll(t, ref, slices.Repeat([]job{fails}, messages)...)
 			pass(t, ref)
 			s := sys.Stats()
 			assert.EqualValues(t, messages, s.Failed)
@@ -188,9 +185,7 @@ func TestShutdownWaitsForEvents(t *testing.T) {
 			heard++
 		}))
 		ref := spawn(t, sys, "worker", do)
-		for range 100 {
-			require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
-		}
+		sendAll(t, ref, slices.Repeat([]job{fails}, 100)...)
 		drain(t, sys)
 		assert.Equal(t, 100, heard)
 	})
@@ -214,16 +209,8 @@ func TestEventsAreLogged(t *testing.T) {
 		var b bytes.Buffer
 		rec := record(t)
 		sys := rec.system(mailbox.WithLogger(slog.New(slog.NewJSONHandler(&b, nil))))
-		kind, err := mailbox.NewKind[job](sys, "worker")
-		require.NoError(t, err)
-		ref, err := kind.Spawn("seven", do)
-		require.NoError(t, err)
-		ctx, root := rec.start()
-		require.NoError(t, ref.Send(ctx, func(context.Context) error { return errBroken }))
-		settle()
-		require.NoError(t, ref.Send(ctx, func(context.Context) error { panic("broken") }))
-		settle()
-		root.End()
+		ref := spawnAs(t, sys, "worker", "seven", do)
+		rec.sent(ref, fails, func(context.Context) error { panic("spilt") })
 
 		list := logRecords(t, &b)
 		require.Len(t, list, 3)
@@ -236,7 +223,7 @@ func TestEventsAreLogged(t *testing.T) {
 			assert.Equal(t, "worker", r["waybill.process.kind"])
 			assert.Equal(t, "seven", r["waybill.process.id"])
 			assert.Equal(t, "job", r["waybill.message.type"])
-			assert.Contains(t, r["error"], "broken")
+			assert.Contains(t, r["error"], "spilt")
 			assert.Equal(t, spans[i].SpanContext.TraceID().String(), r["trace_id"])
 			assert.Equal(t, spans[i].SpanContext.SpanID().String(), r["span_id"])
 		}
@@ -258,10 +245,10 @@ func TestLogsAreBoundedByKind(t *testing.T) {
 		noisy, quiet := spawn(t, sys, "noisy", do), spawn(t, sys, "quiet", do)
 		const failures = 500
 		for range failures {
-			require.NoError(t, noisy.Send(t.Context(), func(context.Context) error { return errBroken }))
+			require.NoError(t, noisy.Send(t.Context(), fails))
 			settle()
 		}
-		require.NoError(t, quiet.Send(t.Context(), func(context.Context) error { return errBroken }))
+		require.NoError(t, quiet.Send(t.Context(), fails))
 		time.Sleep(2 * time.Second)
 		list := logRecords(t, &b)
 		written, leftOut := 0, 0.0
@@ -275,7 +262,7 @@ func TestLogsAreBoundedByKind(t *testing.T) {
 		}
 		assert.Equal(t, 10+1, written)
 		assert.InDelta(t, failures-10, leftOut, 0)
-		require.NoError(t, noisy.Send(t.Context(), func(context.Context) error { return errBroken }))
+		require.NoError(t, noisy.Send(t.Context(), fails))
 		assert.Len(t, logRecords(t, &b), 1, "later there is room again")
 		drain(t, sys)
 	})
@@ -290,11 +277,11 @@ func TestWorstIsLoggedByDefault(t *testing.T) {
 		defer slog.SetDefault(before)
 		sys := newSystem(t)
 		ref := spawn(t, sys, "worker", do)
-		require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errBroken }))
+		require.NoError(t, ref.Send(t.Context(), fails))
 		ref.Kill()
 		require.ErrorIs(t, ref.Send(t.Context(), nothing), mailbox.ErrStopped)
 		assert.Empty(t, logRecords(t, &b))
-		require.NoError(t, spawn(t, sys, "worker", do).Send(t.Context(), func(context.Context) error { panic("broken") }))
+		require.NoError(t, spawn(t, sys, "worker", do).Send(t.Context(), func(context.Context) error { panic("spilt") }))
 		list := logRecords(t, &b)
 		require.Len(t, list, 2)
 		assert.Equal(t, "mailbox: handler failed", list[0]["msg"])

@@ -4,7 +4,6 @@
 package mailbox_test
 
 import (
-	"context"
 	"sync/atomic"
 	"testing"
 
@@ -18,8 +17,7 @@ import (
 func TestFirstFailureIsNeverMiscounted(t *testing.T) {
 	const processes = 20_000
 	sys := newSystem(t)
-	kind, err := mailbox.NewKind[job](sys, "worker")
-	require.NoError(t, err)
+	kind := newKind[job](t, sys, "worker")
 	var sent atomic.Uint64
 	done := make(chan struct{})
 	sampled := make(chan struct{})
@@ -42,7 +40,7 @@ func TestFirstFailureIsNeverMiscounted(t *testing.T) {
 		ref, err := kind.Spawn("", do)
 		require.NoError(t, err)
 		sent.Add(1)
-		require.NoError(t, ref.Send(context.Background(), fails))
+		sendAll(t, ref, fails)
 		if live = append(live, ref); len(live) == cap(live) { // Few: Stats looks at all.
 			for _, ref := range live {
 				require.NoError(t, ref.Stop(t.Context()))

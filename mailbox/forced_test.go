@@ -50,17 +50,24 @@ func whether(t *testing.T, s sdktrace.Sampler, test func(t *testing.T, rec *reco
 	}
 }
 
+// withState returns a context in a sampled trace from elsewhere, with that tracestate.
+func withState(t *testing.T, text string) (context.Context, trace.TraceState) {
+	t.Helper()
+	state, err := trace.ParseTraceState(text)
+	require.NoError(t, err)
+	sampled := unsampled.WithTraceFlags(trace.FlagsSampled)
+	return trace.ContextWithRemoteSpanContext(t.Context(), sampled.WithTraceState(state)), state
+}
+
 // The late span of a skipped recipient is forced, and its trace's threshold is not its
 // own.
 func TestLateSpanOfASkippedRecipientIsForced(t *testing.T) {
 	whether(t, noHandlings{}, func(t *testing.T, rec *recorder, forced bool) {
-		sys, _ := controlled(t, rec, sampling.Late{Failures: true})
+		sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: sampling.Late{Failures: true}})))
 		group := newGroup[job](t, sys, "workers", rarely)
 		require.NoError(t, group.Join(spawn(t, sys, "worker", do)))
-		state, err := trace.ParseTraceState("ot=th:8;rv:6e6d1a75832a2f,vendor=1")
-		require.NoError(t, err)
-		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)
-		require.Zero(t, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), fails).Sampled)
+		ctx, state := withState(t, "ot=th:8;rv:6e6d1a75832a2f,vendor=1")
+		require.Zero(t, group.Broadcast(ctx, fails).Sampled)
 		settle()
 		if spans := rec.all("worker job"); forced && assert.Len(t, spans, 1) {
 			requireChild(t, rec.one("broadcast workers").SpanContext, spans[0])
@@ -78,9 +85,7 @@ func TestNextTraceOfAChainIsForced(t *testing.T) {
 	whether(t, sdktrace.ParentBased(noHandlings{}), func(t *testing.T, rec *recorder, forced bool) {
 		sys := rec.system(mailbox.WithChainLimit(1, 0))
 		ref := spawn(t, sys, "worker", do)
-		ctx, root := rec.start()
-		root.End()
-		require.NoError(t, ref.Send(ctx, sendAgain(t, 3, 0)))
+		rec.sent(ref, sendAgain(t, 3, 0))
 		settle()
 		spans := rec.all("worker job")
 		want := []int{1} // That of the old trace.
@@ -97,15 +102,9 @@ func TestLinkedRootsAreForced(t *testing.T) {
 	whether(t, noHandlings{}, func(t *testing.T, rec *recorder, forced bool) {
 		sys := rec.system()
 		group := linkedWorkers(t, sys, 5, sampling.GroupConfig{Curve: sampling.Always()})
-		ctx, root := rec.start()
-		group.Broadcast(ctx, nothing)
-		root.End()
+		rec.broadcast(group, nothing)
 		settle()
-		want := 0
-		if forced {
-			want = 5
-		}
-		assert.Len(t, rec.all("worker job"), want)
+		assert.Len(t, rec.all("worker job"), map[bool]int{true: 5}[forced])
 		drain(t, sys)
 	})
 }
@@ -118,10 +117,8 @@ func TestLinkedRootsStateTheirProbability(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
 		group := linkedWorkers(t, sys, 100, sampling.GroupConfig{})
-		state, err := trace.ParseTraceState("ot=th:8;rv:9e6d1a75832a2f,vendor=1")
-		require.NoError(t, err)
-		sent := unsampled.WithTraceFlags(trace.FlagsSampled).WithTraceState(state)
-		require.Equal(t, 10, group.Broadcast(trace.ContextWithRemoteSpanContext(t.Context(), sent), nothing).Sampled)
+		ctx, _ := withState(t, "ot=th:8;rv:9e6d1a75832a2f,vendor=1")
+		require.Equal(t, 10, group.Broadcast(ctx, nothing).Sampled)
 		settle()
 		for _, span := range rec.all("worker job") {
 			p, ok := threshold.Probability(span.SpanContext.TraceState())
@@ -139,10 +136,8 @@ func TestLateRootIsLinkedToItsTrace(t *testing.T) {
 	for _, carried := range []bool{true, false} {
 		inBubble(t, func(t *testing.T) {
 			rec := record(t, sdktrace.WithSampler(sampler.Wrap(sdktrace.NeverSample())))
-			c := sampling.Config{}
-			c.Default.Late = sampling.Late{SlowerThan: time.Second, CountSlow: true, Roots: true}
-			control, err := sampling.NewControl(c)
-			require.NoError(t, err)
+			late := sampling.Late{SlowerThan: time.Second, CountSlow: true, Roots: true}
+			control := controlOf(t, sampling.KindConfig{Late: late})
 			sys := rec.system(mailbox.WithControl(control), mailbox.WithCarry(envelope.CarryPolicy{Unsampled: carried}))
 			ref := spawn(t, sys, "worker", do)
 			require.NoError(t, ref.Send(trace.ContextWithSpanContext(context.Background(), unsampled), sleepFor(time.Minute)))

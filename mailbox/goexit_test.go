@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,10 +40,8 @@ func TestWhatIsPluggedInMayEndTheGoroutine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var spans atomic.Int64
 			provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(exiting{&spans}))
-			c := sampling.Config{}
-			c.Default.Late = sampling.Late{Failures: true, SlowerThan: time.Nanosecond}
-			control, err := sampling.NewControl(c)
-			require.NoError(t, err)
+			late := sampling.Late{Failures: true, SlowerThan: time.Nanosecond}
+			control := controlOf(t, sampling.KindConfig{Late: late})
 			sys := newSystem(t, mailbox.WithTracerProvider(provider), mailbox.WithLogger(nil), mailbox.WithControl(control))
 			ref := spawn(t, sys, "worker", do)
 			const messages = 50
@@ -55,8 +54,7 @@ func TestWhatIsPluggedInMayEndTheGoroutine(t *testing.T) {
 				require.NoError(t, ref.Send(ctx, message))
 				root()
 			}
-			last := spawn(t, sys, "other", do)
-			pass(t, last)
+			pass(t, spawn(t, sys, "other", do))
 			drain(t, sys)
 			s := sys.Stats()
 			requireAtRest(t, s)
@@ -89,9 +87,7 @@ func TestLoggerMayPanic(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t, mailbox.WithLogger(slog.New(panickingLog{})))
 		ref := spawn(t, sys, "worker", do)
-		for range 100 {
-			require.NoError(t, ref.Send(t.Context(), fails))
-		}
+		sendAll(t, ref, slices.Repeat([]job{fails}, 100)...)
 		time.Sleep(time.Minute)
 		assert.EqualValues(t, 100, sys.Stats().Failed)
 		drain(t, sys)

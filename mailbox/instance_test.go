@@ -5,8 +5,8 @@ package mailbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
@@ -34,11 +34,11 @@ func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Instance[job],
 		Handle: do,
 		Save: func(ctx context.Context) error {
 			note("save")
-			return carryOut(ctx, freight{do: d.onSave})
+			return perhaps(ctx, d.onSave)
 		},
 		Close: func(ctx context.Context) error {
 			note("close")
-			return carryOut(ctx, freight{do: d.onClose})
+			return perhaps(ctx, d.onClose)
 		},
 	}
 	if d.onStart != nil {
@@ -48,61 +48,45 @@ func (d *diary) start(context.Context, mailbox.Ref[job]) (mailbox.Instance[job],
 }
 
 func TestInstancesAreSavedAndClosed(t *testing.T) {
-	fails := func(context.Context) error { return errBroken }
-	for _, c := range []struct {
-		name string
-		end  func(t *testing.T, sys *mailbox.System, ref mailbox.Ref[job])
-		want []string
+	none := context.Background()
+	stop := func(ref mailbox.Ref[job]) error { return ref.Stop(none) }
+	saved, lost := []string{"open 1", "save 1", "close 1"}, []string{"open 1", "close 1"}
+	for name, test := range map[string]struct {
 		opts []mailbox.KindOption
+		end  func(ref mailbox.Ref[job]) error
+		want []string
 	}{
-		{"stop", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			require.NoError(t, ref.Stop(t.Context()))
-		}, []string{"open 1", "save 1", "close 1"}, nil},
-		{"shutdown", func(t *testing.T, sys *mailbox.System, _ mailbox.Ref[job]) {
-			t.Helper()
-			drain(t, sys)
-		}, []string{"open 1", "save 1", "close 1"}, nil},
-		{"kill", func(_ *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			ref.Kill()
-		}, []string{"open 1", "close 1"}, nil},
-		{"failure", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			sendAll(t, ref, fails)
-		}, []string{"open 1", "close 1"}, []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)}},
-		{"panic", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			sendAll(t, ref, panics)
-		}, []string{"open 1", "close 1"}, nil},
-		{"restart", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			sendAll(t, ref, fails, nothing)
+		"stop":     {nil, stop, saved},
+		"shutdown": {nil, nil, saved},
+		"kill":     {nil, func(ref mailbox.Ref[job]) error { ref.Kill(); return nil }, lost},
+		"failure": {[]mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)},
+			func(ref mailbox.Ref[job]) error { return ref.Send(none, fails) }, lost},
+		"panic": {nil, func(ref mailbox.Ref[job]) error { return ref.Send(none, panics) }, lost},
+		"restart": {restarting(mailbox.RestartPolicy{}), func(ref mailbox.Ref[job]) error {
+			err := errors.Join(ref.Send(none, fails), ref.Send(none, nothing))
 			time.Sleep(time.Minute)
-			require.NoError(t, ref.Stop(t.Context()))
-		}, []string{"open 1", "close 1", "open 2", "save 2", "close 2"}, restarting(mailbox.RestartPolicy{})},
-		{"passivated", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			passivate(t, ref)
-			sendAll(t, ref, nothing)
-			require.NoError(t, ref.Stop(t.Context()))
-		}, []string{"open 1", "save 1", "close 1", "open 2", "save 2", "close 2"}, nil},
-		{"passivated, and no more", func(t *testing.T, _ *mailbox.System, ref mailbox.Ref[job]) {
-			t.Helper()
-			passivate(t, ref)
-			require.NoError(t, ref.Stop(t.Context()))
-		}, []string{"open 1", "save 1", "close 1"}, nil},
+			return errors.Join(err, stop(ref))
+		}, []string{"open 1", "close 1", "open 2", "save 2", "close 2"}},
+		"passivated": {nil, func(ref mailbox.Ref[job]) error {
+			return errors.Join(<-ref.Passivate(), ref.Send(none, nothing), stop(ref))
+		}, []string{"open 1", "save 1", "close 1", "open 2", "save 2", "close 2"}},
+		"passivated, and no more": {nil, func(ref mailbox.Ref[job]) error {
+			return errors.Join(<-ref.Passivate(), stop(ref))
+		}, saved},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 				sys := newSystem(t)
 				var d diary
-				ref := spawnFrom(t, sys, d.start, append(opts, c.opts...)...)
+				ref := spawnFrom(t, sys, d.start, append(opts, test.opts...)...)
 				sendAll(t, ref, nothing)
 				settle()
-				c.end(t, sys, ref)
-				await(t, ref.Done())
-				assert.Equal(t, c.want, d.entries)
+				if test.end != nil {
+					require.NoError(t, test.end(ref))
+					await(t, ref.Done())
+				}
 				drain(t, sys)
+				assert.Equal(t, test.want, d.entries)
 			})
 		})
 	}
@@ -111,7 +95,7 @@ func TestInstancesAreSavedAndClosed(t *testing.T) {
 func TestStartThatFailsHalfWayIsClosed(t *testing.T) {
 	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
 		sys := newSystem(t)
-		d := diary{onStart: func() error { return errBroken }}
+		d := diary{onStart: func() error { return errSpilt }}
 		ref := spawnFrom(t, sys, d.start, opts...)
 		sendAll(t, ref, nothing)
 		settle()
@@ -126,9 +110,9 @@ func TestStartThatFailsHalfWayIsClosed(t *testing.T) {
 // What fails at the end is counted and told, and the process ends all the same.
 func TestFailuresOfSaveAndClose(t *testing.T) {
 	for name, fail := range map[string]job{
-		"error": func(context.Context) error { return errBroken },
+		"error": fails,
 		"panic": panics,
-		"exit":  func(context.Context) error { runtime.Goexit(); return nil },
+		"exit":  exits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
@@ -148,7 +132,8 @@ func TestFailuresOfSaveAndClose(t *testing.T) {
 				assert.Equal(t, mailbox.SaveFailed, events[0].Type)
 				assert.Equal(t, mailbox.CloseFailed, events[1].Type)
 				for _, e := range events {
-					require.Error(t, e.Err)
+					require.ErrorIs(t, e.Err, map[bool]error{true: mailbox.ErrGoexit, false: errSpilt}[name == "exit"])
+					assert.Equal(t, "seven", e.ID)
 					assert.Equal(t, name == "panic", e.Panicked())
 				}
 				requireAtRest(t, s)
@@ -165,11 +150,8 @@ func TestKillDuringSaveAndClose(t *testing.T) {
 		sys := newSystem(t)
 		release := make(chan struct{})
 		d := diary{
-			onSave: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
-			onClose: func(ctx context.Context) error {
-				<-release
-				return ctx.Err()
-			},
+			onSave:  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			onClose: func(ctx context.Context) error { <-release; return ctx.Err() },
 		}
 		ref := spawnFrom(t, sys, d.start, opts...)
 		sendAll(t, ref, nothing)

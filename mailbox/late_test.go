@@ -27,14 +27,14 @@ var rarely = mailbox.WithSampling(func() sampling.GroupConfig {
 	return sampling.GroupConfig{Curve: curve}
 }())
 
-// controlled makes a system with those settings for all kinds.
-func controlled(t *testing.T, rec *recorder, late sampling.Late) (*mailbox.System, *sampling.Control) {
+// controlOf makes a control with those settings for all kinds.
+func controlOf(t *testing.T, settings sampling.KindConfig) *sampling.Control {
 	t.Helper()
 	c := sampling.Config{}
-	c.Default.Late = late
+	c.Default = settings
 	control, err := sampling.NewControl(c)
 	require.NoError(t, err)
-	return rec.system(mailbox.WithControl(control)), control
+	return control
 }
 
 // sendSkipped has a sampled broadcast skip ref, and returns when that is done with it.
@@ -59,29 +59,48 @@ func sleepFor(d time.Duration) job {
 // something is worth it: as an exemplar, which no estimate counts.
 func TestSkippedRecipientsSpeakUp(t *testing.T) {
 	all := sampling.Late{Failures: true, SlowerThan: 100 * time.Millisecond, QueuedLongerThan: time.Second}
+	const wait = 5 * time.Second
 	for _, test := range []struct {
-		name string
-		late sampling.Late
-		do   job
-		want string // reason, none if empty
-		took time.Duration
-		code codes.Code
+		name   string
+		late   sampling.Late
+		do     job
+		waited time.Duration
+		want   string // reason, none if empty
+		took   time.Duration
+		code   codes.Code
 	}{
-		{"quick", all, sleepFor(50 * time.Millisecond), "", 0, 0},
-		{"slow", all, sleepFor(150 * time.Millisecond), "slow", 150 * time.Millisecond, codes.Unset},
-		{"slow, and nobody cares", sampling.Late{Failures: true}, sleepFor(time.Hour), "", 0, 0},
-		{"error", all, fails, "error", 0, codes.Error},
-		{"panic", all, panics, "panic", 0, codes.Error},
-		{"exit", all, exits, "panic", 0, codes.Error},
-		{"error, and nobody cares", sampling.Late{SlowerThan: time.Second}, fails, "", 0, 0},
+		{"quick", all, sleepFor(50 * time.Millisecond), 0, "", 0, 0},
+		{"slow", all, sleepFor(150 * time.Millisecond), 0, "slow", 150 * time.Millisecond, codes.Unset},
+		{"slow, and waited", all, sleepFor(150 * time.Millisecond), wait, "slow", 150 * time.Millisecond, codes.Unset},
+		{"slow, and nobody cares", sampling.Late{Failures: true}, sleepFor(time.Hour), 0, "", 0, 0},
+		{"slow, and failed", all, func(ctx context.Context) error {
+			time.Sleep(150 * time.Millisecond)
+			return fails(ctx)
+		}, 0, "error", 150 * time.Millisecond, codes.Error},
+		{"error", all, fails, 0, "error", 0, codes.Error},
+		{"panic", all, panics, wait, "panic", 0, codes.Error},
+		{"exit", all, exits, 0, "panic", 0, codes.Error},
+		{"error, and nobody cares", sampling.Late{SlowerThan: time.Second}, fails, 0, "", 0, 0},
+		{"waited", all, nothing, wait, "waited", 0, codes.Unset},
+		{"waited, and nobody cares", sampling.Late{Failures: true}, nothing, wait, "", 0, 0},
+		{"never handled", all, nil, wait, "dead_letter_killed", wait, codes.Error},
+		{"never handled, and nobody cares", sampling.Late{SlowerThan: time.Second}, nil, wait, "", 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				rec := record(t)
-				sys, _ := controlled(t, rec, test.late)
+				sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: test.late})))
 				ref := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
+				release := keepBusy(t, ref)
 				begun := time.Now()
 				sendSkipped(t, rec, sys, ref, test.do)
+				time.Sleep(test.waited)
+				if test.do == nil {
+					ref.Kill()
+				} else {
+					begun = time.Now()
+				}
+				release()
 				time.Sleep(2 * time.Hour)
 				spans := rec.all("worker job")
 				drain(t, sys)
@@ -93,52 +112,18 @@ func TestSkippedRecipientsSpeakUp(t *testing.T) {
 				requireChild(t, rec.one("broadcast workers").SpanContext, spans[0])
 				attrs := attributes(t, spans[0])
 				assert.Equal(t, test.want, attrs[keys.LateReason])
+				assert.InDelta(t, test.waited.Seconds(), attrs[keys.QueueDuration], 0.002)
 				assert.Zero(t, attrs[keys.FanoutWeight])
 				assert.NotContains(t, attrs, keys.FanoutProbability)
 				assert.Equal(t, test.code, spans[0].Status.Code)
-				assert.WithinDuration(t, begun, spans[0].StartTime, time.Millisecond)
+				if test.do == nil {
+					assert.Equal(t, test.want, spans[0].Status.Description)
+				}
+				assert.WithinDuration(t, begun, spans[0].StartTime, 2*time.Millisecond)
 				assert.Equal(t, test.took, spans[0].EndTime.Sub(spans[0].StartTime).Round(time.Millisecond))
 				for _, event := range spans[0].Events {
 					assert.False(t, event.Time.After(spans[0].EndTime))
 				}
-			})
-		})
-	}
-}
-
-// So does one that waited long, or was not handled at all.
-func TestSkippedRecipientsThatWaitedSpeakUp(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		end  func(ref mailbox.Ref[job], release func())
-		want string
-	}{
-		{"handled in the end", func(_ mailbox.Ref[job], release func()) { release() }, "waited"},
-		{"never handled", func(ref mailbox.Ref[job], release func()) {
-			ref.Kill()
-			release()
-		}, "dead_letter_killed"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				rec := record(t)
-				sys, _ := controlled(t, rec, sampling.Late{Failures: true, QueuedLongerThan: time.Second})
-				busy := spawn(t, sys, "worker", do)
-				held, entered, free := hold()
-				require.NoError(t, busy.Send(t.Context(), held))
-				await(t, entered)
-				sent := time.Now()
-				sendSkipped(t, rec, sys, busy, nothing)
-				time.Sleep(5 * time.Second)
-				test.end(busy, free)
-				settle()
-				span := rec.one("worker job")
-				requireChild(t, rec.one("broadcast workers").SpanContext, span)
-				attrs := attributes(t, span)
-				assert.Equal(t, test.want, attrs[keys.LateReason])
-				assert.InDelta(t, 5, attrs[keys.QueueDuration], 0.002)
-				assert.WithinDuration(t, sent.Add(5*time.Second), span.EndTime, 2*time.Millisecond)
-				drain(t, sys)
 			})
 		})
 	}
@@ -150,19 +135,19 @@ func TestUnsampledMessagesSpeakUpOnRequest(t *testing.T) {
 	for _, roots := range []bool{false, true} {
 		inBubble(t, func(t *testing.T) {
 			rec := record(t)
-			sys, _ := controlled(t, rec, sampling.Late{Failures: true, Roots: roots})
+			sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: sampling.Late{Failures: true, Roots: roots}})))
 			ref := spawn(t, sys, "worker", do)
-			require.NoError(t, ref.Send(t.Context(), fails))
+			sendAll(t, ref, fails)
 			settle()
-			spans := rec.all("worker job")
-			drain(t, sys)
-			if !roots {
-				assert.Empty(t, spans)
-				return
+			if roots {
+				span := rec.one("worker job")
+				assert.False(t, span.Parent.IsValid())
+				assert.Empty(t, span.Links, "it was in no trace")
+				assert.Zero(t, attributes(t, span)[keys.FanoutWeight])
+			} else {
+				assert.Empty(t, rec.names())
 			}
-			require.Len(t, spans, 1)
-			assert.False(t, spans[0].Parent.IsValid())
-			assert.Zero(t, attributes(t, spans[0])[keys.FanoutWeight])
+			drain(t, sys)
 		})
 	}
 }
@@ -170,7 +155,8 @@ func TestUnsampledMessagesSpeakUpOnRequest(t *testing.T) {
 func TestLateSpansAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, control := controlled(t, rec, sampling.Late{Failures: true, PerSecond: 20})
+		control := controlOf(t, sampling.KindConfig{Late: sampling.Late{Failures: true, PerSecond: 20}})
+		sys := rec.system(mailbox.WithControl(control))
 		ref := spawn(t, sys, "worker", do)
 		second := func() int {
 			rec.spans.Reset()
@@ -202,7 +188,7 @@ func TestLateSpansAreBounded(t *testing.T) {
 func TestLateSpansAreBoundedByDefault(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{Failures: true})
+		sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: sampling.Late{Failures: true}})))
 		ref := spawn(t, sys, "worker", do)
 		for range 1000 { // at one moment, which a second's worth may come at
 			sendSkipped(t, rec, sys, ref, fails)
@@ -227,7 +213,7 @@ func weightOf(t *testing.T, span tracetest.SpanStub) float64 {
 func TestKindsOfOneNameShareTheBoundOfLateSpans(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, _ := controlled(t, rec, sampling.Late{Failures: true, PerSecond: 3})
+		sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: sampling.Late{Failures: true, PerSecond: 3}})))
 		for range 10 {
 			sendSkipped(t, rec, sys, spawn(t, sys, "worker", do), fails)
 		}
@@ -245,7 +231,8 @@ func TestKindsOfOneNameShareTheBoundOfLateSpans(t *testing.T) {
 func TestSwitches(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
-		sys, control := controlled(t, rec, sampling.Late{})
+		control := controlOf(t, sampling.KindConfig{})
+		sys := rec.system(mailbox.WithControl(control))
 		ref := spawn(t, sys, "worker", do)
 		group := newGroup[job](t, sys, "workers", mailbox.WithSampling(sampling.GroupConfig{Curve: sampling.Always()}))
 		require.NoError(t, group.Join(ref))
@@ -253,8 +240,7 @@ func TestSwitches(t *testing.T) {
 			rec.spans.Reset()
 			ctx, root := rec.start()
 			user := func(ctx context.Context) error {
-				_, span := rec.tracer.Start(ctx, "user")
-				span.End()
+				rec.startSpan(ctx, "user")
 				return nil
 			}
 			require.NoError(t, ref.Send(ctx, user))
@@ -269,11 +255,6 @@ func TestSwitches(t *testing.T) {
 			}
 			return len(rec.all("worker job")), users
 		}
-		set := func(s sampling.KindConfig) {
-			c := sampling.Config{}
-			c.Kinds = map[string]sampling.KindConfig{"worker": s}
-			require.NoError(t, control.Set(c))
-		}
 		for _, test := range []struct {
 			settings         sampling.KindConfig
 			handlings, users int
@@ -283,7 +264,9 @@ func TestSwitches(t *testing.T) {
 			{sampling.KindConfig{Untraced: true}, 0, 0},
 			{sampling.KindConfig{}, 2, 2},
 		} {
-			set(test.settings)
+			c := sampling.Config{}
+			c.Kinds = map[string]sampling.KindConfig{"worker": test.settings}
+			require.NoError(t, control.Set(c))
 			handlings, users := spans()
 			assert.Equal(t, test.handlings, handlings, "%+v", test.settings)
 			assert.Equal(t, test.users, users, "%+v", test.settings)

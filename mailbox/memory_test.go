@@ -5,7 +5,9 @@ package mailbox_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"weak"
 
@@ -30,160 +32,118 @@ func collected[T any](p weak.Pointer[T]) bool {
 	return false
 }
 
-// freight is a message that holds cargo.
-type freight struct {
-	cargo *cargo
-	do    job
-	reply mailbox.Reply[*cargo]
+// holding returns a job that holds c.
+func holding(c *cargo, j job) job {
+	return func(ctx context.Context) error {
+		defer runtime.KeepAlive(c)
+		return j(ctx)
+	}
 }
 
-func carryOut(ctx context.Context, f freight) error {
-	if f.do == nil {
-		return nil
-	}
-	return f.do(ctx)
+// kept sends what holds cargo to ref, and returns a pointer that does not keep that.
+func kept(t *testing.T, ref mailbox.Ref[job], send func(t *testing.T, ref mailbox.Ref[job], c *cargo)) weak.Pointer[cargo] {
+	t.Helper()
+	c := new(cargo)
+	send(t, ref, c)
+	return weak.Make(c)
 }
 
 // Nothing that went through a mailbox is kept there: not while the process is
 // idle, not while it is busy with something else, and however it went.
 func TestMailboxKeepsNoMessage(t *testing.T) {
-	for _, test := range []struct {
-		name string
+	drops := []mailbox.KindOption{mailbox.WithCapacity(3), mailbox.WithOverflow(mailbox.DropOldest)}
+	for name, test := range map[string]struct {
 		opts []mailbox.KindOption
 		// use has ref take or refuse the cargo, and returns when it is done with it.
-		use func(t *testing.T, ref mailbox.Ref[freight], c *cargo)
+		use func(t *testing.T, ref mailbox.Ref[job], c *cargo)
 	}{
-		{"handled", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"handled": {nil, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 			t.Helper()
-			for range 20 {
-				require.NoError(t, ref.Send(t.Context(), freight{cargo: c}))
-			}
+			sendAll(t, ref, slices.Repeat([]job{holding(c, nothing)}, 20)...)
 		}},
-		{"failed", []mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Continue)},
-			func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"failed": {[]mailbox.KindOption{mailbox.WithPanicPolicy(mailbox.Continue)},
+			func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 				t.Helper()
-				require.NoError(t, ref.Send(t.Context(), freight{cargo: c, do: fails}))
-				require.NoError(t, ref.Send(t.Context(), freight{cargo: c, do: panics}))
-				require.NoError(t, ref.Send(t.Context(), freight{cargo: c, do: exits}))
+				sendAll(t, ref, holding(c, fails), holding(c, panics), holding(c, exits))
 			}},
-		{"called", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"called": {nil, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 			t.Helper()
-			_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) freight {
-				return freight{cargo: c, reply: r, do: func(context.Context) error {
-					r.Answer(c)
-					return nil
-				}}
+			_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) job {
+				return func(context.Context) error { r.Answer(c); return nil }
 			})
 			require.NoError(t, err)
 		}},
-		{"answered later", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"answered later": {nil, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 			t.Helper()
 			left := make(chan mailbox.Reply[*cargo], 1)
-			answered := make(chan struct{})
-			go func() {
-				defer close(answered)
-				_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) freight {
-					return freight{cargo: c, do: func(context.Context) error {
-						left <- r
-						return nil
-					}}
+			answered := inBackground(func() error {
+				_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) job {
+					return holding(c, func(context.Context) error { left <- r; return nil })
 				})
-				assert.NoError(t, err)
-			}()
+				return err
+			})
 			reply := await(t, left)
-			passed := make(chan struct{}) // The handler has returned.
-			require.NoError(t, ref.Send(t.Context(), freight{do: func(context.Context) error {
-				close(passed)
-				return nil
-			}}))
-			await(t, passed)
+			pass(t, ref) // The handler has returned.
 			assert.True(t, reply.Answer(c))
-			await(t, answered)
+			require.NoError(t, await(t, answered))
 		}},
-		{"waited and gave up", []mailbox.KindOption{mailbox.WithCapacity(1)},
-			func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"waited and gave up": {[]mailbox.KindOption{mailbox.WithCapacity(1)},
+			func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 				t.Helper()
-				held, entered, release := hold()
-				require.NoError(t, ref.Send(t.Context(), freight{do: held}))
-				await(t, entered)
-				require.NoError(t, ref.Send(t.Context(), freight{}))
+				release := keepBusy(t, ref)
+				sendAll(t, ref, nothing)
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				require.ErrorIs(t, ref.Send(ctx, freight{cargo: c}), context.Canceled)
+				require.ErrorIs(t, ref.Send(ctx, holding(c, nothing)), context.Canceled)
 				release()
 			}},
-		{"dropped", []mailbox.KindOption{mailbox.WithCapacity(3), mailbox.WithOverflow(mailbox.DropOldest)},
-			func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
-				t.Helper()
-				held, entered, release := hold()
-				require.NoError(t, ref.Send(t.Context(), freight{do: held}))
-				await(t, entered)
-				for range 3 {
-					require.NoError(t, ref.Send(t.Context(), freight{cargo: c}))
-				}
-				for range 3 {
-					require.NoError(t, ref.Send(t.Context(), freight{}))
-				}
-				release()
-			}},
-		{"broadcast", nil, func(t *testing.T, ref mailbox.Ref[freight], c *cargo) {
+		"dropped": {drops, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
 			t.Helper()
-			group := newGroup[freight](t, newSystem(t), "fleet")
+			release := keepBusy(t, ref)
+			sendAll(t, ref, slices.Repeat([]job{holding(c, nothing)}, 3)...)
+			sendAll(t, ref, nothings(3)...)
+			release()
+		}},
+		"broadcast": {nil, func(t *testing.T, ref mailbox.Ref[job], c *cargo) {
+			t.Helper()
+			group := newGroup[job](t, newSystem(t), "fleet")
 			require.NoError(t, group.Join(ref))
-			group.Broadcast(t.Context(), freight{cargo: c})
+			group.Broadcast(t.Context(), holding(c, nothing))
 			runtime.KeepAlive(group)
 		}},
 	} {
 		for _, busy := range []bool{false, true} {
-			name := test.name + ", then idle"
-			if busy {
-				name = test.name + ", then busy"
-			}
-			t.Run(name, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, then busy: %t", name, busy), func(t *testing.T) {
 				sys := newSystem(t)
-				ref := spawn(t, sys, "truck", carryOut, test.opts...)
-				kept := func() weak.Pointer[cargo] {
-					c := new(cargo)
-					test.use(t, ref, c)
-					return weak.Make(c)
-				}()
-				// One more message, so that those before it are settled.
-				last, entered, release := hold()
-				require.NoError(t, ref.Send(t.Context(), freight{do: last}))
-				await(t, entered)
-				if busy {
-					defer drain(t, sys)
-					defer release()
-				} else {
-					release()
-					passed := make(chan struct{})
-					require.NoError(t, ref.Send(t.Context(), freight{do: func(context.Context) error {
-						close(passed)
-						return nil
-					}}))
-					await(t, passed)
-				}
-				assert.True(t, collected(kept), "the message is kept")
+				ref := spawn(t, sys, "truck", do, test.opts...)
+				message := kept(t, ref, test.use)
+				release := keepBusy(t, ref) // With one more message: those before it are settled.
 				if !busy {
-					drain(t, sys)
+					release()
+					pass(t, ref)
 				}
+				assert.True(t, collected(message), "the message is kept")
+				release()
+				drain(t, sys)
 				runtime.KeepAlive(ref)
 			})
 		}
 	}
 }
 
+// sendCargo sends a message that holds c.
+func sendCargo(t *testing.T, ref mailbox.Ref[job], c *cargo) {
+	t.Helper()
+	sendAll(t, ref, holding(c, nothing))
+}
+
 func TestIdleProcessKeepsNotTheLastMessageEither(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		sys := newSystem(t)
-		ref := spawn(t, sys, "truck", carryOut)
-		kept := func() weak.Pointer[cargo] {
-			c := new(cargo)
-			require.NoError(t, ref.Send(t.Context(), freight{cargo: c}))
-			return weak.Make(c)
-		}()
+		ref := spawn(t, sys, "truck", do)
+		message := kept(t, ref, sendCargo)
 		settle()
-		assert.True(t, collected(kept), "the message is kept")
+		assert.True(t, collected(message), "the message is kept")
 		drain(t, sys)
 		runtime.KeepAlive(ref)
 	})
@@ -192,70 +152,50 @@ func TestIdleProcessKeepsNotTheLastMessageEither(t *testing.T) {
 // The control: what is in the mailbox is kept, of course.
 func TestMailboxKeepsWhatWaits(t *testing.T) {
 	sys := newSystem(t)
-	ref := spawn(t, sys, "truck", carryOut)
-	held, entered, release := hold()
-	require.NoError(t, ref.Send(t.Context(), freight{do: held}))
-	await(t, entered)
-	kept := func() weak.Pointer[cargo] {
-		c := new(cargo)
-		require.NoError(t, ref.Send(t.Context(), freight{cargo: c}))
-		return weak.Make(c)
-	}()
-	assert.False(t, collected(kept))
+	ref := spawn(t, sys, "truck", do)
+	release := keepBusy(t, ref)
+	assert.False(t, collected(kept(t, ref, sendCargo)))
 	release()
 	drain(t, sys)
+}
+
+// carrier spawns a process whose handler holds cargo, its state, which lives as long.
+func carrier(t *testing.T, sys *mailbox.System) (mailbox.Ref[job], weak.Pointer[cargo]) {
+	t.Helper()
+	c := new(cargo)
+	return spawn(t, sys, "truck", func(ctx context.Context, j job) error {
+		_ = ctx.Done()
+		return holding(c, j)(ctx)
+	}), weak.Make(c)
 }
 
 // A process that has ended is garbage as soon as nobody refers to it: neither
 // its system nor the groups it was in do.
 func TestDeadProcessIsCollectable(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		end  func(t *testing.T, ref mailbox.Ref[freight])
-		keep bool
-	}{
-		{"stopped", func(t *testing.T, ref mailbox.Ref[freight]) {
-			t.Helper()
-			require.NoError(t, ref.Stop(context.Background()))
-		}, false},
-		{"killed", func(t *testing.T, ref mailbox.Ref[freight]) {
-			t.Helper()
-			ref.Kill()
-			await(t, ref.Done())
-		}, false},
-		{"failed", func(t *testing.T, ref mailbox.Ref[freight]) {
-			t.Helper()
-			require.NoError(t, ref.Send(context.Background(), freight{do: panics}))
-			await(t, ref.Done())
-		}, false},
-		{"the control: alive", func(*testing.T, mailbox.Ref[freight]) {}, true},
+	for name, end := range map[string]func(ref mailbox.Ref[job]){
+		"stopped":            func(ref mailbox.Ref[job]) { _ = ref.Stop(context.Background()) },
+		"killed":             mailbox.Ref[job].Kill,
+		"failed":             func(ref mailbox.Ref[job]) { _ = ref.Send(context.Background(), panics) },
+		"the control: alive": nil,
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			sys := newSystem(t)
-			group := newGroup[freight](t, sys, "fleet")
-			before := spawn(t, sys, "truck", carryOut)
-			require.NoError(t, group.Join(before))
+			group := newGroup[job](t, sys, "fleet")
+			require.NoError(t, group.Join(spawn(t, sys, "truck", do)))
 			state := func() weak.Pointer[cargo] {
-				c := new(cargo) // The handler's state lives as long as the process.
-				ref := spawn(t, sys, "truck", func(ctx context.Context, f freight) error {
-					runtime.KeepAlive(c)
-					_ = ctx.Done()
-					return carryOut(ctx, f)
-				})
+				ref, state := carrier(t, sys)
 				require.NoError(t, group.Join(ref))
-				require.Equal(t, 2, group.Broadcast(t.Context(), freight{}).Delivered)
-				_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[*cargo]) freight {
-					return freight{do: func(context.Context) error {
-						r.Answer(nil)
-						return nil
-					}}
-				})
+				require.Equal(t, 2, group.Broadcast(t.Context(), nothing).Delivered)
+				_, err := call(t.Context(), ref, answer)
 				require.NoError(t, err)
-				test.end(t, ref)
-				return weak.Make(c)
+				if end != nil {
+					end(ref)
+					await(t, ref.Done())
+				}
+				return state
 			}()
-			spawn(t, sys, "truck", carryOut) // The system's list closes over the gap.
-			assert.Equal(t, test.keep, !collected(state))
+			spawn(t, sys, "truck", do) // The system's list closes over the gap.
+			assert.Equal(t, end != nil, collected(state))
 			drain(t, sys)
 			runtime.KeepAlive(group)
 		})
@@ -266,20 +206,15 @@ func TestDeadProcessIsCollectable(t *testing.T) {
 // spawned before and after it.
 func TestDeadProcessKeepsNotItsNeighbours(t *testing.T) {
 	sys := newSystem(t)
-	var states []weak.Pointer[cargo]
-	var refs []mailbox.Ref[freight]
-	for range 3 {
-		c := new(cargo)
-		refs = append(refs, spawn(t, sys, "truck", func(context.Context, freight) error {
-			runtime.KeepAlive(c)
-			return nil
-		}))
-		states = append(states, weak.Make(c))
+	var states [3]weak.Pointer[cargo]
+	var refs [3]mailbox.Ref[job]
+	for i := range refs {
+		refs[i], states[i] = carrier(t, sys)
 	}
 	for _, i := range []int{1, 0, 2} {
 		require.NoError(t, refs[i].Stop(t.Context()))
 	}
-	refs[0], refs[2] = mailbox.Ref[freight]{}, mailbox.Ref[freight]{}
+	refs[0], refs[2] = mailbox.Ref[job]{}, mailbox.Ref[job]{}
 	assert.True(t, collected(states[0]))
 	assert.True(t, collected(states[2]))
 	assert.False(t, collected(states[1]), "the control")
@@ -290,9 +225,9 @@ func TestDeadProcessKeepsNotItsNeighbours(t *testing.T) {
 func TestGroupThatWasLeftIsCollectable(t *testing.T) {
 	for _, left := range []bool{true, false} {
 		sys := newSystem(t)
-		ref := spawn(t, sys, "truck", carryOut)
-		kept := func() weak.Pointer[mailbox.Group[freight]] {
-			group := newGroup[freight](t, sys, "fleet")
+		ref := spawn(t, sys, "truck", do)
+		kept := func() weak.Pointer[mailbox.Group[job]] {
+			group := newGroup[job](t, sys, "fleet")
 			for range 3 {
 				require.NoError(t, group.Join(ref))
 			}

@@ -57,9 +57,8 @@ func TestMetricsAreTheCountsOfKinds(t *testing.T) {
 		assert.Empty(t, points, "no kinds, no figures")
 
 		worker, clerk := spawn(t, sys, "worker", do), spawn(t, sys, "clerk", do)
-		require.NoError(t, worker.Send(context.Background(), nothing))
-		require.NoError(t, worker.Send(context.Background(), fails))
-		require.NoError(t, clerk.Send(context.Background(), nothing))
+		sendAll(t, worker, nothing, fails)
+		sendAll(t, clerk, nothing)
 		settle()
 		require.NoError(t, clerk.Stop(t.Context()))
 		require.ErrorIs(t, clerk.Send(context.Background(), nothing), mailbox.ErrStopped)
@@ -155,4 +154,22 @@ func TestSystemReportsToItsMeterProvider(t *testing.T) {
 	require.Len(t, all.ScopeMetrics, 1)
 	assert.Equal(t, "github.com/waybill-go/waybill/mailbox", all.ScopeMetrics[0].Scope.Name)
 	assert.NotEmpty(t, all.ScopeMetrics[0].Scope.Version)
+}
+
+// A system that is registered twice is not counted twice, and whoever does it is
+// told.
+func TestSystemIsRegisteredOnce(t *testing.T) {
+	sys := newSystem(t)
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	_, err := sys.RegisterMetrics(provider.Meter("test"))
+	require.NoError(t, err)
+	_, err = sys.RegisterMetrics(provider.Meter("test"))
+	require.ErrorContains(t, err, "already")
+
+	worker := spawn(t, sys, "worker", do)
+	sendAll(t, worker, nothing)
+	drain(t, sys)
+	points, _ := measured(t, reader)
+	assert.EqualValues(t, 1, points["accepted{waybill.process.kind=worker}"])
 }

@@ -59,18 +59,18 @@ func TestAMillionIdleProcesses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sys := newSystem(t)
-			kind, err := mailbox.NewKind[int](sys, "session")
-			require.NoError(t, err)
+			kind := newKind[int](t, sys, "session")
 			refs := make([]mailbox.Ref[int], processes)
 			runtime.GC()
 			takenBefore, usedBefore := memory()
 			goroutines := runtime.NumGoroutine()
 			start := time.Now()
 			for i := range refs {
-				refs[i], err = test.spawn(kind, i)
+				ref, err := test.spawn(kind, i)
 				if err != nil {
 					require.NoError(t, err)
 				}
+				refs[i] = ref
 			}
 			took := time.Since(start)
 			taken, _ := memory()

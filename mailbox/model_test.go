@@ -20,14 +20,20 @@ import (
 
 const (
 	modelGroups    = 2
-	modelProcesses = 6 // alive at a time
-	modelRounds    = 8 // of as many programs as rapid is told to run, 100 by default
+	modelProcesses = 6  // alive at a time
+	modelRounds    = 16 // of as many programs as rapid is told to run, 100 by default
+	modelShorter   = 5  // times fewer are those that it runs in short mode
 )
 
 // TestModel runs programs by chance step by step, and after each step compares
-// all that can be seen of the system with what the reference says.
+// all that can be seen of the system with what the reference says. It is the only
+// test of much, so it runs as many in short mode.
 func TestModel(t *testing.T) {
-	for range modelRounds {
+	rounds := modelRounds
+	if testing.Short() {
+		rounds *= modelShorter
+	}
+	for range rounds {
 		rapid.Check(t, func(rt *rapid.T) {
 			rapid.SyncTest(rt, func(rt *rapid.T) {
 				r := newModelRun(rt)

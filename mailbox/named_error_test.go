@@ -5,7 +5,6 @@ package mailbox_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,156 +16,81 @@ import (
 // TestErrorsNameTheProcess: whoever logs an error of a send or call learns which of its
 // many processes it was.
 func TestErrorsNameTheProcess(t *testing.T) {
-	gone, cancel := context.WithCancel(context.Background())
+	none := context.Background()
+	gone, cancel := context.WithCancel(none)
 	cancel()
-	never := func(mailbox.Reply[int]) job { return nothing }
-	const which = ` (process "42" of kind "guild")`
-
-	// Each gets a process that is busy with one message, and has no room for a third.
-	for _, test := range []struct {
-		name     string
+	// Each gets a process that is busy until the release, and has no room for one more message.
+	for name, test := range map[string]struct {
 		overflow mailbox.Overflow
-		use      func(t *testing.T, ref mailbox.Ref[job], release func()) error
+		use      func(ref mailbox.Ref[job], release func()) error
 		is       error
-		text     string
 	}{
-		{
-			"full", mailbox.Refuse,
-			func(_ *testing.T, ref mailbox.Ref[job], _ func()) error { return ref.Send(t.Context(), nothing) },
-			mailbox.ErrFull, "mailbox: full" + which,
-		},
-		{
-			"no wait", mailbox.Wait,
-			func(_ *testing.T, ref mailbox.Ref[job], _ func()) error { return ref.TrySend(t.Context(), nothing) },
-			mailbox.ErrFull, "mailbox: full" + which,
-		},
-		{
-			"cancelled", mailbox.Wait,
-			func(_ *testing.T, ref mailbox.Ref[job], _ func()) error { return ref.Send(gone, nothing) },
-			context.Canceled, "context canceled" + which,
-		},
-		{
-			"stopped", mailbox.Wait,
-			func(t *testing.T, ref mailbox.Ref[job], release func()) error {
-				release()
-				require.NoError(t, ref.Stop(t.Context()))
-				return ref.Send(t.Context(), nothing)
-			},
-			mailbox.ErrStopped, "mailbox: stopped" + which,
-		},
-		{
-			"call of a full one", mailbox.Refuse,
-			func(_ *testing.T, ref mailbox.Ref[job], _ func()) error {
-				_, err := mailbox.Call(t.Context(), ref, never)
-				return err
-			},
-			mailbox.ErrFull, "mailbox: full" + which,
-		},
-		{
-			"call that nobody answers", mailbox.Wait,
-			func(t *testing.T, ref mailbox.Ref[job], release func()) error {
-				release()
-				pass(t, ref)
-				ctx, cancel := context.WithCancel(t.Context())
-				_, err := mailbox.Call(ctx, ref, func(mailbox.Reply[int]) job {
-					return func(context.Context) error { cancel(); return nil }
-				})
-				return err
-			},
-			context.Canceled, "context canceled" + which,
-		},
-		{
-			"call that was dropped", mailbox.DropOldest,
-			func(t *testing.T, ref mailbox.Ref[job], release func()) error {
-				release()
-				pass(t, ref)
-				held, entered, releaseIt := hold()
-				defer releaseIt()
-				require.NoError(t, ref.Send(t.Context(), held))
-				await(t, entered)
-				result := make(chan error, 1)
-				go func() {
-					_, err := mailbox.Call(t.Context(), ref, never)
-					result <- err
-				}()
-				for len(result) == 0 {
-					require.NoError(t, ref.Send(t.Context(), nothing))
-				}
-				return <-result
-			},
-			mailbox.ErrDropped, mailbox.ErrDropped.Error() + which,
-		},
-		{
-			"call that the end overtook", mailbox.Wait,
-			func(t *testing.T, ref mailbox.Ref[job], release func()) error {
-				release()
-				pass(t, ref)
-				_, err := mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job {
-					return func(context.Context) error { ref.Kill(); return nil }
-				})
-				return err
-			},
-			mailbox.ErrStopped, "mailbox: stopped" + which,
-		},
-		{
-			"call of itself", mailbox.Wait,
-			func(t *testing.T, ref mailbox.Ref[job], release func()) error {
-				release()
-				result := make(chan error, 1)
-				require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-					_, err := mailbox.Call(ctx, ref, never)
-					result <- err
-					return nil
-				}))
-				return await(t, result)
-			},
-			mailbox.ErrSelfCall, mailbox.ErrSelfCall.Error() + which,
-		},
+		"full":      {mailbox.Refuse, func(ref mailbox.Ref[job], _ func()) error { return ref.Send(none, nothing) }, mailbox.ErrFull},
+		"no wait":   {mailbox.Wait, func(ref mailbox.Ref[job], _ func()) error { return ref.TrySend(none, nothing) }, mailbox.ErrFull},
+		"cancelled": {mailbox.Wait, func(ref mailbox.Ref[job], _ func()) error { return ref.Send(gone, nothing) }, context.Canceled},
+		"stopped": {mailbox.Wait, func(ref mailbox.Ref[job], release func()) error {
+			release()
+			_ = ref.Stop(none)
+			return ref.Send(none, nothing)
+		}, mailbox.ErrStopped},
+		"call of a full one": {mailbox.Refuse, func(ref mailbox.Ref[job], _ func()) error {
+			_, err := call(none, ref, answer)
+			return err
+		}, mailbox.ErrFull},
+		"call that nobody answers": {mailbox.Wait, func(ref mailbox.Ref[job], release func()) error {
+			release()
+			ctx, cancel := context.WithCancel(none)
+			_, err := call(ctx, ref, unanswered(func(context.Context) error { cancel(); return nil }))
+			return err
+		}, context.Canceled},
+		"call that was dropped": {mailbox.DropOldest, func(ref mailbox.Ref[job], _ func()) error {
+			called := inBackground(func() error { _, err := call(none, ref, answer); return err })
+			settle()
+			_ = ref.Send(none, nothing)
+			return <-called
+		}, mailbox.ErrDropped},
+		"call that the end overtook": {mailbox.Wait, func(ref mailbox.Ref[job], release func()) error {
+			release()
+			_, err := call(none, ref, unanswered(func(context.Context) error { ref.Kill(); return nil }))
+			return err
+		}, mailbox.ErrStopped},
+		"call of itself": {mailbox.Wait, func(ref mailbox.Ref[job], release func()) error {
+			result := make(chan error, 1)
+			release()
+			_ = ref.Send(none, func(ctx context.Context) error {
+				_, err := call(ctx, ref, answer)
+				result <- err
+				return nil
+			})
+			return <-result
+		}, mailbox.ErrSelfCall},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			sys := newSystem(t)
-			kind, err := mailbox.NewKind[job](sys, "guild", mailbox.WithCapacity(1), mailbox.WithOverflow(test.overflow))
-			require.NoError(t, err)
-			ref, err := kind.Spawn("42", do)
-			require.NoError(t, err)
-			held, entered, let := hold()
-			released := false
-			release := func() {
-				if !released {
-					released = true
-					let()
-				}
-			}
-			defer release()
-			require.NoError(t, ref.Send(t.Context(), held))
-			await(t, entered)
-			require.NoError(t, ref.Send(t.Context(), nothing))
-
-			err = test.use(t, ref, release)
-			require.ErrorIs(t, err, test.is)
-			assert.EqualError(t, err, test.text)
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				ref := spawnAs(t, newSystem(t), "guild", "42", do, mailbox.WithCapacity(1), mailbox.WithOverflow(test.overflow))
+				release := keepBusy(t, ref)
+				defer release()
+				sendAll(t, ref, nothing)
+				err := test.use(ref, release)
+				require.ErrorIs(t, err, test.is)
+				assert.EqualError(t, err, test.is.Error()+` (process "42" of kind "guild")`)
+			})
 		})
 	}
 }
 
 // Errors that are somebody else's come back as they were.
 func TestOthersErrorsAreLeftAlone(t *testing.T) {
-	wrong := errors.New("wrong")
 	ref := spawn(t, newSystem(t), "guild", do)
-	_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[int]) job {
-		return func(context.Context) error { r.Fail(wrong); return nil }
-	})
-	assert.Same(t, wrong, err)
-	_, err = mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job {
-		return func(context.Context) error { return wrong }
-	})
-	assert.Same(t, wrong, err)
+	_, err := call(t.Context(), ref, func(_ context.Context, r mailbox.Reply[int]) error { r.Fail(errSpilt); return nil })
+	assert.Same(t, errSpilt, err)
+	_, err = call(t.Context(), ref, unanswered(fails))
+	assert.Same(t, errSpilt, err)
 }
 
 func TestErrorsOfProcessesWithoutID(t *testing.T) {
 	sys := newSystem(t)
-	kind, err := mailbox.NewKind[job](sys, "guild")
-	require.NoError(t, err)
+	kind := newKind[job](t, sys, "guild")
 	ref, err := kind.Spawn("", do)
 	require.NoError(t, err)
 	drain(t, sys)

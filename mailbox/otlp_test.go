@@ -43,12 +43,11 @@ func TestTreeAsACollectorReceivesIt(t *testing.T) {
 	provider := batching(t, receiver)
 	sys := newSystem(t, mailbox.WithTracerProvider(provider))
 
-	store := spawn(t, sys, "store", answerAsk)
+	store := spawn(t, sys, "store", do)
 	sessions := groupOf(t, sys, "session", 3, sampling.GroupConfig{Curve: sampling.Always()})
 	full, release := fill(t, sys, 1)
 	require.NoError(t, sessions.Join(full))
-	kind, err := mailbox.NewKind[order](sys, "guild")
-	require.NoError(t, err)
+	kind := newKind[order](t, sys, "guild")
 	guild, err := kind.Spawn("guild-1", func(ctx context.Context, o order) error {
 		n, err := call(ctx, store, func(_ context.Context, r mailbox.Reply[int]) error {
 			r.Answer(o.n + 1)
@@ -79,8 +78,8 @@ POST (server)
       session job (consumer)
       session job (consumer)
       worker job (consumer) error refused_full
-    call store ask (internal)
-      store ask (internal)`), waterfall(t, spans))
+    call store job (internal)
+      store job (internal)`), waterfall(t, spans))
 
 	byName := make(map[string]otlptest.Span)
 	for _, s := range spans {

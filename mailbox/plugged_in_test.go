@@ -5,8 +5,7 @@ package mailbox_test
 
 import (
 	"context"
-	"errors"
-	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,7 +45,7 @@ func TestHandlingsSurviveWhatIsPluggedIn(t *testing.T) {
 		worker := spawn(t, sys, "worker", do)
 		for range 10 {
 			require.NoError(t, worker.Send(sampledRemotely(), nothing))
-			require.NoError(t, worker.Send(sampledRemotely(), func(context.Context) error { return errors.New("wrong") }))
+			require.NoError(t, worker.Send(sampledRemotely(), fails))
 		}
 		drain(t, sys)
 		assert.EqualValues(t, 10, sys.Stats().Handled)
@@ -57,36 +56,26 @@ func TestHandlingsSurviveWhatIsPluggedIn(t *testing.T) {
 func TestDeadLettersSurviveWhatIsPluggedIn(t *testing.T) {
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
 		worker := spawn(t, sys, "worker", do, mailbox.WithCapacity(4), mailbox.WithOverflow(mailbox.Refuse))
-		job, entered, release := hold()
-		require.NoError(t, worker.Send(sampledRemotely(), job))
-		await(t, entered)
-		refused := 0
-		for range 10 {
-			if err := worker.Send(sampledRemotely(), nothing); err != nil {
-				require.ErrorIs(t, err, mailbox.ErrFull)
-				refused++
-			}
+		release := keepBusy(t, worker)
+		for range 4 {
+			require.NoError(t, worker.Send(sampledRemotely(), nothing))
 		}
-		require.Positive(t, refused)
+		require.ErrorIs(t, worker.Send(sampledRemotely(), nothing), mailbox.ErrFull)
 		worker.Kill()
 		release()
 		await(t, worker.Done())
-		assert.EqualValues(t, 10-refused, sys.Stats().DeadLetters.Total())
+		assert.EqualValues(t, 4, sys.Stats().DeadLetters.Total())
 	})
 }
 
 func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
-	settings := sampling.Config{}
-	settings.Default.Late = sampling.Late{Failures: true, Roots: true, PerSecond: sampling.Unlimited}
-	control, err := sampling.NewControl(settings)
-	require.NoError(t, err)
+	late := sampling.Late{Failures: true, Roots: true, PerSecond: sampling.Unlimited}
+	control := controlOf(t, sampling.KindConfig{Late: late})
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
 		worker := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
-		for range 10 {
-			require.NoError(t, worker.Send(context.Background(), func(context.Context) error { panic("a handler") }))
-		}
+		sendAll(t, worker, slices.Repeat([]job{panics}, 10)...)
 		drain(t, sys)
-		assert.NotZero(t, sys.Stats().Failed)
+		assert.EqualValues(t, 10, sys.Stats().Failed)
 	}, mailbox.WithControl(control))
 }
 
@@ -95,10 +84,7 @@ func TestLateSpansSurviveWhatIsPluggedIn(t *testing.T) {
 func TestBroadcastsSurviveWhatIsPluggedIn(t *testing.T) {
 	const members = 5
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
-		group := newGroup[job](t, sys, "group")
-		for range members {
-			require.NoError(t, group.Join(spawn(t, sys, "member", do)))
-		}
+		group := groupOf(t, sys, "member", members, sampling.GroupConfig{})
 		assert.Equal(t, members, group.Broadcast(sampledRemotely(), nothing).Delivered)
 		assert.Equal(t, members, group.BroadcastRelays(sampledRemotely(), nothing,
 			func(mailbox.Ref[job]) int { return 3 }).Delivered)
@@ -110,20 +96,22 @@ func TestBroadcastsSurviveWhatIsPluggedIn(t *testing.T) {
 func TestCallsSurviveWhatIsPluggedIn(t *testing.T) {
 	withEachPlugged(t, func(t *testing.T, sys *mailbox.System) {
 		worker := spawn(t, sys, "worker", do)
-		answer, err := mailbox.Call(sampledRemotely(), worker, func(r mailbox.Reply[int]) job {
-			return func(context.Context) error {
-				r.Answer(42)
-				return nil
-			}
-		})
+		got, err := call(sampledRemotely(), worker, answer)
 		require.NoError(t, err)
-		assert.Equal(t, 42, answer)
+		assert.Equal(t, 1, got)
+		_, err = call(sampledRemotely(), worker, unanswered(fails))
+		require.ErrorIs(t, err, errSpilt)
 
-		wrong := errors.New("wrong")
-		_, err = mailbox.Call(sampledRemotely(), worker, func(mailbox.Reply[int]) job {
-			return func(context.Context) error { return wrong }
+		ctx, cancel := context.WithCancel(sampledRemotely())
+		gone := make(chan struct{})
+		_, err = call(ctx, worker, func(_ context.Context, r mailbox.Reply[int]) error {
+			cancel()
+			<-gone
+			assert.False(t, r.Answer(1), "it is late")
+			return nil
 		})
-		assert.ErrorIs(t, err, wrong)
+		close(gone)
+		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 
@@ -149,37 +137,4 @@ func TestWatchersThatPanicHarmNobody(t *testing.T) {
 	assert.NotPanics(t, func() { mailbox.Watch(watcher, other, panics) }, "it has ended already")
 	assert.Equal(t, before+4, guard.Recovered())
 	drain(t, sys)
-}
-
-func TestSaveThatFailsIsReported(t *testing.T) {
-	for name, save := range map[string]job{
-		"error": func(context.Context) error { return errBroken },
-		"panic": func(context.Context) error { panic(errBroken) },
-		"exit":  func(context.Context) error { runtime.Goexit(); return nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				var heard ear
-				sys := newSystem(t, mailbox.WithEventHook(heard.hook), mailbox.WithLogger(nil))
-				l := &lives{save: save}
-				ref := spawnFrom(t, sys, l.start)
-				pass(t, ref)
-				err := await(t, ref.Passivate())
-				e := heard.one(t)
-				assert.Equal(t, err, e.Err)
-				assert.Equal(t, mailbox.SaveFailed, e.Type)
-				assert.Equal(t, "seven", e.ID)
-				assert.Equal(t, name == "panic", e.Panicked())
-				if name == "exit" {
-					require.ErrorIs(t, e.Err, mailbox.ErrGoexit)
-				} else {
-					require.ErrorIs(t, e.Err, errBroken)
-				}
-				assert.EqualValues(t, 1, sys.Stats().SaveFailures)
-				pass(t, ref)
-				assert.Equal(t, 1, l.starts, "it goes on with the state it has")
-				drain(t, sys)
-			})
-		})
-	}
 }

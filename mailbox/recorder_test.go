@@ -42,6 +42,30 @@ func (r *recorder) start() (context.Context, trace.Span) {
 	return r.tracer.Start(r.t.Context(), "root", trace.WithNewRoot())
 }
 
+// sent sends jobs in a trace of their own, which has ended then, and returns its root.
+func (r *recorder) sent(ref mailbox.Ref[job], jobs ...job) trace.SpanContext {
+	r.t.Helper()
+	ctx, root := r.start()
+	defer root.End()
+	for _, j := range jobs {
+		require.NoError(r.t, ref.Send(ctx, j))
+	}
+	return root.SpanContext()
+}
+
+// broadcast broadcasts j in a trace of its own, which has ended then.
+func (r *recorder) broadcast(group *mailbox.Group[job], j job) mailbox.Delivery {
+	ctx, root := r.start()
+	defer root.End()
+	return group.Broadcast(ctx, j)
+}
+
+// startSpan starts a span as users do, and ends it.
+func (r *recorder) startSpan(ctx context.Context, name string) {
+	_, span := r.tracer.Start(ctx, name)
+	span.End()
+}
+
 // all returns all spans called name.
 func (r *recorder) all(name string) (found tracetest.SpanStubs) {
 	for _, s := range r.spans.GetSpans() {

@@ -18,18 +18,11 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-func newKind[M any](t testing.TB, sys *mailbox.System, opts ...mailbox.KindOption) *mailbox.Kind[M] {
-	t.Helper()
-	kind, err := mailbox.NewKind[M](sys, "worker", opts...)
-	require.NoError(t, err)
-	return kind
-}
-
 func TestGetOrSpawnAtOnceIsOneProcess(t *testing.T) {
 	const many = 1000
 	for range 5 {
 		sys := newSystem(t)
-		kind := newKind[job](t, sys)
+		kind := newKind[job](t, sys, "worker")
 		var l lives
 		refs := make([]mailbox.Ref[job], many)
 		handled := 0
@@ -79,7 +72,7 @@ func TestGetOrSpawnOfManyAtOnceIsOneOfEach(t *testing.T) {
 			}
 		}
 	}()
-	kind := newKind[job](t, sys)
+	kind := newKind[job](t, sys, "worker")
 	var refs [askers][names]mailbox.Ref[job]
 	var wg sync.WaitGroup
 	await(t, counting)
@@ -105,7 +98,7 @@ func TestGetOrSpawnOfManyAtOnceIsOneOfEach(t *testing.T) {
 
 func TestLookup(t *testing.T) {
 	sys := newSystem(t)
-	kind, other := newKind[job](t, sys), newKind[job](t, sys)
+	kind, other := newKind[job](t, sys, "worker"), newKind[job](t, sys, "worker")
 	var l lives
 	none, ok := kind.Lookup("x")
 	assert.False(t, ok)
@@ -141,79 +134,11 @@ func TestLookup(t *testing.T) {
 	assert.False(t, ok, "none was spawned")
 }
 
-func TestRegisteredUntilItHasEnded(t *testing.T) {
-	for name, end := range map[string]func(ref mailbox.Ref[job]){
-		"stopped": func(ref mailbox.Ref[job]) { go func() { _ = ref.Stop(context.Background()) }() },
-		"killed":  mailbox.Ref[job].Kill,
-	} {
-		t.Run(name, func(t *testing.T) {
-			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
-				sys := newSystem(t)
-				kind := newKind[job](t, sys, opts...)
-				var l lives
-				old, err := kind.GetOrSpawn("x", l.start)
-				require.NoError(t, err)
-				held, entered, release := hold()
-				sendAll(t, old, held)
-				await(t, entered)
-				end(old)
-				settle()
-				still, err := kind.GetOrSpawn("x", l.start)
-				require.NoError(t, err)
-				require.Equal(t, old, still)
-				require.ErrorIs(t, still.Send(t.Context(), nothing), mailbox.ErrStopped)
-				release()
-				await(t, old.Done())
-				_, ok := kind.Lookup("x")
-				assert.False(t, ok)
-				fresh, err := kind.GetOrSpawn("x", l.start)
-				require.NoError(t, err)
-				assert.NotEqual(t, old, fresh)
-				pass(t, fresh)
-				assert.Equal(t, 2, l.starts)
-				drain(t, sys)
-			})
-		})
-	}
-}
-
-// One that fails, is passivated or restarts is still the same; one that is given
-// up is gone.
-func TestRegisteredThroughItsInstances(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t)
-		kind := newKind[job](t, sys, restarting(mailbox.RestartPolicy{MaxFailures: 1.5})...)
-		var l lives
-		ref, err := kind.GetOrSpawn("x", l.start)
-		require.NoError(t, err)
-		same := func() bool {
-			now, ok := kind.Lookup("x")
-			return ok && now == ref
-		}
-		for range 3 {
-			sendAll(t, ref, nothing)
-			settle()
-			passivate(t, ref)
-			assert.True(t, same())
-		}
-		sendAll(t, ref, fails)
-		settle()
-		assert.True(t, same())
-		sendAll(t, ref, fails)
-		await(t, ref.Done())
-		require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
-		assert.False(t, same())
-		_, err = kind.GetOrSpawn("x", l.start)
-		require.NoError(t, err)
-		drain(t, sys)
-	})
-}
-
 // What had a name is garbage once it has ended, and so is its state, even where
 // its kind looks for idle processes only now and then.
 func TestRegisteredProcessesThatEndedAreCollectable(t *testing.T) {
 	sys := newSystem(t)
-	kind := newKind[job](t, sys, mailbox.WithPassivation(time.Hour))
+	kind := newKind[job](t, sys, "worker", mailbox.WithPassivation(time.Hour))
 	end := map[string]func(ref mailbox.Ref[job]){
 		"stopped": func(ref mailbox.Ref[job]) { assert.NoError(t, ref.Stop(context.Background())) },
 		"killed":  mailbox.Ref[job].Kill,
@@ -222,11 +147,11 @@ func TestRegisteredProcessesThatEndedAreCollectable(t *testing.T) {
 	}
 	states := make(map[string]weak.Pointer[cargo])
 	for id, end := range end {
-		var a archive
-		ref, err := kind.GetOrSpawn(id, a.start)
+		var l lives
+		ref, err := kind.GetOrSpawn(id, l.start)
 		require.NoError(t, err)
 		pass(t, ref)
-		states[id] = a.state
+		states[id] = l.state
 		if end(ref); id != "alive" {
 			await(t, ref.Done())
 		}

@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -18,51 +19,6 @@ import (
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/mailbox"
 )
-
-func TestRestartBeginsAnewAndLosesNothing(t *testing.T) {
-	for name, fault := range map[string]job{
-		"error": fails, "panic": panics, "Goexit": exits, "Goexit in a panic": exitsPanicking,
-	} {
-		t.Run(name, func(t *testing.T) {
-			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
-				sys := newSystem(t)
-				var l lives
-				ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
-				var order []int
-				var at []time.Duration
-				elapsed := stopwatch()
-				for i := range 10 {
-					sendAll(t, ref, func(ctx context.Context) error {
-						order, at = append(order, i), append(at, elapsed())
-						if i == 3 {
-							return fault(ctx)
-						}
-						return nil
-					})
-				}
-				drainWhenQuiet(t, sys)
-				assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, order)
-				assert.Equal(t, []int{1, 2, 3, 4, 1, 2, 3, 4, 5, 6}, l.ages)
-				assert.Zero(t, at[3])
-				assert.InDelta(t, 100*time.Millisecond, at[4], float64(50*time.Millisecond))
-				assert.Equal(t, at[4], at[9])
-				s := sys.Stats()
-				assert.EqualValues(t, 1, s.Restarts)
-				assert.EqualValues(t, 1, s.Failed)
-				assert.EqualValues(t, 9, s.Handled)
-				requireAtRest(t, s)
-			})
-		})
-	}
-}
-
-// drainWhenQuiet shuts sys down after any back-off, which a shutdown would end.
-func drainWhenQuiet(t *testing.T, sys *mailbox.System) {
-	t.Helper()
-	time.Sleep(time.Hour)
-	settle()
-	drain(t, sys)
-}
 
 // The time between one failure and the next message grows with the failures,
 // and covers all that it may be and no more.
@@ -94,19 +50,21 @@ func TestBackoff(t *testing.T) {
 // How often is too often depends on the time between: the count decays.
 func TestRareFailuresAreNeverTooMany(t *testing.T) {
 	for _, test := range []struct {
+		most  float64 // failures
 		every time.Duration
 		ends  bool
-	}{{time.Minute, false}, {10 * time.Second, true}} {
-		t.Run(test.every.String(), func(t *testing.T) {
+	}{{1.5, time.Minute, false}, {1.5, 10 * time.Second, true}, {-1, 0, false}} {
+		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t)
-				ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.RestartPolicy{MaxFailures: 1.5})...)
+				ref := spawnFrom(t, sys, startsWith(nothing), restarting(mailbox.RestartPolicy{MaxFailures: test.most})...)
 				for range 1000 {
 					if ref.Send(t.Context(), fails) != nil {
 						break
 					}
 					time.Sleep(test.every)
 				}
+				time.Sleep(24 * time.Hour)
 				settle()
 				if test.ends {
 					require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
@@ -122,162 +80,6 @@ func TestRareFailuresAreNeverTooMany(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestGivenUp(t *testing.T) {
-	for name, fault := range map[string]job{"error": fails, "panic": panics} {
-		t.Run(name, func(t *testing.T) {
-			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
-				sys := newSystem(t)
-				var l lives
-				ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MaxFailures: 2.5}, opts...)...)
-				sendAll(t, ref, slices.Concat(slices.Repeat([]job{fault}, 3), nothings(1))...)
-				_, err := mailbox.Call(t.Context(), ref, func(mailbox.Reply[int]) job { return nothing })
-				require.ErrorIs(t, err, mailbox.ErrStopped)
-				await(t, ref.Done())
-				require.ErrorIs(t, ref.Err(), mailbox.ErrTooManyRestarts)
-				require.ErrorIs(t, ref.Err(), errSpilt, "and why")
-				assert.Equal(t, 3, l.starts)
-				s := sys.Stats()
-				assert.EqualValues(t, 3, s.Failed)
-				assert.Equal(t, mailbox.DeadLetters{Failed: 2}, s.DeadLetters)
-				assert.EqualValues(t, 2, s.Restarts)
-				requireAtRest(t, s)
-			})
-		})
-	}
-}
-
-// inBackoff returns a process that waits out a long back-off, with five messages.
-func inBackoff(t *testing.T, sys *mailbox.System, l *lives, opts ...mailbox.KindOption) mailbox.Ref[job] {
-	t.Helper()
-	ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MinBackoff: 24 * time.Hour}, opts...)...)
-	sendAll(t, ref, fails)
-	sendAll(t, ref, nothings(4)...)
-	time.Sleep(time.Minute)
-	sendAll(t, ref, nothing)
-	settle()
-	require.EqualValues(t, 5, sys.Stats().Queued)
-	return ref
-}
-
-func TestBackoffEndsWithTheProcess(t *testing.T) {
-	stop := func(ref mailbox.Ref[job], _ *mailbox.System) error { return ref.Stop(context.Background()) }
-	for name, test := range map[string]struct {
-		end    func(ref mailbox.Ref[job], sys *mailbox.System) error
-		killed bool
-	}{
-		"stop": {stop, false},
-		"shutdown": {func(_ mailbox.Ref[job], sys *mailbox.System) error {
-			return sys.Shutdown(context.Background())
-		}, false},
-		"kill": {func(ref mailbox.Ref[job], _ *mailbox.System) error { ref.Kill(); return nil }, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			both(t, func(t *testing.T, opts ...mailbox.KindOption) {
-				sys := newSystem(t)
-				var l lives
-				ref := inBackoff(t, sys, &l, opts...)
-				elapsed := stopwatch()
-				require.NoError(t, test.end(ref, sys))
-				await(t, ref.Done())
-				assert.Zero(t, elapsed(), "the back-off was waited out")
-				s := sys.Stats()
-				if test.killed {
-					require.ErrorIs(t, ref.Err(), mailbox.ErrKilled)
-					assert.Equal(t, mailbox.DeadLetters{Killed: 5}, s.DeadLetters)
-				} else {
-					require.NoError(t, ref.Err())
-					assert.EqualValues(t, 5, s.Handled)
-					assert.Equal(t, []int{1, 1, 2, 3, 4, 5}, l.ages)
-				}
-				requireAtRest(t, s)
-				time.Sleep(48 * time.Hour)
-				settle()
-				assert.Equal(t, s, sys.Stats(), "the back-off came to its end for nobody")
-			})
-		})
-	}
-}
-
-func TestShutdownCutShortInABackoff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t)
-		held, entered, release := hold()
-		var l lives
-		ref := inBackoff(t, sys, &l)
-		newest := spawn(t, sys, "worker", do) // The shutdown does not get beyond it.
-		sendAll(t, newest, held)
-		await(t, entered)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		var cut *mailbox.ShutdownError
-		require.ErrorAs(t, sys.Shutdown(ctx), &cut)
-		assert.Equal(t, 1, cut.Busy)
-		assert.EqualValues(t, 5, cut.DeadLetters)
-		release()
-		await(t, ref.Done())
-	})
-}
-
-func TestStoppingProcessFailsWithoutBackoff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t)
-		var l lives
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{MinBackoff: time.Hour})...)
-		sendAll(t, ref, fails, exits, nothing)
-		settle()
-		elapsed := stopwatch()
-		require.NoError(t, ref.Stop(t.Context()))
-		assert.Zero(t, elapsed())
-		assert.Equal(t, []int{1, 1, 1}, l.ages)
-		assert.EqualValues(t, 2, sys.Stats().Restarts)
-	})
-}
-
-func TestMailboxIsBoundedDuringABackoff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t)
-		var l lives
-		ref := inBackoff(t, sys, &l, mailbox.WithCapacity(5))
-		require.ErrorIs(t, ref.TrySend(t.Context(), nothing), mailbox.ErrFull)
-		sent := inBackground(func() error { return ref.Send(t.Context(), nothing) })
-		settle()
-		assert.Empty(t, sent)
-		time.Sleep(36 * time.Hour)
-		settle()
-		require.NoError(t, <-sent)
-		assert.Equal(t, []int{1, 1, 2, 3, 4, 5, 6}, l.ages)
-	})
-}
-
-func TestCallsLeftByAFailedInstanceFail(t *testing.T) {
-	both(t, func(t *testing.T, opts ...mailbox.KindOption) {
-		sys := newSystem(t)
-		var l lives
-		ref := spawnFrom(t, sys, l.start, restarting(mailbox.RestartPolicy{}, opts...)...)
-		var kept mailbox.Reply[int]
-		leave := func(r mailbox.Reply[int]) job {
-			return func(context.Context) error { kept = r; return nil }
-		}
-		left := inBackground(func() error { _, err := mailbox.Call(t.Context(), ref, leave); return err })
-		settle()
-		require.Empty(t, left)
-		sendAll(t, ref, fails)
-		answered := inBackground(func() error {
-			_, err := mailbox.Call(t.Context(), ref, func(r mailbox.Reply[int]) job {
-				return func(context.Context) error { r.Answer(1); return nil }
-			})
-			return err
-		})
-		settle()
-		require.Len(t, left, 1, "it waits for the back-off, or for ever")
-		require.ErrorIs(t, <-left, errSpilt)
-		assert.False(t, kept.Answer(1))
-		require.Empty(t, answered)
-		require.NoError(t, await(t, answered), "it was not in the hands of the one that failed")
-		drain(t, sys)
-	})
 }
 
 func TestTimersOfAFailedInstanceStop(t *testing.T) {
@@ -311,21 +113,6 @@ func TestTimersOfAFailedInstanceStop(t *testing.T) {
 	})
 }
 
-func TestRestartsThatMakeNoSense(t *testing.T) {
-	sys := newSystem(t)
-	for _, r := range []mailbox.RestartPolicy{
-		{MaxFailures: math.NaN()}, {Decay: -1}, {MinBackoff: -1}, {MaxBackoff: -1},
-		{MinBackoff: 2, MaxBackoff: 1},
-	} {
-		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestartPolicy(r))
-		assert.ErrorIs(t, err, mailbox.ErrConfig, "%+v", r)
-	}
-	for _, r := range []mailbox.RestartPolicy{{}, {MaxFailures: math.Inf(1)}, {MinBackoff: time.Hour}, {MaxBackoff: 1}} {
-		_, err := mailbox.NewKind[job](sys, "worker", mailbox.WithRestartPolicy(r))
-		assert.NoError(t, err, "%+v", r)
-	}
-}
-
 // The first span after a restart leads to the one that failed.
 func TestRestartLink(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -350,7 +137,7 @@ func TestRestartLink(t *testing.T) {
 			require.NoError(t, ref.Send(step.ctx, step.do))
 		}
 		root.End()
-		drainWhenQuiet(t, sys)
+		time.Sleep(time.Hour) // A shutdown would end the pauses.
 		spans := rec.all("worker job")
 		require.Len(t, spans, 10)
 		leadsTo := map[int]int{2: 1, 4: 3, 5: 4}
@@ -364,23 +151,5 @@ func TestRestartLink(t *testing.T) {
 			}
 			assert.Equal(t, links, span.Links, "span %d", i)
 		}
-	})
-}
-
-// A negative MaxFailures is no limit.
-func TestRestartsWithoutALimit(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		sys := newSystem(t)
-		ref := spawnFrom(t, sys, func(context.Context, mailbox.Ref[job]) (mailbox.Instance[job], error) {
-			return mailbox.Instance[job]{Handle: do}, nil
-		}, mailbox.WithErrorPolicy(mailbox.Restart),
-			mailbox.WithRestartPolicy(mailbox.RestartPolicy{MaxFailures: -1, MaxBackoff: time.Millisecond}))
-		for range 1000 {
-			require.NoError(t, ref.Send(t.Context(), func(context.Context) error { return errSpilt }))
-		}
-		drain(t, sys)
-		require.NoError(t, ref.Err())
-		assert.EqualValues(t, 1000, sys.Stats().Failed)
-		assert.EqualValues(t, 1000, sys.Stats().Restarts)
 	})
 }

@@ -25,8 +25,7 @@ func TestRootsAreStartedWhereAllowed(t *testing.T) {
 	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
 	next := spawn(t, sys, "next", do)
 	own := func(ctx context.Context) error {
-		_, span := rec.tracer.Start(ctx, "own work")
-		span.End()
+		rec.startSpan(ctx, "own work")
 		return next.Send(ctx, nothing)
 	}
 	require.NoError(t, entry.Send(context.Background(), own))
@@ -58,8 +57,7 @@ func TestRootsAreSubjectToTheSampler(t *testing.T) {
 		sc := trace.SpanContextFromContext(ctx)
 		assert.True(t, sc.IsValid())
 		assert.False(t, sc.IsSampled())
-		_, span := rec.tracer.Start(ctx, "own work")
-		span.End()
+		rec.startSpan(ctx, "own work")
 		return fails(ctx)
 	}))
 	drain(t, sys)
@@ -69,14 +67,11 @@ func TestRootsAreSubjectToTheSampler(t *testing.T) {
 func TestRootOfACall(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRootSpans())
-	_, err := call(context.Background(), entry, func(_ context.Context, r mailbox.Reply[int]) error {
-		r.Answer(1)
-		return nil
-	})
+	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
+	_, err := call(context.Background(), entry, answer)
 	require.NoError(t, err)
 	drain(t, sys)
-	span := rec.one("entry ask")
+	span := rec.one("entry job")
 	assert.False(t, span.Parent.IsValid())
 	assert.Equal(t, trace.SpanKindInternal, span.SpanKind)
 	assert.Len(t, rec.names(), 1)
@@ -86,13 +81,9 @@ func TestRootKeepsTheBaggage(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
 	entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
-	var seen baggage.Baggage
-	require.NoError(t, entry.Send(withBaggage(t, context.Background(), "tenant", "blue"), func(ctx context.Context) error {
-		seen = baggage.FromContext(ctx)
-		return nil
-	}))
+	handlers := contextIn(t, withBaggage(t, context.Background(), "tenant", "blue"), entry)
+	assert.Equal(t, "blue", baggage.FromContext(handlers).Member("tenant").Value())
 	drain(t, sys)
-	assert.Equal(t, "blue", seen.Member("tenant").Value())
 	assert.False(t, rec.one("entry job").Parent.IsValid())
 }
 
@@ -105,25 +96,20 @@ func TestNoRootsForWhatWasNotSampled(t *testing.T) {
 			continue
 		}
 		for _, carry := range []envelope.CarryPolicy{{}, {Unsampled: true}} {
-			for _, bag := range []bool{false, true} {
-				t.Run(name, func(t *testing.T) {
+			for bag, ctx := range map[string]context.Context{"": ctx, " with baggage": withBaggage(t, ctx, "tenant", "blue")} {
+				t.Run(name+bag, func(t *testing.T) {
 					rec := record(t)
 					sys := rec.system(mailbox.WithCarry(carry))
-					ctx := ctx
-					if bag {
-						ctx = withBaggage(t, ctx, "tenant", "blue")
-					}
-					entry := spawn(t, sys, "entry", answerAsk, mailbox.WithRootSpans())
-					group := newGroup[ask](t, sys, "entries")
+					entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
+					group := newGroup[job](t, sys, "entries")
 					require.NoError(t, group.Join(entry))
-					silence := func(ctx context.Context, r mailbox.Reply[int]) error {
+					silence := func(ctx context.Context) error {
 						assert.False(t, trace.SpanContextFromContext(ctx).IsSampled())
-						r.Answer(1)
 						return nil
 					}
-					require.NoError(t, entry.Send(ctx, ask{do: silence}))
-					assert.Equal(t, 1, group.Broadcast(ctx, ask{do: silence}).Delivered)
-					_, err := call(ctx, entry, silence)
+					require.NoError(t, entry.Send(ctx, silence))
+					assert.Equal(t, 1, group.Broadcast(ctx, silence).Delivered)
+					_, err := call(ctx, entry, answering(silence))
 					require.NoError(t, err)
 					drain(t, sys)
 					assert.Empty(t, rec.names())

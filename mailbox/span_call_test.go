@@ -22,30 +22,26 @@ func TestCallIsASpanAroundItsHandling(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		kind, err := mailbox.NewKind[ask](sys, "oracle")
-		require.NoError(t, err)
-		ref, err := kind.Spawn("delphi", answerAsk)
-		require.NoError(t, err)
+		ref := spawnAs(t, sys, "oracle", "delphi", do)
 		begin := time.Now()
 		ctx, root := rec.start()
-		answer, err := call(ctx, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
+		_, err := call(ctx, ref, func(_ context.Context, r mailbox.Reply[int]) error {
 			time.Sleep(time.Second)
 			r.Answer(1)
 			time.Sleep(time.Second) // The call ends with the reply.
 			return nil
 		})
 		require.NoError(t, err)
-		assert.Equal(t, 1, answer)
 		root.End()
 		drain(t, sys)
 
-		outer, inner := rec.one("call oracle ask"), rec.one("oracle ask")
+		outer, inner := rec.one("call oracle job"), rec.one("oracle job")
 		requireChild(t, root.SpanContext(), outer)
 		requireChild(t, outer.SpanContext, inner)
 		assert.Equal(t, trace.SpanKindInternal, outer.SpanKind)
 		assert.Equal(t, trace.SpanKindInternal, inner.SpanKind, "somebody waits for it")
 		assert.Equal(t, map[attribute.Key]any{
-			keys.ProcessKind: "oracle", keys.ProcessID: "delphi", keys.MessageType: "ask",
+			keys.ProcessKind: "oracle", keys.ProcessID: "delphi", keys.MessageType: "job",
 		}, attributes(t, outer))
 		assert.Equal(t, 0.0, attributes(t, inner)[keys.QueueDuration])
 		assert.Equal(t, begin, outer.StartTime)
@@ -79,7 +75,7 @@ func TestSpanOfAFailedCall(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				rec := record(t)
 				sys := rec.system()
-				ref := spawn(t, sys, "oracle", answerAsk)
+				ref := spawn(t, sys, "oracle", do)
 				ctx, root := rec.start()
 				timed, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()
@@ -87,7 +83,7 @@ func TestSpanOfAFailedCall(t *testing.T) {
 				require.Error(t, err)
 				root.End()
 				drain(t, sys)
-				outer, inner := rec.one("call oracle ask"), rec.one("oracle ask")
+				outer, inner := rec.one("call oracle job"), rec.one("oracle job")
 				assert.Equal(t, codes.Error, outer.Status.Code)
 				assert.Equal(t, test.status, outer.Status.Description)
 				assert.Equal(t, test.status, exception(t, outer)["exception.message"])
@@ -107,11 +103,11 @@ func TestSpanOfARefusedCall(t *testing.T) {
 	sys := rec.system()
 	full, release := fill(t, sys, 1, mailbox.WithOverflow(mailbox.Refuse))
 	ctx, root := rec.start()
-	_, err := mailbox.Call(ctx, full, func(mailbox.Reply[int]) job { return nothing })
+	_, err := call(ctx, full, unanswered(nothing))
 	require.ErrorIs(t, err, mailbox.ErrFull)
 	release()
 	drain(t, sys)
-	_, err = mailbox.Call(ctx, full, func(mailbox.Reply[int]) job { return nothing })
+	_, err = call(ctx, full, unanswered(nothing))
 	require.ErrorIs(t, err, mailbox.ErrStopped)
 	root.End()
 	var status []string
@@ -127,14 +123,13 @@ func TestSpanOfARefusedCall(t *testing.T) {
 func TestUntracedCallIsSilent(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	ref := spawn(t, sys, "oracle", answerAsk)
+	ref := spawn(t, sys, "oracle", do)
 	for _, ctx := range []context.Context{
 		context.Background(),
 		trace.ContextWithSpanContext(context.Background(), unsampled),
 	} {
 		_, err := call(ctx, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
-			_, span := rec.tracer.Start(ctx, "own work")
-			span.End()
+			rec.startSpan(ctx, "own work")
 			r.Answer(1)
 			return nil
 		})
@@ -150,15 +145,14 @@ func TestCallAnsweredLaterKeepsItsTrace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		ref := spawn(t, sys, "oracle", answerAsk)
+		ref := spawn(t, sys, "oracle", do)
 		ctx, root := rec.start()
 		timed, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		_, err := call(timed, ref, func(ctx context.Context, r mailbox.Reply[int]) error {
 			time.AfterFunc(time.Second, func() {
 				assert.NoError(t, ctx.Err())
-				_, span := rec.tracer.Start(ctx, "late work")
-				span.End()
+				rec.startSpan(ctx, "late work")
 				r.Answer(1)
 			})
 			return nil
@@ -166,8 +160,8 @@ func TestCallAnsweredLaterKeepsItsTrace(t *testing.T) {
 		require.NoError(t, err)
 		root.End()
 		drain(t, sys)
-		requireChild(t, rec.one("oracle ask").SpanContext, rec.one("late work"))
-		assert.Equal(t, time.Second, rec.one("call oracle ask").EndTime.Sub(rec.one("oracle ask").EndTime))
+		requireChild(t, rec.one("oracle job").SpanContext, rec.one("late work"))
+		assert.Equal(t, time.Second, rec.one("call oracle job").EndTime.Sub(rec.one("oracle job").EndTime))
 	})
 }
 
@@ -176,7 +170,7 @@ func TestLateReplyLeavesASpan(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		ref := spawn(t, sys, "oracle", answerAsk)
+		ref := spawn(t, sys, "oracle", do)
 		ctx, root := rec.start()
 		defer root.End()
 		short, cancel := context.WithTimeout(ctx, time.Second)
@@ -190,9 +184,9 @@ func TestLateReplyLeavesASpan(t *testing.T) {
 		})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		drain(t, sys)
-		late := rec.all("reply oracle ask")
+		late := rec.all("reply oracle job")
 		require.Len(t, late, 2)
-		requireChild(t, rec.one("call oracle ask").SpanContext, late[0])
+		requireChild(t, rec.one("call oracle job").SpanContext, late[0])
 		assert.Equal(t, trace.SpanKindInternal, late[0].SpanKind)
 		assert.Equal(t, codes.Error, late[0].Status.Code)
 		assert.True(t, begun.Equal(late[0].StartTime))

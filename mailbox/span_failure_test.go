@@ -17,21 +17,6 @@ import (
 	"github.com/waybill-go/waybill/mailbox"
 )
 
-// handledSpan sends j in a trace and returns the span of its handling.
-func handledSpan(t *testing.T, j job) tracetest.SpanStub {
-	t.Helper()
-	rec := record(t)
-	sys := rec.system()
-	ref := spawn(t, sys, "worker", do)
-	ctx, root := rec.start()
-	require.NoError(t, ref.Send(ctx, j))
-	root.End()
-	drain(t, sys)
-	span := rec.one("worker job")
-	requireChild(t, root.SpanContext(), span)
-	return span
-}
-
 // exception returns the attributes of span's only event.
 func exception(t *testing.T, span tracetest.SpanStub) map[attribute.Key]any {
 	t.Helper()
@@ -40,45 +25,48 @@ func exception(t *testing.T, span tracetest.SpanStub) map[attribute.Key]any {
 	return attributes(t, tracetest.SpanStub{Attributes: span.Events[0].Attributes})
 }
 
-func TestSpanOfAnError(t *testing.T) {
-	span := handledSpan(t, fails)
-	assert.Equal(t, codes.Error, span.Status.Code)
-	assert.Equal(t, "spilt", span.Status.Description)
-	assert.Equal(t, map[attribute.Key]any{
-		"exception.type": "*errors.errorString", "exception.message": "spilt",
-	}, exception(t, span))
-}
-
-func TestSpanOfAPanicHasTheWholeStack(t *testing.T) {
-	span := handledSpan(t, func(context.Context) error { return bottomless(300) })
-	assert.Equal(t, codes.Error, span.Status.Code)
-	assert.Equal(t, "panic: spilt", span.Status.Description)
-	event := exception(t, span)
-	assert.Equal(t, "*errors.errorString", event["exception.type"])
-	assert.Equal(t, "spilt", event["exception.message"])
-	stack, _ := event["exception.stacktrace"].(string)
-	assert.Greater(t, len(stack), 2<<10, "cut as the SDK's")
-	assert.Contains(t, stack, "bottomless")
-	assert.Contains(t, stack, "TestSpanOfAPanicHasTheWholeStack", "where it began is missing")
-}
-
-func TestSpanOfAnExit(t *testing.T) {
-	span := handledSpan(t, exits)
-	assert.Equal(t, codes.Error, span.Status.Code)
-	assert.Equal(t, mailbox.ErrGoexit.Error(), span.Status.Description)
-	assert.Equal(t, mailbox.ErrGoexit.Error(), exception(t, span)["exception.message"])
-	assert.False(t, span.EndTime.IsZero())
+func TestSpansOfFailures(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	const errorString = "*errors.errorString"
+	for name, test := range map[string]struct {
+		fault                     job
+		status, exception, ofType string
+		panicked                  bool
+	}{
+		"error":      {fails, "spilt", "spilt", errorString, false},
+		"panic":      {func(context.Context) error { return bottomless(300) }, "panic: spilt", "spilt", errorString, true},
+		"long panic": {func(context.Context) error { panic(long) }, "panic: " + long, long, "string", true},
+		"exit":       {exits, mailbox.ErrGoexit.Error(), mailbox.ErrGoexit.Error(), errorString, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := record(t)
+			sys := rec.system()
+			root := rec.sent(spawn(t, sys, "worker", do), test.fault)
+			drain(t, sys)
+			span := rec.one("worker job")
+			requireChild(t, root, span)
+			assert.Equal(t, codes.Error, span.Status.Code)
+			assert.Equal(t, test.status, span.Status.Description)
+			assert.False(t, span.EndTime.IsZero())
+			event := exception(t, span)
+			assert.Equal(t, test.ofType, event["exception.type"])
+			assert.Equal(t, test.exception, event["exception.message"])
+			stack, ok := event["exception.stacktrace"].(string)
+			assert.Equal(t, test.panicked, ok)
+			if name == "panic" {
+				assert.Greater(t, len(stack), 2<<10, "cut as the SDK's")
+				assert.Contains(t, stack, "bottomless")
+				assert.Contains(t, stack, "TestSpansOfFailures", "where it began is missing")
+			}
+		})
+	}
 }
 
 func TestFailureIsOnItsOwnSpanOnly(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
 	ref := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
-	ctx, root := rec.start()
-	for _, j := range []job{nothing, panics, nothing, fails, nothing, exits, nothing} {
-		require.NoError(t, ref.Send(ctx, j))
-	}
-	root.End()
+	rec.sent(ref, nothing, panics, nothing, fails, nothing, exits, nothing)
 	drain(t, sys)
 	var failed []bool
 	for _, span := range rec.all("worker job") {
@@ -94,12 +82,10 @@ func TestAnothersPanicHasNoStackHere(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
 	back, front := spawn(t, sys, "back", do), spawn(t, sys, "front", do)
-	ctx, root := rec.start()
-	require.NoError(t, front.Send(ctx, func(ctx context.Context) error {
-		_, err := mailbox.Call(ctx, back, func(mailbox.Reply[int]) job { return panics })
+	rec.sent(front, func(ctx context.Context) error {
+		_, err := call(ctx, back, unanswered(panics))
 		return err
-	}))
-	root.End()
+	})
 	drain(t, sys)
 	assert.Equal(t, "panic: spilt", rec.one("back job").Status.Description)
 	for _, name := range []string{"call back job", "front job"} {
@@ -110,10 +96,4 @@ func TestAnothersPanicHasNoStackHere(t *testing.T) {
 		assert.Equal(t, "*mailbox.PanicError", event["exception.type"], name)
 		assert.NotContains(t, event, attribute.Key("exception.stacktrace"), name)
 	}
-}
-
-func TestSpanOfALongPanicValueIsWhole(t *testing.T) {
-	value := strings.Repeat("x", 10_000)
-	span := handledSpan(t, func(context.Context) error { panic(value) })
-	assert.Equal(t, value, exception(t, span)["exception.message"])
 }

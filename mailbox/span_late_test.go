@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -21,98 +22,66 @@ import (
 // A message that was refused or never handled leaves a span where its handling
 // would have been, from its sending to its end, with the reason.
 func TestMessageNeverHandledLeavesASpan(t *testing.T) {
-	full := []mailbox.KindOption{mailbox.WithOverflow(mailbox.Refuse)}
+	refuses := []mailbox.KindOption{mailbox.WithOverflow(mailbox.Refuse)}
 	drops := []mailbox.KindOption{mailbox.WithOverflow(mailbox.DropOldest)}
+	fragile := []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)}
 	const wait = 3 * time.Second
+	none := context.Background()
 	for _, test := range []struct {
 		reason string
 		opts   []mailbox.KindOption
-		// send sends one message in ctx to a process that is busy, and whose
-		// mailbox of one is full if filled, and makes it never be handled.
-		filled bool
-		send   func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], release func())
-		late   time.Duration
+		before int // so many are in a mailbox of two, and one is being handled
+		// send sends one message in ctx and makes it never be handled.
+		send func(ctx context.Context, ref mailbox.Ref[job]) error
+		err  error
+		late time.Duration
 	}{
-		{"refused_full", full, true,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
-				t.Helper()
-				require.ErrorIs(t, ref.Send(ctx, nothing), mailbox.ErrFull)
-			}, 0},
-		{"refused_stopped", nil, true,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
-				t.Helper()
-				sent := inBackground(func() error { return ref.Send(ctx, nothing) })
-				time.Sleep(wait)
-				ref.Kill()
-				require.ErrorIs(t, await(t, sent), mailbox.ErrStopped)
-			}, wait},
-		{"refused_cancelled", nil, true,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
-				t.Helper()
-				ctx, cancel := context.WithTimeout(ctx, wait)
-				defer cancel()
-				require.ErrorIs(t, ref.Send(ctx, nothing), context.DeadlineExceeded)
-			}, wait},
-		{"dead_letter_killed", nil, false,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
-				t.Helper()
-				require.NoError(t, ref.Send(ctx, nothing))
-				time.Sleep(wait)
-				ref.Kill()
-			}, wait},
-		{"dead_letter_failed", []mailbox.KindOption{mailbox.WithErrorPolicy(mailbox.Terminate)}, false,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], release func()) {
-				t.Helper()
-				require.NoError(t, ref.Send(context.Background(), func(context.Context) error {
-					time.Sleep(wait)
-					return errSpilt
-				}))
-				require.NoError(t, ref.Send(ctx, nothing))
-				release()
-				await(t, ref.Done())
-			}, wait},
-		{"dead_letter_dropped", drops, false,
-			func(t *testing.T, ctx context.Context, ref mailbox.Ref[job], _ func()) {
-				t.Helper()
-				require.NoError(t, ref.Send(ctx, nothing))
-				time.Sleep(wait)
-				require.NoError(t, ref.Send(context.Background(), nothing))
-				require.NoError(t, ref.Send(context.Background(), nothing))
-			}, wait},
+		{"refused_full", refuses, 2, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			return ref.Send(ctx, nothing)
+		}, mailbox.ErrFull, 0},
+		{"refused_stopped", nil, 2, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			time.AfterFunc(wait, ref.Kill)
+			return ref.Send(ctx, nothing)
+		}, mailbox.ErrStopped, wait},
+		{"refused_cancelled", nil, 2, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			ctx, cancel := context.WithTimeout(ctx, wait)
+			defer cancel()
+			return ref.Send(ctx, nothing)
+		}, context.DeadlineExceeded, wait},
+		{"dead_letter_killed", nil, 0, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			defer ref.Kill()
+			defer time.Sleep(wait)
+			return ref.Send(ctx, nothing)
+		}, nil, wait},
+		{"dead_letter_failed", fragile, 0, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			fails := func(context.Context) error { time.Sleep(wait); return errSpilt }
+			return errors.Join(ref.Send(none, fails), ref.Send(ctx, nothing))
+		}, nil, wait},
+		{"dead_letter_dropped", drops, 0, func(ctx context.Context, ref mailbox.Ref[job]) error {
+			err := ref.Send(ctx, nothing)
+			time.Sleep(wait)
+			return errors.Join(err, ref.Send(none, nothing), ref.Send(none, nothing))
+		}, nil, wait},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				rec := record(t)
 				sys := rec.system()
-				kind, err := mailbox.NewKind[job](sys, "worker", append(test.opts, mailbox.WithCapacity(2))...)
-				require.NoError(t, err)
-				ref, err := kind.Spawn("w-1", do)
-				require.NoError(t, err)
-				held, entered, release := hold()
-				require.NoError(t, ref.Send(context.Background(), held))
-				await(t, entered)
-				if test.filled {
-					require.NoError(t, ref.Send(context.Background(), nothing))
-					require.NoError(t, ref.Send(context.Background(), nothing))
-				}
+				ref := spawnAs(t, sys, "worker", "w-1", do, append(test.opts, mailbox.WithCapacity(2))...)
+				release := keepBusy(t, ref)
+				sendAll(t, ref, nothings(test.before)...)
 				ctx, root := rec.start()
 				root.End()
 				begin := time.Now()
-				released := false
-				letGo := func() {
-					if !released {
-						released = true
-						release()
-					}
-				}
-				test.send(t, ctx, ref, letGo)
-				letGo()
+				require.ErrorIs(t, test.send(ctx, ref), test.err)
+				release()
 				drain(t, sys)
 
 				span := rec.one("worker job")
 				requireChild(t, root.SpanContext(), span)
 				assert.Equal(t, trace.SpanKindConsumer, span.SpanKind)
 				assert.Equal(t, codes.Error, span.Status.Code)
+				assert.Equal(t, test.reason, span.Status.Description)
 				assert.Equal(t, map[attribute.Key]any{
 					keys.ProcessKind:   "worker",
 					keys.ProcessID:     "w-1",
@@ -150,21 +119,19 @@ func TestExpiredCallLeavesASpan(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		ref := spawn(t, sys, "oracle", answerAsk)
-		entered, open := make(chan struct{}), make(chan struct{})
-		require.NoError(t, ref.Send(context.Background(), ask{do: block(entered, open)}))
-		await(t, entered)
+		ref := spawn(t, sys, "oracle", do)
+		release := keepBusy(t, ref)
 		ctx, root := rec.start()
 		timed, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		begin := time.Now()
-		_, err := call(timed, ref, nil)
+		_, err := call(timed, ref, answer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		time.Sleep(time.Second)
-		close(open)
+		release()
 		root.End()
 		drain(t, sys)
-		outer, late := rec.one("call oracle ask"), rec.one("oracle ask")
+		outer, late := rec.one("call oracle job"), rec.one("oracle job")
 		requireChild(t, outer.SpanContext, late)
 		assert.Equal(t, trace.SpanKindInternal, late.SpanKind, "as its handling would have been")
 		a := attributes(t, late)

@@ -27,8 +27,7 @@ func TestHandlingIsASpanBelowTheSenders(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		kind, err := mailbox.NewKind[order](sys, "shop")
-		require.NoError(t, err)
+		kind := newKind[order](t, sys, "shop")
 		ref, err := kind.Spawn("shop-7", func(ctx context.Context, o order) error {
 			time.Sleep(time.Duration(o.n) * time.Second)
 			return nil
@@ -84,6 +83,7 @@ func (postcard) stamp() {}
 func (*parcel) stamp()  {}
 
 func TestSpansAreNamedByTheMessagesType(t *testing.T) {
+	type local[T any] struct{ _ T }
 	for _, test := range []struct {
 		name string
 		send func(t *testing.T, ctx context.Context, sys *mailbox.System)
@@ -100,6 +100,10 @@ func TestSpansAreNamedByTheMessagesType(t *testing.T) {
 		{"generic of ours", sends(box[map[string]*order]{}), "box[map[string]*order]"},
 		{"generic of generic", sends(&box[box[order]]{}), "box[box[order]]"},
 		{"slice of ours", sends([]order{}), "[]order"},
+		{"another package's", sends(&time.Time{}), "Time"},
+		{"slice of another package's", sends([]time.Time{}), "[]Time"},
+		{"map of another package's", sends(map[string]time.Time{}), "map[string]Time"},
+		{"local, of another package's", sends(local[time.Time]{}), "local[Time]"},
 		{"channel", sends[<-chan order](nil), "<-chan order"},
 		{"value in an interface", sends[letter](postcard{}), "postcard"},
 		{"pointer in an interface", sends[letter](&parcel{}), "parcel"},
@@ -135,20 +139,9 @@ func TestMessagesOfOneInterfaceHaveNamesOfTheirOwn(t *testing.T) {
 	for _, l := range []letter{postcard{}, &parcel{}, postcard{}, nil} {
 		require.NoError(t, ref.Send(ctx, l))
 	}
-	root.End()
 	drain(t, sys)
-	assert.Equal(t, []string{"root", "mail postcard", "mail parcel", "mail postcard", "mail nil"}, sortedRootFirst(rec.names()))
-}
-
-// sortedRootFirst puts the root in front, which may end before or after.
-func sortedRootFirst(names []string) []string {
-	sorted := []string{"root"}
-	for _, n := range names {
-		if n != "root" {
-			sorted = append(sorted, n)
-		}
-	}
-	return sorted
+	root.End()
+	assert.Equal(t, []string{"mail postcard", "mail parcel", "mail postcard", "mail nil", "root"}, rec.names())
 }
 
 func TestSpansGoDownAChainOfProcesses(t *testing.T) {
@@ -157,15 +150,13 @@ func TestSpansGoDownAChainOfProcesses(t *testing.T) {
 	last := spawn(t, sys, "last", do)
 	middle := spawn(t, sys, "middle", do)
 	first := spawn(t, sys, "first", do)
-	ctx, root := rec.start()
-	require.NoError(t, first.Send(ctx, func(ctx context.Context) error {
+	root := rec.sent(first, func(ctx context.Context) error {
 		ctx, span := rec.tracer.Start(ctx, "own work")
 		defer span.End()
 		return middle.Send(ctx, func(ctx context.Context) error { return last.Send(ctx, nothing) })
-	}))
-	root.End()
+	})
 	drain(t, sys)
-	requireChild(t, root.SpanContext(), rec.one("first job"))
+	requireChild(t, root, rec.one("first job"))
 	requireChild(t, rec.one("first job").SpanContext, rec.one("own work"))
 	requireChild(t, rec.one("own work").SpanContext, rec.one("middle job"))
 	requireChild(t, rec.one("middle job").SpanContext, rec.one("last job"))
@@ -201,9 +192,7 @@ func TestSpansFollowTheGlobalProvider(t *testing.T) {
 		ctx, root := rec.start()
 		require.NoError(t, ref.Send(ctx, nothing))
 		group.Broadcast(ctx, nothing)
-		_, err := mailbox.Call(ctx, ref, func(r mailbox.Reply[int]) job {
-			return func(context.Context) error { r.Answer(1); return nil }
-		})
+		_, err := call(ctx, ref, answer)
 		require.NoError(t, err)
 		pass(t, ref)
 		root.End()
@@ -229,12 +218,7 @@ func TestNoopProviderPassesTheTraceOn(t *testing.T) {
 	}
 	require.NoError(t, ref.Send(ctx, look))
 	assert.Equal(t, 1, group.Broadcast(ctx, look).Delivered)
-	_, err := mailbox.Call(ctx, ref, func(r mailbox.Reply[int]) job {
-		return func(ctx context.Context) error {
-			r.Answer(1)
-			return look(ctx)
-		}
-	})
+	_, err := call(ctx, ref, answering(look))
 	require.NoError(t, err)
 	require.NoError(t, ref.Send(ctx, panics))
 	root.End()

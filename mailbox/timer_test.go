@@ -135,20 +135,3 @@ func TestTimersCarryTheTraceOnlyOnce(t *testing.T) {
 			"it was not waiting in the mailbox until it was sent")
 	})
 }
-
-func TestSelf(t *testing.T) {
-	sys := newSystem(t)
-	ref := spawn(t, sys, "worker", do)
-	require.NoError(t, ref.Send(t.Context(), func(ctx context.Context) error {
-		self, ok := mailbox.Self[job](context.WithValue(ctx, new(int), 1))
-		assert.True(t, ok)
-		same := map[mailbox.Ref[job]]bool{ref: true} // Compared by identity.
-		assert.True(t, same[self])
-		_, ok = mailbox.Self[string](ctx)
-		assert.False(t, ok, "it takes other messages")
-		return nil
-	}))
-	drain(t, sys)
-	_, ok := mailbox.Self[job](t.Context())
-	assert.False(t, ok)
-}

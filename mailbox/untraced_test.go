@@ -50,13 +50,10 @@ func everything(t *testing.T, ctx context.Context, rec *recorder, opts ...mailbo
 	require.NoError(t, ref.Send(ctx, own))
 	require.NoError(t, ref.Send(ctx, func(ctx context.Context) error { return last.Send(ctx, own) }))
 	require.NoError(t, ref.Send(ctx, fails))
-	_, err := mailbox.Call(ctx, ref, func(r mailbox.Reply[int]) job {
-		return func(ctx context.Context) error {
-			r.Answer(1)
-			group.Broadcast(ctx, own)
-			return own(ctx)
-		}
-	})
+	_, err := call(ctx, ref, answering(func(ctx context.Context) error {
+		group.Broadcast(ctx, own)
+		return own(ctx)
+	}))
 	require.NoError(t, err)
 	assert.Equal(t, mailbox.Delivery{Size: 5, Delivered: 5}, group.Broadcast(ctx, own))
 	require.NoError(t, ref.Send(ctx, panics))
@@ -85,13 +82,10 @@ func TestUntracedMessagesRecordNothing(t *testing.T) {
 func TestTracedMessagesRecordSomething(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
-	ctx, root := rec.start()
-	require.NoError(t, spawn(t, sys, "worker", do).Send(ctx, func(ctx context.Context) error {
-		_, span := rec.tracer.Start(ctx, "own work")
-		span.End()
+	rec.sent(spawn(t, sys, "worker", do), func(ctx context.Context) error {
+		rec.startSpan(ctx, "own work")
 		return nil
-	}))
-	root.End()
+	})
 	drain(t, sys)
 	requireChild(t, rec.one("worker job").SpanContext, rec.one("own work"))
 }
@@ -128,9 +122,7 @@ func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 	refusing := sdktrace.NewTracerProvider(sdktrace.WithSyncer(rec.spans), sdktrace.WithSampler(sdktrace.NeverSample()))
 	sys := newSystem(t, mailbox.WithTracerProvider(refusing))
 	group := groupOf(t, sys, "member", 5, sampling.GroupConfig{})
-	ctx, root := rec.start()
-	assert.Equal(t, mailbox.Delivery{Size: 5, Delivered: 5}, group.Broadcast(ctx, nothing))
-	root.End()
+	assert.Equal(t, mailbox.Delivery{Size: 5, Delivered: 5}, rec.broadcast(group, nothing))
 	drain(t, sys)
 	assert.Equal(t, []string{"root"}, rec.names())
 }
@@ -139,14 +131,8 @@ func TestBroadcastThatTheSamplerRefuses(t *testing.T) {
 func TestUnsampledTraceIDTravelsOnRequest(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		sys := newSystem(t, mailbox.WithCarry(envelope.CarryPolicy{Unsampled: keep}))
-		var seen trace.SpanContext
-		require.NoError(t, spawn(t, sys, "worker", do).Send(
-			trace.ContextWithSpanContext(context.Background(), unsampled),
-			func(ctx context.Context) error {
-				seen = trace.SpanContextFromContext(ctx)
-				return nil
-			}))
-		drain(t, sys)
+		ctx := trace.ContextWithSpanContext(context.Background(), unsampled)
+		seen := trace.SpanContextFromContext(contextIn(t, ctx, spawn(t, sys, "worker", do)))
 		assert.Equal(t, keep, seen.TraceID() == unsampled.TraceID())
 		assert.Equal(t, !keep, envelope.IsSentinel(seen))
 		assert.False(t, seen.IsSampled())

@@ -5,8 +5,6 @@ package contexts_test
 
 import (
 	"context"
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -71,55 +69,4 @@ func TestFunctionsAreCalledOnceAfterTheEnd(t *testing.T) {
 		assert.False(t, stopEarly())
 		assert.False(t, stopLate())
 	})
-}
-
-// The standard library finds AfterFunc, and needs no goroutine to wait for the end,
-// but with values on top it does not find it.
-func TestDerivedContextNeedsNoGoroutine(t *testing.T) {
-	type key struct{}
-	const many = 100
-	for name, on := range map[string]func(context.Context) context.Context{
-		"directly":           func(ctx context.Context) context.Context { return ctx },
-		"the control: value": func(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, 1) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newProcess()
-				before := runtime.NumGoroutine()
-				var derived [many]context.Context
-				for i := range derived {
-					ctx, cancel := context.WithCancel(on(p))
-					t.Cleanup(cancel)
-					derived[i] = ctx
-				}
-				more := runtime.NumGoroutine() - before // But for those of other tests that are just ending.
-				assert.Equal(t, name == "directly", more < many/2, "%d", more)
-				p.end()
-				synctest.Wait()
-				for _, ctx := range derived {
-					require.ErrorIs(t, ctx.Err(), context.Canceled)
-				}
-			})
-		})
-	}
-}
-
-// However they meet, each of those who wait hears of the end.
-func TestManyWaitWhileTheOwnerEnds(t *testing.T) {
-	for range 200 {
-		p := newProcess()
-		var called atomic.Int32
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() { <-p.Done() })
-			all.Add(1)
-			p.AfterFunc(func() {
-				called.Add(1)
-				all.Done()
-			})
-		}
-		all.Go(p.end)
-		all.Wait()
-		require.EqualValues(t, 4, called.Load())
-	}
 }

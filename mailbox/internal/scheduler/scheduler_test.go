@@ -84,27 +84,6 @@ func TestEachHasItsTurns(t *testing.T) {
 	}
 }
 
-// Those that block hold up nobody.
-func TestWhatBlocksHoldsUpNobody(t *testing.T) {
-	s := scheduler.New(false)
-	defer s.Close()
-	release := make(chan struct{})
-	var blocked, quick sync.WaitGroup
-	for range 200 {
-		blocked.Add(1)
-		s.Schedule(&task{func() bool {
-			<-release
-			blocked.Done()
-			return false
-		}})
-	}
-	quick.Add(1)
-	s.Schedule(&task{func() bool { quick.Done(); return false }})
-	awaitEnd(t, &quick)
-	close(release)
-	awaitEnd(t, &blocked)
-}
-
 // What ends its goroutine is run again, and so are the others.
 func TestWhatEndsItsGoroutineIsRunAgain(t *testing.T) {
 	s := scheduler.New(false)
