@@ -136,6 +136,21 @@ func TestNoRootsForSkippedRecipients(t *testing.T) {
 	}
 }
 
+// Those that speak up do so in the trace that skipped them.
+func TestSkippedEntryPointsSpeakUpInTheirTrace(t *testing.T) {
+	rec := record(t)
+	late := sampling.Late{Failures: true, PerSecond: sampling.Unlimited}
+	sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: late})))
+	group := groupOf(t, sys, "entry", 10,
+		sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 2}, mailbox.WithRootSpans())
+	assert.Equal(t, 2, rec.broadcast(group, fails).Sampled)
+	drain(t, sys)
+	assert.Len(t, rec.all("entry job"), 10)
+	for _, span := range rec.all("entry job") {
+		requireChild(t, rec.one("broadcast entrys").SpanContext, span)
+	}
+}
+
 func TestUntracedBroadcastStartsRootsWhereAllowed(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()

@@ -9,15 +9,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/guard"
-	"github.com/waybill-go/waybill/internal/header"
 )
 
-// StartCall starts the span of a call with m, if its caller is traced; else the span
-// is nil.
+// StartCall starts the span of a call with m. ctx is the caller's context, which must be
+// in a sampled trace.
 func (m *Message) StartCall(ctx context.Context) (context.Context, trace.Span) {
-	if !header.Traced(ctx) {
-		return ctx, nil
-	}
 	names := m.Kind.namesOf(m.Type)
 	return guard.Start(ctx, m.Kind.tracer.tracer, names.calling,
 		trace.WithAttributes(m.attributes(names, fanoutOf(trace.SpanContextFromContext(ctx)))...))
