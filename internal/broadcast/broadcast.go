@@ -69,10 +69,17 @@ func (b *Broadcast) attributesAbove() []attribute.KeyValue {
 // Sampled returns the header for recipients that keep the trace, or begin one that is
 // linked to it, and stand for f.
 func (b *Broadcast) Sampled(f fanout.Fanout) *header.Header {
-	sc := b.Header.SpanContext()
 	if b.linked {
+		sc := b.Header.SpanContext()
 		return b.Header.WithSpanContext(sc.WithTraceState(f.Root(sc))).ForSampled(true)
 	}
+	return b.Continued(f)
+}
+
+// Continued returns the header for recipients that keep the trace and stand for f, also if
+// others begin one that is linked to it.
+func (b *Broadcast) Continued(f fanout.Fanout) *header.Header {
+	sc := b.Header.SpanContext()
 	return b.Header.WithSpanContext(sc.WithTraceState(f.AddTo(sc.TraceState()))).ForSampled(false)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/broadcast"
+	standing "github.com/waybill-go/waybill/internal/fanout" // What a recipient stands for.
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/planning"
 )
@@ -30,6 +31,7 @@ type Broadcast struct {
 	refused, sampled int
 	refusedAt        int              // passed, when one was refused
 	last             *envelope.Header // of the last sampled recipient
+	lastFor          standing.Fanout  // what that stands for
 	lastAt           int              // passed, when it was sampled
 
 	recipients *broadcast.Recipients // nil if nobody is sampled
@@ -77,11 +79,11 @@ func (b *Broadcast) nextSampled() *envelope.Header {
 	if b.recipients == nil { // Nobody has begun b.
 		return nil
 	}
-	h, _ := b.recipients.Header()
+	h, f := b.recipients.Header()
 	b.due = b.recipients.Position()
 	b.passed++
 	b.sampled++
-	b.last, b.lastAt = (*envelope.Header)(h), b.passed
+	b.last, b.lastFor, b.lastAt = (*envelope.Header)(h), f, b.passed
 	return b.last
 }
 
@@ -92,6 +94,9 @@ func (b *Broadcast) nextSampled() *envelope.Header {
 func (b *Broadcast) NextContext() context.Context {
 	h := (*header.Header)(b.Next())
 	if b.recipients != nil && b.lastAt == b.passed {
+		if h.Linked() {
+			h = b.traced.span.Continued(b.lastFor)
+		}
 		return h.Context(header.Untraced(b.ctx))
 	}
 	if b.unsampled == nil {

@@ -119,6 +119,7 @@ func ExampleFanout_RegisterMetrics() {
 	// waybill.fanout.sampled {recipient}
 	// waybill.fanout.unreached {recipient}
 	// waybill.fanout.unplanned {recipient}
+	// waybill.fanout.dropped {message}
 	// waybill.fanout.late {span}
 	// waybill.fanout.late.shed {span}
 }

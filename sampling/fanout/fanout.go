@@ -91,7 +91,9 @@ func WithCarryPolicy(policy envelope.CarryPolicy) Option {
 
 // WithLinkedRoots starts a new trace for each sampled recipient, with a link to the
 // broadcast, instead of going on in the broadcast's trace. It is for fan-outs whose traces
-// would be too large to look at. The sampler of package sampler samples all these roots.
+// would be too large to look at. The sampler of package sampler samples all these roots. The
+// headers of other transports cannot say that: a recipient by [Broadcast.NextContext] goes on
+// in the broadcast's trace.
 func WithLinkedRoots() Option {
 	return option(func(o *options) { o.linked = true })
 }

@@ -36,6 +36,17 @@ func TestNextContext(t *testing.T) {
 	assert.Equal(t, 3, sampled)
 }
 
+// Headers cannot say that a trace is to be linked, so it is continued, with all of its state.
+func TestNextContextContinuesLinkedTraces(t *testing.T) {
+	p := start(t, fanout.WithLinkedRoots())
+	b := p.Begin(envelopetest.WithTraceState(t, t.Context(), trace.FlagsSampled, "vendor=1"), 1)
+	defer b.End()
+	sc := trace.SpanContextFromContext(b.NextContext())
+	assert.Equal(t, trace.SpanContextFromContext(b.Context()).SpanID(), sc.SpanID())
+	assert.Equal(t, "1", sc.TraceState().Get("vendor"))
+	assert.NotEmpty(t, sc.TraceState().Get("waybill"))
+}
+
 // If nobody is planned to be sampled, nobody gets a sampled context.
 func TestNextContextWhereNobodyIsSampled(t *testing.T) {
 	control, err := sampling.NewControl(sampling.Config{Default: sampling.KindConfig{Untraced: true}})

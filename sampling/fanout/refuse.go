@@ -5,24 +5,25 @@ package fanout
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/clock"
 	standing "github.com/waybill-go/waybill/internal/fanout" // What a recipient stands for.
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// Reason says why a recipient has not taken a message.
+// Reason says why a recipient has not taken or not handled a message.
 type Reason string
 
 // The usual reasons. A program may have others; there should be few.
@@ -30,20 +31,25 @@ const (
 	Full      Reason = "full"      // There was no room.
 	Stopped   Reason = "stopped"   // The recipient takes no more.
 	Cancelled Reason = "cancelled" // The sender's context ended first.
+	Dropped   Reason = "dropped"   // A newer message took its place.
 )
 
-// late returns r as the reason of a late span.
-func (r Reason) late() string { return "refused_" + string(r) }
-
-// deadLetterDropped is the reason of a message that was taken and never handled, because a newer one
-// took its place.
-const deadLetterDropped = "dead_letter_dropped"
+// Drop says that a message with header h, which may be nil, was taken by its recipient and
+// will never be handled: because it was dropped to make room, or because the recipient has
+// ended and left it in its channel. If the message is traced, a late span in its trace says
+// so. Any number of goroutines may call Drop.
+func (f *Fanout) Drop(h *envelope.Header, reason Reason) {
+	f.counts.dropped.Add(1)
+	if h := (*header.Header)(h); h.Sampled() {
+		f.lateSampled(h, "dead_letter_"+string(reason))
+	}
+}
 
 // refuse leaves the late span of the recipient that b was last asked for, if there is to be
 // one.
 func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 	if b.recipients != nil && b.lastAt == b.passed {
-		f.lateSampled((*header.Header)(b.last), reason.late())
+		f.lateSampled((*header.Header)(b.last), "refused_"+string(reason))
 		return
 	}
 	late := &f.kind.Load().Late
@@ -54,11 +60,11 @@ func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 	if !sc.IsSampled() && !late.Roots {
 		return
 	}
-	if !f.late.Allow(clock.Now(), perSecond(late)) {
+	if !f.late.Allow(clock.Now(), planning.LatePerSecond(late)) {
 		f.counts.lateShed.Add(1)
 		return
 	}
-	name := reason.late()
+	name := "refused_" + string(reason)
 	attrs := standing.AppendWeight([]attribute.KeyValue{keys.LateReason.String(name)}, 0)
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attrs...)}
 	ctx := b.ctx
@@ -97,17 +103,4 @@ func (f *Fanout) endLate(span trace.Span, reason string) {
 		span.SetStatus(codes.Error, reason)
 		span.End()
 	})
-}
-
-// perSecond returns the limit that l means, +Inf if there is none.
-func perSecond(l *sampling.Late) float64 {
-	const usual = 10
-	switch {
-	case l.PerSecond == 0:
-		return usual
-	case l.PerSecond < 0:
-		return math.Inf(1)
-	default:
-		return l.PerSecond
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 
 	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/internal/header"
 )
 
 // Overflow is what [Send] does with a channel that has no room.
@@ -81,9 +80,7 @@ func dropOldest[M any](f *Fanout, ch chan envelope.Envelope[M], e envelope.Envel
 		select {
 		case oldest := <-ch:
 			dropped = true
-			if h := (*header.Header)(oldest.Header()); h.Sampled() {
-				f.lateSampled(h, deadLetterDropped)
-			}
+			f.Drop(oldest.Header(), Dropped)
 		default:
 			return trySend(ch, e), dropped
 		}

@@ -52,6 +52,11 @@ func TestSend(t *testing.T) {
 			reasons[a[keys.LateReason]]++
 		}
 		assert.Equal(t, map[any]int{"dead_letter_dropped": 1, "refused_full": 2}, reasons)
+		p.Drop(e.Header(), fanout.Stopped)
+		p.Drop(nil, fanout.Stopped)
+		_, attrs = p.spans("deliver chat")
+		assert.Equal(t, "dead_letter_stopped", attrs[len(attrs)-1][keys.LateReason])
+		assert.EqualValues(t, 3, p.Stats().Dropped)
 	})
 	t.Run("wait", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -21,13 +21,14 @@ type Stats struct {
 	Refused    uint64 // recipients that refused
 	Sampled    uint64 // recipients that were sampled, refused ones included
 	Unreached  uint64 // recipients that Begin was told of and Next was never asked for
+	Dropped    uint64 // messages that were delivered and never handled ([Fanout.Drop])
 	Unplanned  uint64 // recipients beyond those that Begin was told of
 	Late       uint64 // late spans that were made
 	LateShed   uint64 // late spans that were not made because there were too many
 }
 
 type counts struct {
-	broadcasts, delivered, refused, sampled, unreached, unplanned, late, lateShed atomic.Uint64
+	broadcasts, delivered, refused, sampled, unreached, unplanned, dropped, late, lateShed atomic.Uint64
 }
 
 // add counts a broadcast that was asked for so many recipients.
@@ -51,7 +52,7 @@ func (f *Fanout) Stats() Stats {
 	c := &f.counts
 	return Stats{
 		Broadcasts: c.broadcasts.Load(), Delivered: c.delivered.Load(), Refused: c.refused.Load(),
-		Sampled: c.sampled.Load(), Unreached: c.unreached.Load(), Unplanned: c.unplanned.Load(),
+		Sampled: c.sampled.Load(), Unreached: c.unreached.Load(), Unplanned: c.unplanned.Load(), Dropped: c.dropped.Load(),
 		Late: c.late.Load(), LateShed: c.lateShed.Load(),
 	}
 }
@@ -69,6 +70,8 @@ var metrics = []observe.Field[Stats]{
 		func(s *Stats) *uint64 { return &s.Unreached }),
 	observe.NewField("waybill.fanout.unplanned", "{recipient}", "Recipients that were not announced, and so could not be sampled.",
 		func(s *Stats) *uint64 { return &s.Unplanned }),
+	observe.NewField("waybill.fanout.dropped", "{message}", "Messages that were delivered and never handled.",
+		func(s *Stats) *uint64 { return &s.Dropped }),
 	observe.NewField("waybill.fanout.late", "{span}", "Late spans of recipients that refused, or lost a message.",
 		func(s *Stats) *uint64 { return &s.Late }),
 	observe.NewField("waybill.fanout.late.shed", "{span}", "Late spans that were not made because there were too many.",

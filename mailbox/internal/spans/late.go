@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/threshold"
@@ -53,21 +54,6 @@ func (l *Late) Shed() uint64 { return l.shed.Load() }
 
 // Slow returns how many handlings took as long as the settings call slow.
 func (l *Late) Slow() uint64 { return l.slow.Load() }
-
-// defaultPerSecond is what zero means in [sampling.Late].PerSecond.
-const defaultPerSecond = 10
-
-// perSecond returns the limit that l means, +Inf if there is none.
-func perSecond(l *sampling.Late) float64 {
-	switch {
-	case l.PerSecond == 0:
-		return defaultPerSecond
-	case l.PerSecond < 0:
-		return math.Inf(1)
-	default:
-		return l.PerSecond
-	}
-}
 
 // AnyLate reports whether l makes any late spans of messages that were handled.
 func AnyLate(l *sampling.Late) bool { return l.Failures || l.SlowerThan > 0 || l.QueuedLongerThan > 0 }
@@ -145,7 +131,7 @@ type standing struct {
 // handling has a span, which would make the choice of the fan-out one for this.
 func (l *Late) count(weight float64, settings *sampling.Late) standing {
 	probability := 1.0
-	if rate := perSecond(settings); !math.IsInf(rate, 1) {
+	if rate := planning.LatePerSecond(settings); !math.IsInf(rate, 1) {
 		probability = l.stratum.Factor(rate, 1, time.Duration(clock.Now()))
 		if rand.Float64() >= probability {
 			return standing{}
@@ -191,7 +177,7 @@ func (m *Message) startLate(reason string, start time.Time, waited time.Duration
 	if l.CountSlow && reason == lateSlow && parent.IsValid() {
 		c = m.Kind.late.count(weight, l)
 	}
-	if c.weight == 0 && !m.Kind.late.uncounted.Allow(clock.Now(), perSecond(l)) {
+	if c.weight == 0 && !m.Kind.late.uncounted.Allow(clock.Now(), planning.LatePerSecond(l)) {
 		m.Kind.late.shed.Add(1)
 		return nil
 	}
