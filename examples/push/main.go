@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer, c config) error {
 		return err
 	}
 	got, err := s.drive(ctx, clients, c)
-	if err = errors.Join(err, s.close()); err != nil {
+	if err := errors.Join(err, s.close()); err != nil {
 		return err
 	}
 	if err := report.WriteLast(out, recorder); err != nil {

@@ -65,9 +65,10 @@ func (s *server) drive(ctx context.Context, t telemetry, c config) (int64, error
 		stop(err)
 	}
 	all.running.Wait()
-	for _, conn := range append(conns, publisher) {
+	for _, conn := range conns {
 		err = errors.Join(err, conn.Close())
 	}
+	err = errors.Join(err, publisher.Close())
 	return all.got.Load(), err
 }
 

@@ -6,7 +6,9 @@ package grpcstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -211,4 +214,54 @@ func TestMetrics(t *testing.T) {
 		"waybill.grpcstream.dropped": 0,
 	}, values)
 	require.NoError(t, registration.Unregister())
+}
+
+// A nil message is an empty one, as for the stream itself.
+func TestNilMessages(t *testing.T) {
+	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
+	to := grpcstream.NewSender(p)
+	require.NoError(t, to.Send(sampledContext(t), nil))
+	require.NoError(t, to.Send(t.Context(), nil))
+	encoded, err := grpcstream.Encode[note](nil)
+	require.NoError(t, err)
+	require.NoError(t, to.SendEncoded(encoded, envelope.NewHeader(sampledContext(t))))
+	require.NoError(t, to.SendEncoded(encoded, nil))
+	all := collect(grpcstream.NewReceiver(p, "handle"))
+	require.Len(t, all, 4)
+	for i, m := range all {
+		assert.Empty(t, m.text)
+		assert.Equal(t, i%2 == 0, m.span.IsSampled())
+	}
+}
+
+// What cannot be encoded is refused by Encode, and by the stream with a trace and without.
+func TestWhatCannotBeEncoded(t *testing.T) {
+	_, err := grpcstream.Encode(text("\xff"))
+	require.Error(t, err)
+	to := grpcstream.NewSender(&pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}})
+	for _, ctx := range []context.Context{t.Context(), sampledContext(t)} {
+		assert.Equal(t, err.Error(), to.Send(ctx, text("\xff")).Error())
+	}
+}
+
+// What is beyond the limits is left out of the field, and counted. The message goes out.
+func TestLargeHeadersAreCut(t *testing.T) {
+	ctx := sampledContext(t)
+	bag := baggage.Baggage{}
+	for i := range 20 {
+		member, err := baggage.NewMemberRaw(fmt.Sprint("key", i), strings.Repeat("x", 1000))
+		require.NoError(t, err)
+		bag, err = bag.SetMember(member)
+		require.NoError(t, err)
+	}
+	var counters grpcstream.Counters
+	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
+	to := grpcstream.NewSender(p, grpcstream.WithCounters(&counters))
+	require.NoError(t, to.Send(baggage.ContextWithBaggage(ctx, bag), text("hello")))
+	for ctx := range grpcstream.NewReceiver(p, "handle", grpcstream.WithCounters(&counters)).Receive() {
+		assert.True(t, trace.SpanContextFromContext(ctx).IsSampled())
+		assert.Positive(t, baggage.FromContext(ctx).Len())
+		assert.LessOrEqual(t, len(baggage.FromContext(ctx).String()), 8192)
+	}
+	assert.Equal(t, grpcstream.Counts{SentWrapped: 1, Wrapped: 1, Dropped: 1}, counters.Counts())
 }
