@@ -96,8 +96,8 @@ func TestNoRootsForWhatWasNotSampled(t *testing.T) {
 			continue
 		}
 		for _, carry := range []envelope.CarryPolicy{{}, {Unsampled: true}} {
-			for bag, ctx := range map[string]context.Context{"": ctx, " with baggage": withBaggage(t, ctx, "tenant", "blue")} {
-				t.Run(name+bag, func(t *testing.T) {
+			for bag, ctx := range map[string]context.Context{"plain": ctx, "with baggage": withBaggage(t, ctx, "tenant", "blue")} {
+				t.Run(name+", "+bag, func(t *testing.T) {
 					rec := record(t)
 					sys := rec.system(mailbox.WithCarry(carry))
 					entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())

@@ -5,6 +5,7 @@ package mailbox_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,14 +67,14 @@ func TestFailureIsOnItsOwnSpanOnly(t *testing.T) {
 	rec := record(t)
 	sys := rec.system()
 	ref := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
-	rec.sent(ref, nothing, panics, nothing, fails, nothing, exits, nothing)
+	rec.sent(ref, slices.Concat([]job{panics}, nothings(1), []job{fails}, nothings(2), []job{exits}, nothings(1))...)
 	drain(t, sys)
 	var failed []bool
 	for _, span := range rec.all("worker job") {
 		failed = append(failed, span.Status.Code == codes.Error)
 		assert.Equal(t, span.Status.Code == codes.Error, len(span.Events) > 0)
 	}
-	assert.Equal(t, []bool{false, true, false, true, false, true, false}, failed)
+	assert.Equal(t, []bool{true, false, true, false, false, true, false}, failed)
 }
 
 // A panic's stack is on the span of the handler that panicked; for those who
