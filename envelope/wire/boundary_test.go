@@ -6,6 +6,7 @@ package wire_test
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,7 +205,9 @@ func TestHandlingBehindABoundary(t *testing.T) {
 			}
 
 			continuing, _ := newBoundary(propagate.Continue)
-			spans = handledAt(t, continuing, own, data, never)
+			assert.Empty(t, handledAt(t, continuing, own, data, never), "a trace of its own, which the sampler decides on")
+			notLinked := strings.NewReplacer(`"linked"`, `"sampled"`, field(6, "\x02"), field(6, "\x01")).Replace(data)
+			spans = handledAt(t, continuing, own, notLinked, never)
 			assert.Len(t, spans, 3, form)
 			for name, s := range spans {
 				assert.Equal(t, wireIDs[16:], string(spanIDOf(s.Parent())), "%s, %s", form, name)
