@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/caller"
+	"github.com/waybill-go/waybill/internal/tracestate"
 )
 
 // Policy is what a [Boundary] does with the trace of a caller. The zero value is
@@ -27,18 +28,27 @@ const (
 	Link
 	// Continue continues the caller's trace. It is for callers that are trusted.
 	Continue
+	// ContinueIDs continues the caller's trace by its identifiers and flags, and believes
+	// nothing else of it. It is for callers that may start traces, and that are not
+	// trusted, such as the pages of one's own in strangers' browsers.
+	ContinueIDs
 )
 
 // Boundary is a [propagation.TextMapPropagator] for a listener whose callers may not be
 // trusted. Give it to the instrumentation of that listener alone. The other listeners keep
 // their propagators. The zero value ignores callers, and reads and writes no headers.
 //
-// With [Continue] it does what its Propagator does. With the other policies it takes
+// With [Continue] it does what its Propagator does. With [Link] and [Ignore] it takes
 // nothing of what a caller says about its trace: no trace ID, no sampled flag and no
 // tracestate. So no caller can forge the weights and budgets that trusted peers of package
 // [github.com/waybill-go/waybill/sampling] state there. The sampler alone decides whether
 // the new trace is sampled, as for every root. Of what the Propagator extracts, only the
 // baggage is kept, which [Baggage] limits by key and size.
+//
+// With [ContinueIDs] it takes the trace ID, the span ID and the flags, and no tracestate,
+// so that weights and budgets cannot be forged either. But a caller can choose the trace
+// that its spans go to, and whether it is sampled, unless the sampler is one that decides
+// anew: see sdktrace.WithRemoteParentSampled. So limit what such a caller may send.
 //
 // With [Link] the caller's identifiers and flags, but not its tracestate, are kept in the
 // context. Spans that are started there by a provider from [Boundary.TracerProvider] are
@@ -97,6 +107,10 @@ func (b Boundary) Extract(ctx context.Context, carrier propagation.TextMapCarrie
 	switch {
 	case !remote.IsValid():
 		return caller.With(ctx, nil)
+	case b.Policy == ContinueIDs:
+		remote = remote.WithTraceState(trace.TraceState{})
+		ctx = caller.OnlyIDs(tracestate.ContextWith(ctx, nil))
+		return caller.With(trace.ContextWithRemoteSpanContext(ctx, remote), nil)
 	case b.Policy == Link:
 		atomic.AddUint64(&b.Counters.now().BoundaryLinked, 1)
 		return caller.With(ctx, caller.New(ctx, remote))

@@ -83,6 +83,10 @@ var policies = []struct {
 	{"continue, unsampled", unsampled, propagate.Continue, true, false, 0, propagate.Figures{}},
 	{"continue, malformed", sampled + "-x", propagate.Continue, false, false, 2, propagate.Figures{}},
 	{"continue, none", "", propagate.Continue, false, false, 2, propagate.Figures{}},
+	{"IDs, sampled", sampled, propagate.ContinueIDs, true, false, 2, propagate.Figures{}},
+	{"IDs, unsampled", unsampled, propagate.ContinueIDs, true, false, 0, propagate.Figures{}},
+	{"IDs, malformed", sampled + "-x", propagate.ContinueIDs, false, false, 2, propagate.Figures{}},
+	{"IDs, none", "", propagate.ContinueIDs, false, false, 2, propagate.Figures{}},
 	{"link, sampled", sampled, propagate.Link, false, true, 2, propagate.Figures{BoundaryLinked: 1}},
 	{"link, unsampled", unsampled, propagate.Link, false, true, 2, propagate.Figures{BoundaryLinked: 1}},
 	{"link, malformed", sampled + "-x", propagate.Link, false, false, 2, propagate.Figures{}},
@@ -115,8 +119,9 @@ func TestBoundaryOverHTTP(t *testing.T) {
 
 			assert.Equal(t, tt.parented, first.Parent().IsValid())
 			assert.Equal(t, tt.parented, first.SpanContext().TraceID().String() == traceID)
-			assert.Equal(t, tt.parented, first.SpanContext().TraceState().Len() > 0)
-			assert.Equal(t, tt.parented, fanout.FromTraceState(first.SpanContext().TraceState()).Weight > 1, "forged")
+			trusted := tt.parented && tt.policy == propagate.Continue
+			assert.Equal(t, trusted, first.SpanContext().TraceState().Len() > 0)
+			assert.Equal(t, trusted, fanout.FromTraceState(first.SpanContext().TraceState()).Weight > 1, "forged")
 			if !tt.linked {
 				assert.Empty(t, first.Links())
 				return

@@ -36,4 +36,5 @@ func (c *contents) admit(to *header.Content, boundary propagation.TextMapPropaga
 	}
 	to.Baggage = baggage.FromContext(ctx)
 	to.Caller = caller.Of(ctx)
+	c.doubted = caller.IsOnlyIDs(ctx)
 }

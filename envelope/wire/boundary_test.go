@@ -126,6 +126,28 @@ func TestThoseWhoAreTrustedAreBelieved(t *testing.T) {
 	}
 }
 
+// TestOnlyIDsAreBelieved where a boundary continues traces by those alone.
+func TestOnlyIDsAreBelieved(t *testing.T) {
+	for form, data := range strangers() {
+		boundary, counters := newBoundary(propagate.ContinueIDs)
+		before := time.Now()
+		got := inner(decodeAt(t, boundary, data).Header())
+		assert.Equal(t, propagate.Counts{Dropped: 1}, counters.Counts(), form)
+		want := inner(decodeAt(t, nil, data).Header()).SpanContext()
+		assert.Equal(t, want.WithTraceState(trace.TraceState{}), got.SpanContext(), form)
+		assert.True(t, got.Sampled(), form)
+		assert.Equal(t, 1, got.Hops(), form)
+		assert.Zero(t, got.Age(), form)
+		assert.False(t, got.SentAt().Before(before), form)
+		assert.False(t, got.SampledByFanout() || got.Linked(), form)
+		assert.Equal(t, "acme", got.Baggage().Member("customer").Value(), form)
+		assert.Equal(t, 1, got.Baggage().Len(), form)
+	}
+	boundary, _ := newBoundary(propagate.ContinueIDs)
+	h := inner(decodeAt(t, boundary, frame(field(1, wireIDs+"\x01")+field(2, "1st=x,a=b"), `{"ID":7}`)).Header())
+	assert.Empty(t, whole(h.Context(t.Context())), "nor what travels beside OTel's type for a tracestate")
+}
+
 // What OTel's type for a tracestate cannot hold travels on through a boundary that
 // continues, and nothing malformed reaches any boundary.
 func TestBoundariesReadAsOthersDo(t *testing.T) {
@@ -213,6 +235,18 @@ func TestHandlingBehindABoundary(t *testing.T) {
 				assert.Equal(t, wireIDs[16:], string(spanIDOf(s.Parent())), "%s, %s", form, name)
 				assert.InDelta(t, 1e6, attributeOf(s, "waybill.fanout.weight"), 0, "%s, %s", form, name)
 				assert.GreaterOrEqual(t, attributeOf(s, "waybill.queue.duration"), strangerWait.Seconds(), "%s, %s", form, name)
+			}
+
+			onlyIDs, _ := newBoundary(propagate.ContinueIDs)
+			spans = handledAt(t, onlyIDs, own, data, never)
+			assert.Len(t, spans, 3, form)
+			for name, s := range spans {
+				assert.Equal(t, wireIDs[16:], string(spanIDOf(s.Parent())), "%s, %s", form, name)
+				assert.Zero(t, s.SpanContext().TraceState().Len(), "%s, %s", form, name)
+				assert.Less(t, attributeOf(s, "waybill.queue.duration"), strangerWait.Seconds(), "%s, %s", form, name)
+				for _, a := range s.Attributes() {
+					assert.NotContains(t, string(a.Key), "waybill.fanout", "%s, %s", form, name)
+				}
 			}
 		}
 	}

@@ -35,6 +35,8 @@ type contents struct {
 	// Of a reader: parts that were there and could not be read.
 	badTrace, badState, badChain, badBaggage bool
 	seen                                     uint16 // Fields, to find those that are repeated.
+	// doubted says that a boundary believes the trace's identifiers, and nothing else.
+	doubted bool
 }
 
 // fanout says whether a fan-out sampled the recipient of the message, and whether it began a
@@ -159,7 +161,7 @@ func (c *contents) believe(to *header.Content) {
 func (c *contents) chain(to *header.Content) {
 	now := time.Now()
 	to.SentAt, to.Hops = now, 1
-	if c.badChain {
+	if c.badChain || c.doubted {
 		return
 	}
 	if ago := now.UnixNano() - int64(c.sent); c.sent > 0 && ago > 0 { //nolint:gosec // Readers see to it that it fits.

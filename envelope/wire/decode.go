@@ -30,7 +30,9 @@ import (
 //
 //   - Continue believes the trace, its tracestate, the time of sending, and the hops, age
 //     and fan-out of the chain.
-//   - Link believes none of these. For a message with a trace, sampled or not,
+//   - ContinueIDs believes the identifiers and flags of the trace, and none of the rest.
+//     The message counts as sent when it is read.
+//   - Link believes nothing of the trace. For a message with a trace, sampled or not,
 //     [envelope.Receive], [envelope.Handler] and [envelope.BatchHandler] begin a new
 //     trace, if the sampler wants one, with a link to the caller's span.
 //     [envelope.Envelope.Unwrap] puts the caller into the context, and no
