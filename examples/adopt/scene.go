@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -128,7 +127,12 @@ func (s *scene) ticker(ctx context.Context) error {
 	names := []string{"cups", "plates"}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var fetched atomic.Int64
+	var left sync.WaitGroup
+	left.Add(2 * len(names)) // Two rounds.
+	go func() {
+		left.Wait()
+		stop()
+	}()
 	// A mistake that is easily made: this span lasts as long as the service.
 	ctx, span := otel.Tracer("main").Start(ctx, "main")
 	defer span.End()
@@ -137,9 +141,7 @@ func (s *scene) ticker(ctx context.Context) error {
 		Fetch: func(ctx context.Context, feed string) {
 			work(ctx, "GET feed")
 			s.did("fetch %s", feed)
-			if int(fetched.Add(1)) == 2*len(names) { // Two rounds.
-				stop()
-			}
+			left.Done()
 		},
 		Beat: func(ctx context.Context) {
 			work(ctx, "PUT heartbeat")

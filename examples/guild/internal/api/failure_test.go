@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/api"
+	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/propagate"
@@ -75,11 +76,16 @@ func service(t *testing.T, db *store.Store, guilds string, log *lines) *api.Serv
 
 func tracedService(t *testing.T, db *store.Store, guilds string, log *lines, provider trace.TracerProvider) *api.Service {
 	t.Helper()
-	s, err := api.New(t.Context(), api.Config{
-		Store: db, Guilds: 1, GuildsAddr: guilds, Provider: provider, Propagator: propagate.SampledFirst{},
-		Token: token, Sessions: http.NotFoundHandler(), Page: http.NotFoundHandler(),
-		Logger: slog.New(slog.NewTextHandler(log, nil)),
-	})
+	return serviceOf(t, api.Config{Provider: provider, Browser: provider}, db, guilds, log)
+}
+
+// serviceOf makes one of what c has, and of what these tests have in common.
+func serviceOf(t *testing.T, c api.Config, db *store.Store, guilds string, log *lines) *api.Service {
+	t.Helper()
+	c.Store, c.Guilds, c.GuildsAddr, c.Token, c.Propagator = db, 1, guilds, token, propagate.SampledFirst{}
+	c.Sessions = func(chat.Door) http.Handler { return http.NotFoundHandler() }
+	c.Page, c.Logger = http.NotFoundHandler(), slog.New(slog.NewTextHandler(log, nil))
+	s, err := api.New(t.Context(), c)
 	require.NoError(t, err)
 	return s
 }

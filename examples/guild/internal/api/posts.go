@@ -38,18 +38,14 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) {
 		fail(w, status, err)
 		return
 	}
-	published, err := s.publish(r.Context(), &p)
+	published, status, err := s.send(r.Context(), &p)
 	switch {
-	case errors.Is(err, chat.ErrUnknownGuild):
-		fail(w, http.StatusNotFound, noGuild(p.Guild))
-	case p.Seq == 0 && (errors.Is(err, errBacklog) || r.Context().Err() != nil):
-		s.failInside(w, r, http.StatusServiceUnavailable, "the post was not stored, for others come first", err)
-	case p.Seq == 0:
-		s.failInside(w, r, http.StatusInternalServerError, "the post could not be stored", err)
 	case err != nil:
-		answer(w, http.StatusAccepted, p)
+		fail(w, status, err)
+	case published == nil:
+		answer(w, status, p)
 	default:
-		answer(w, http.StatusCreated, struct {
+		answer(w, status, struct {
 			store.Post
 
 			Recipients int64 `json:"recipients"`
@@ -57,6 +53,25 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) {
 			Traced     int64 `json:"traced"`
 		}{p, published.GetRecipients(), published.GetDelivered(), published.GetTraced()})
 	}
+}
+
+// send publishes a post that [checkPost] has checked. It returns the status to answer
+// with, and an error for clients to know of, unless the post is stored; published is nil
+// if it will be delivered later.
+func (s *Service) send(ctx context.Context, p *store.Post) (published *guildpb.PublishResponse, status int, err error) {
+	s.seen.first(trace.SpanContextFromContext(ctx).TraceID())
+	published, err = s.publish(ctx, p)
+	switch {
+	case errors.Is(err, chat.ErrUnknownGuild):
+		return nil, http.StatusNotFound, noGuild(p.Guild)
+	case p.Seq == 0 && (errors.Is(err, errBacklog) || ctx.Err() != nil):
+		return nil, http.StatusServiceUnavailable, s.inside(ctx, "the post was not stored, for others come first", err)
+	case p.Seq == 0:
+		return nil, http.StatusInternalServerError, s.inside(ctx, "the post could not be stored", err)
+	case err != nil:
+		return nil, http.StatusAccepted, nil //nolint:nilerr // It is stored, and the outbox says why it waits.
+	}
+	return published, http.StatusCreated, nil
 }
 
 // publish stores a post, which then has a number, and delivers it, all in its
@@ -114,15 +129,21 @@ func readPost(w http.ResponseWriter, r *http.Request) (p store.Post, status int,
 		return p, http.StatusBadRequest, fmt.Errorf("the post is not JSON like {\"author\": ..., \"content\": ...}: %w", err)
 	}
 	p.ID, p.Seq, p.Guild = 0, 0, guild
+	status, err = checkPost(&p)
+	return p, status, err
+}
+
+// checkPost gives a post without an author one, and says what is wrong with it.
+func checkPost(p *store.Post) (status int, err error) {
 	if p.Author = strings.TrimSpace(p.Author); p.Author == "" {
 		p.Author = "anonymous"
 	}
 	if err = chat.Validate(p.Author, p.Content); errors.Is(err, chat.ErrLongContent) {
-		return p, http.StatusRequestEntityTooLarge, err
+		return http.StatusRequestEntityTooLarge, err
 	} else if err != nil {
-		return p, http.StatusBadRequest, err
+		return http.StatusBadRequest, err
 	}
-	return p, http.StatusOK, nil
+	return http.StatusOK, nil
 }
 
 func guildOf(r *http.Request) (int64, error) {
@@ -147,17 +168,17 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, noGuild(guild))
 		return
 	} else if err != nil {
-		s.failInside(w, r, http.StatusInternalServerError, "the posts could not be read", err)
+		fail(w, http.StatusInternalServerError, s.inside(r.Context(), "the posts could not be read", err))
 		return
 	}
 	answer(w, http.StatusOK, posts)
 }
 
-// failInside answers with what a client may know of a failure that is none of its
-// own. The cause may hold addresses, paths and statements: it is for the log.
-func (s *Service) failInside(w http.ResponseWriter, r *http.Request, status int, what string, cause error) {
-	s.log.ErrorContext(r.Context(), what, slog.Any("error", cause))
-	fail(w, status, errors.New(what))
+// inside returns what a client may know of a failure that is none of its own. The cause
+// may hold addresses, paths and statements: it is for the log.
+func (s *Service) inside(ctx context.Context, what string, cause error) error {
+	s.log.ErrorContext(ctx, what, slog.Any("error", cause))
+	return errors.New(what)
 }
 
 func fail(w http.ResponseWriter, status int, err error) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
+	"github.com/waybill-go/waybill/propagate"
 )
 
 // Config is what a run is asked to do.
@@ -32,6 +33,7 @@ type Config struct {
 	// SampleEnv leaves the choice to OTEL_TRACES_SAMPLER, which is set where
 	// -sample is not.
 	SampleEnv bool
+	Browser   propagate.Policy // for the traces that browsers bring
 	Once      bool
 	Idle      time.Duration // after which a guild goes to sleep
 	Faults    bool
@@ -83,6 +85,9 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing, /exports and /guilds, on `HOST:PORT`,\n"+
 		"port 0 for any free one. It asks nobody who they are, so choose an\n"+
 		"address that no stranger reaches")
+	policy := flags.String("browser", "", "ignore, link to or continue the traces that browsers begin, a `POLICY` of ignore,\n"+
+		"link and continue (default continue if only this machine reaches -addr, else\n"+
+		"link)")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -94,8 +99,34 @@ func parse(args []string, out io.Writer) (Config, error) {
 		return c, err
 	}
 	c.Addr = defaultedAddr(c)
+	var err error
+	if c.Browser, err = browserPolicy(*policy, c.Addr); err != nil {
+		return c, err
+	}
 	c.SampleEnv = os.Getenv("OTEL_TRACES_SAMPLER") != "" && !isSet(flags, "sample")
 	return c, c.check(flags.Args())
+}
+
+// browserPolicy returns the policy of that name; without one, that for addr. Who continues
+// a trace lets the browser choose its ID and its sampled flag. That is for people who
+// look at their own posts, and not for strangers.
+func browserPolicy(name, addr string) (propagate.Policy, error) {
+	switch name {
+	case "ignore":
+		return propagate.Ignore, nil
+	case "link":
+		return propagate.Link, nil
+	case "continue":
+		return propagate.ContinueIDs, nil // Never weights: see propagate.Continue.
+	case "":
+	default:
+		return 0, fmt.Errorf("-browser %q is not ignore, link or continue", name)
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if ip, parseErr := netip.ParseAddr(host); err == nil && (host == "localhost" || parseErr == nil && ip.IsLoopback()) {
+		return propagate.ContinueIDs, nil
+	}
+	return propagate.Link, nil
 }
 
 func defaultedAddr(c Config) string {

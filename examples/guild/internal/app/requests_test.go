@@ -171,7 +171,7 @@ func TestHelp(t *testing.T) {
 	assert.Zero(t, app.Main(t.Context(), []string{"-h"}, &out, &errOut))
 	for _, flag := range []string{
 		"-sessions", "-slow", "-posts", "-guilds", "-sample", "-addr", "-names", "-ops", "-once", "-report", "-db", "-keep",
-		"-idle", "-faults",
+		"-idle", "-faults", "-browser",
 	} {
 		assert.Contains(t, out.String(), flag)
 	}

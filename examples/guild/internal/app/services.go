@@ -14,9 +14,11 @@ import (
 	"sync"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/api"
+	"github.com/waybill-go/waybill/examples/guild/internal/browser"
 	"github.com/waybill-go/waybill/examples/guild/internal/edge"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
@@ -108,10 +110,17 @@ func (s *services) build(
 	if provider, err = tel.Provider(ctx, "chat-api", entry); err != nil {
 		return err
 	}
+	// Whether a post is sampled is decided where it comes in.
+	pages, err := tel.Provider(ctx, browser.Service, sdktrace.AlwaysSample(), sdktrace.WithIDGenerator(browser.IDs()))
+	if err != nil {
+		return err
+	}
 	s.api, err = api.New(ctx, api.Config{
 		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Token: token, Provider: provider, Propagator: propagator,
 		Page:     web.Handler(web.Config{Guilds: c.Guilds, View: s.guilds.View, Recorder: tel.Recorder}),
-		Sessions: s.sessions,
+		Sessions: s.sessions.WebSockets,
+		Browser:  pages,
+		Policy:   c.Browser,
 		Names:    c.names(),
 		Logger:   log,
 	})

@@ -80,7 +80,7 @@ func listen(t *testing.T, s *guilds.Service) (next func() *chat.MessageCreate) {
 	require.NoError(t, err)
 	service, err := sessions.New(s, nil, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	server := httptest.NewServer(service)
+	server := httptest.NewServer(service.WebSockets(func(int64) chat.Frames { return nil }))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	conn, _, err := websocket.Dial(ctx, server.URL+"?guild=1", &websocket.DialOptions{HTTPClient: client}) //nolint:bodyclose // Dial does.

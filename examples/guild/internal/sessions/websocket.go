@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/mailbox"
@@ -22,11 +24,21 @@ import (
 // maxWriteTime is how long a client may take for one message.
 const maxWriteTime = 5 * time.Second
 
-// ServeHTTP implements http.Handler: it takes the WebSocket of one client of
-// ?guild=N, and returns when the connection has ended. With &since=SEQ the client
-// gets all messages after that number. A page may open one only at the host and port
-// that it came from.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// How fast a client may send frames. Those beyond wait, unread.
+const (
+	framesPerSecond = 5
+	framesAtOnce    = 20
+)
+
+// WebSockets returns what takes the WebSocket of one client of ?guild=N, and returns when
+// the connection has ended. With &since=SEQ the client gets all messages after that
+// number. What it sends goes through the door. A page may open one only at the host and
+// port that it came from.
+func (s *Service) WebSockets(door chat.Door) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, door) })
+}
+
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, door chat.Door) {
 	if !s.enter() {
 		http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
 		return
@@ -41,8 +53,16 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered.
 	}
+	conn.SetReadLimit(chat.MaxFrame)
+	ctx, gone := context.WithCancel(r.Context())
+	var reading sync.WaitGroup
+	defer reading.Wait()
 	defer conn.CloseNow() //nolint:errcheck // Closed properly below; this is for early returns.
-	ctx := conn.CloseRead(r.Context())
+	defer gone()
+	reading.Go(func() {
+		defer gone()
+		s.read(ctx, conn, door(guild))
+	})
 	session, err := s.Connect(ctx, guild, since, s.forwardTo(conn))
 	if err == nil {
 		select {
@@ -56,6 +76,28 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if ctx.Err() == nil {
 		_ = conn.Close(s.farewell(ctx, err))
+	}
+}
+
+// read has the frames of a client taken, one after another, and answers, until the
+// connection ends.
+func (s *Service) read(ctx context.Context, conn *websocket.Conn, take chat.Frames) {
+	pace := rate.NewLimiter(framesPerSecond, framesAtOnce)
+	for {
+		kind, data, err := conn.Read(ctx)
+		if err != nil {
+			return
+		}
+		if kind != websocket.MessageText {
+			_ = conn.Close(websocket.StatusUnsupportedData, "frames are of text")
+			return
+		}
+		if answer := take(ctx, data); answer != nil && s.write(ctx, conn, answer) != nil {
+			return
+		}
+		if pace.Wait(ctx) != nil {
+			return
+		}
 	}
 }
 
@@ -91,12 +133,17 @@ func (s *Service) forwardTo(conn *websocket.Conn) mailbox.Handler[chat.Event] {
 	return func(ctx context.Context, e chat.Event) error {
 		ctx, span := s.tracer.Start(ctx, "websocket write") // Silent unless this session was sampled.
 		defer span.End()
-		writing, cancel := context.WithTimeout(ctx, s.writeTime)
-		defer cancel()
-		err := conn.Write(writing, websocket.MessageText, chat.Encode(e))
-		if errors.Is(writing.Err(), context.DeadlineExceeded) { // Which has ended the connection.
-			return fmt.Errorf("%w: a message took more than %v", chat.ErrBehind, s.writeTime)
-		}
-		return err
+		return s.write(ctx, conn, chat.Encode(e))
 	}
+}
+
+// write writes a frame, in the time that there is for one.
+func (s *Service) write(ctx context.Context, conn *websocket.Conn, data []byte) error {
+	writing, cancel := context.WithTimeout(ctx, s.writeTime)
+	defer cancel()
+	err := conn.Write(writing, websocket.MessageText, data)
+	if errors.Is(writing.Err(), context.DeadlineExceeded) { // Which has ended the connection.
+		return fmt.Errorf("%w: a message took more than %v", chat.ErrBehind, s.writeTime)
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 )
 
 // dialer connects WebSocket clients to a world.
@@ -29,7 +30,7 @@ type dialer struct {
 
 func newDialer(t *testing.T, w *world) dialer {
 	t.Helper()
-	server := httptest.NewServer(w.Service)
+	server := httptest.NewServer(w.WebSockets(echo))
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -59,6 +60,86 @@ func (d dialer) read(conn *websocket.Conn, c *client, last int64) error {
 		require.NoError(d.t, c.wrong)
 	}
 	return nil
+}
+
+// echo answers frames with the guild and what they say, and not at all to those that say
+// nothing.
+func echo(guild int64) chat.Frames {
+	return func(_ context.Context, frame []byte) []byte {
+		if len(frame) == 0 {
+			return nil
+		}
+		return fmt.Appendf(nil, "%d: %s", guild, frame)
+	}
+}
+
+// What a client sends goes through the door, and the answer comes back among the messages.
+func TestFramesGoThroughTheDoor(t *testing.T) {
+	w := newWorld(t, 10)
+	d := newDialer(t, w)
+	conn := d.dial("guild=1&since=0")
+	conn.SetReadLimit(-1)
+	read := func() string {
+		_, data, err := conn.Read(d.ctx)
+		require.NoError(t, err)
+		return string(data)
+	}
+	assert.Contains(t, read(), `"ready"`)
+	require.NoError(t, conn.Write(d.ctx, websocket.MessageText, nil))
+	require.NoError(t, conn.Write(d.ctx, websocket.MessageText, []byte("hello")))
+	assert.Equal(t, "1: hello", read())
+	w.post(1, "x")
+	assert.Contains(t, read(), `"content":"x"`)
+	require.NoError(t, conn.Write(d.ctx, websocket.MessageText, []byte(strings.Repeat("a", chat.MaxFrame))))
+	assert.Len(t, read(), chat.MaxFrame+len("1: "), "the largest that there may be")
+	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+}
+
+// What no client of ours sends ends the connection.
+func TestFramesThatAreNoneEndTheConnection(t *testing.T) {
+	w := newWorld(t, 10)
+	d := newDialer(t, w)
+	for _, tt := range []struct {
+		kind websocket.MessageType
+		data string
+		why  websocket.StatusCode
+	}{
+		{websocket.MessageBinary, "hello", websocket.StatusUnsupportedData},
+		{websocket.MessageText, strings.Repeat("a", chat.MaxFrame+1), websocket.StatusMessageTooBig},
+	} {
+		conn := d.dial("guild=1")
+		_, _, err := conn.Read(d.ctx)
+		require.NoError(t, err)
+		require.NoError(t, conn.Write(d.ctx, tt.kind, []byte(tt.data)))
+		for err == nil {
+			_, _, err = conn.Read(d.ctx)
+		}
+		assert.Equal(t, tt.why, websocket.CloseStatus(err), "%v", err)
+	}
+}
+
+// Who sends frames faster than a person waits: the frames beyond are not taken.
+func TestFramesAreTakenAtAPace(t *testing.T) {
+	w := newWorld(t, 10)
+	taken := make(chan time.Time, 1000)
+	server := httptest.NewServer(w.WebSockets(func(int64) chat.Frames {
+		return func(context.Context, []byte) []byte { taken <- time.Now(); return nil }
+	}))
+	t.Cleanup(server.Close)
+	d := newDialer(t, w)
+	d.addr = server.URL
+	conn := d.dial("guild=1")
+	const frames = sessions.FramesAtOnce + 5
+	begun := time.Now()
+	for range frames {
+		require.NoError(t, conn.Write(d.ctx, websocket.MessageText, []byte("x")))
+	}
+	var last time.Time
+	for range frames {
+		last = <-taken
+	}
+	// However slow the machine: not sooner than the pace allows.
+	assert.GreaterOrEqual(t, last.Sub(begun), 3*time.Second/sessions.FramesPerSecond)
 }
 
 // A client that does not read for a while is told to come back, and then has every
@@ -114,7 +195,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 	d := newDialer(t, w)
 	for _, query := range []string{"", "guild=x", "guild=1&since=", "guild=1&since=-1", "guild=1&since=x", "guild=1&since=1e3"} {
 		resp := httptest.NewRecorder()
-		w.ServeHTTP(resp, httptest.NewRequest(http.MethodGet, "/ws?"+query, nil))
+		w.WebSockets(echo).ServeHTTP(resp, httptest.NewRequest(http.MethodGet, "/ws?"+query, nil))
 		assert.Equal(t, http.StatusBadRequest, resp.Code, query)
 	}
 	for _, query := range []string{"guild=2", "guild=2&since=0"} {

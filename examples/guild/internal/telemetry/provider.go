@@ -92,8 +92,12 @@ func (t *Telemetry) Exports() Exports { return t.exports.read() }
 
 // EntryPoint is the sampler of a service where traces begin: it samples ratio
 // of the requests that bring no trace.
+//
+// Of the traces that it continues, from browsers, it samples the same share of those
+// whose flag asks for it.
 func EntryPoint(ratio float64) sdktrace.Sampler {
-	return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))
+	ours := sdktrace.TraceIDRatioBased(ratio)
+	return sdktrace.ParentBased(ours, sdktrace.WithRemoteParentSampled(ours))
 }
 
 // Inner is the sampler of a service that only continues traces.
@@ -101,7 +105,9 @@ func Inner() sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.NeverSample
 
 // Provider makes the TracerProvider of one service. A nil sampler is the one
 // that the environment names.
-func (t *Telemetry) Provider(ctx context.Context, service string, sampler sdktrace.Sampler) (trace.TracerProvider, error) {
+func (t *Telemetry) Provider(
+	ctx context.Context, service string, sampler sdktrace.Sampler, more ...sdktrace.TracerProviderOption,
+) (trace.TracerProvider, error) {
 	if t.settings.disabled {
 		return noop.NewTracerProvider(), nil
 	}
@@ -124,6 +130,7 @@ func (t *Telemetry) Provider(ctx context.Context, service string, sampler sdktra
 		}
 		options = append(options, sdktrace.WithSpanProcessor(t.exports.batcher(exporter)))
 	}
+	options = append(options, more...)
 	var provider *sdktrace.TracerProvider
 	problems := t.warnings.during(func() { provider = sdktrace.NewTracerProvider(options...) })
 	t.providers = append(t.providers, provider)

@@ -13,10 +13,10 @@ const ms = (ns) => (ns / 1e6).toFixed(ns < 1e8 ? 3 : 0) + " ms";
 const shownAlike = 3; // siblings of one name that are shown at first
 const keptMessages = 200;
 
-let config, socket, chosen;
+let config, socket, posts, chosen;
 
-async function json(url, options) {
-  const response = await fetch(url, options);
+async function json(url) {
+  const response = await fetch(url);
   const body = await response.json();
   if (!response.ok) throw new Error(body.error || response.statusText);
   return body;
@@ -59,7 +59,7 @@ async function enter(guild) {
   if (socket) socket.close();
   $("view").textContent = "";
   $("messages").replaceChildren();
-  const feed = new Feed({ show, say: (text) => append(make("li", "hint", text)), anew: () => enter(guild) });
+  const feed = new Feed({ show: (m) => { show(m); posts?.shown(m.seq); }, say: (text) => append(make("li", "hint", text)), anew: () => enter(guild) });
   const mine = socket = { close() {} }; // Until there is one.
   try {
     feed.history(await json(`/guilds/${guild}/messages`));
@@ -69,11 +69,16 @@ async function enter(guild) {
 
 function connect(guild, feed) {
   const mine = socket = new WebSocket(`${config.ws}?guild=${guild}${feed.query}`);
-  mine.onopen = () => { state("connected"); view().catch(() => {}); };
+  const own = new Posts({ send: (text) => mine.send(text) });
+  mine.onopen = () => { posts = own; state("connected"); view().catch(() => {}); };
   mine.onmessage = (e) => {
-    if (socket === mine && !feed.take(JSON.parse(e.data))) mine.close();
+    if (socket !== mine) return;
+    const { message, span } = unwrap(e.data);
+    if (!own.take(message, span) && !feed.take(message)) mine.close();
   };
   mine.onclose = (e) => {
+    own.end();
+    if (posts === own) posts = undefined;
     if (socket !== mine) return; // Another guild was entered.
     state(e.code === 1013 ? "could not keep up, catching up…" : "disconnected, trying again…", true);
     setTimeout(() => socket === mine && connect(guild, feed), feed.delay(Math.random()));
@@ -82,10 +87,10 @@ function connect(guild, feed) {
 
 $("post").onsubmit = async (e) => {
   e.preventDefault();
-  const body = JSON.stringify({ author: $("author").value, content: $("content").value });
   try {
-    const posted = await json(`/guilds/${$("guild").value}/messages`, { method: "POST", body });
-    state(posted.recipients === undefined ? "stored, and delivered later"
+    if (!posts) throw new Error("not connected yet");
+    const posted = await posts.post($("author").value, $("content").value);
+    state(posted.status === 202 ? "stored, and delivered later"
       : `delivered to ${posted.delivered} of ${posted.recipients} sessions, ${posted.traced} traced`);
     $("content").value = "";
     setTimeout(list, 100);

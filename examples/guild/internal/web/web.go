@@ -22,7 +22,7 @@ import (
 	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
-//go:embed index.html feed.js page.js page.css
+//go:embed index.html frames.js feed.js posts.js page.js page.css
 var files embed.FS
 
 // listed is how many traces the page lists.
