@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -127,12 +128,7 @@ func (s *scene) ticker(ctx context.Context) error {
 	names := []string{"cups", "plates"}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var left sync.WaitGroup
-	left.Add(2 * len(names)) // Two rounds.
-	go func() {
-		left.Wait()
-		stop()
-	}()
+	var fetched atomic.Int64
 	// A mistake that is easily made: this span lasts as long as the service.
 	ctx, span := otel.Tracer("main").Start(ctx, "main")
 	defer span.End()
@@ -141,7 +137,9 @@ func (s *scene) ticker(ctx context.Context) error {
 		Fetch: func(ctx context.Context, feed string) {
 			work(ctx, "GET feed")
 			s.did("fetch %s", feed)
-			left.Done()
+			if int(fetched.Add(1)) == 2*len(names) { // Two rounds.
+				stop()
+			}
 		},
 		Beat: func(ctx context.Context) {
 			work(ctx, "PUT heartbeat")
