@@ -18,7 +18,7 @@ import (
 // that never ends, or a connection that says nothing, stays for ever.
 const (
 	maxConnections = 4096
-	maxWebSockets  = 256      // each takes up to some 130 kB while its client does not read
+	maxWebSockets  = 256      // each takes up to some 130 kB while its client does not read, and 64 kB for a frame
 	maxHeader      = 16 << 10 // bytes
 
 	headerTime = 2 * time.Second  // until a request's headers are there
