@@ -61,11 +61,11 @@ func TestHandlerWaitsForBoundedTime(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				sys := newSystem(t, test.set...)
 				full, release := fill(t, sys, 1)
-				time.AfterFunc(test.room, release)
 				var err error
 				var took time.Duration
 				sendAll(t, spawn(t, sys, "sender", do), func(ctx context.Context) error {
 					elapsed := stopwatch()
+					time.AfterFunc(test.room, release)
 					err = full.Send(ctx, nothing)
 					took = elapsed()
 					return nil
