@@ -34,6 +34,8 @@
 //     which can change while the program runs.
 //   - [github.com/waybill-go/waybill/sampling/sampler] wraps the sampler of
 //     OpenTelemetry's SDK, in one line.
+//   - [github.com/waybill-go/waybill/mailbox/timings] keeps what each process does with
+//     its minutes.
 //   - [github.com/waybill-go/waybill/sampling/estimate] computes from the recorded
 //     spans what all messages did.
 //

@@ -10,6 +10,7 @@ import (
 
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/live"
+	"github.com/waybill-go/waybill/mailbox/internal/minutes"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -71,6 +72,7 @@ type Kind[M any] struct {
 	rooms  ringPool
 	cell   *live.Cell[sampling.KindConfig]
 	site   *handling.Site // Nil without debug mode.
+	timed  *minutes.Kind  // Nil without timings.
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -101,6 +103,9 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	}
 	if sys.debug {
 		k.site = handling.NewSite(context.Background(), fmt.Sprintf("kind %q", name))
+	}
+	if sys.timings != nil {
+		k.timed = sys.timings.Kind(name, k.spans.TypeName)
 	}
 	return k, nil
 }

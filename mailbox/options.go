@@ -16,7 +16,9 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/mailbox/internal/minutes"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
+	"github.com/waybill-go/waybill/mailbox/timings"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -88,6 +90,15 @@ func WithHandlerSendTimeout(d time.Duration) SystemOption {
 // a broadcast skips know its trace, and the clock is kept more exact.
 func WithControl(control *sampling.Control) SystemOption {
 	return systemOption(func(s *System) { s.control = (*liveControl)(control) })
+}
+
+// WithTimings has store keep where the time of the system's processes goes, minute by
+// minute: package timings says what it keeps and what that costs. What is timed is said by
+// [sampling.KindConfig], so the system needs a control too ([WithControl]): without one,
+// nothing is timed. Several systems may share a store; processes of the same kind and ID are
+// then one process in it. By default, and with nil, there are no timings.
+func WithTimings(store *timings.Store) SystemOption {
+	return systemOption(func(s *System) { s.timings = (*minutes.Store)(store) })
 }
 
 // WithChainLimit limits the length of traces that processes make by sending on and on. A

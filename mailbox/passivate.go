@@ -52,10 +52,12 @@ func (r Ref[M]) Passivate() <-chan error {
 
 // passivateIfAsked passivates the process, which is the caller's, if it was asked to and
 // there is nothing else to do.
-func (p *process[M]) passivateIfAsked() {
+func (p *process[M]) passivateIfAsked(t *turn) {
 	if p.state.Load()&flagRest == 0 {
 		return
 	}
+	p.writeTimes(t)
+	t.now = 0 // It may take long.
 	// What is expected no more is among the messages: so look for it first.
 	expects := p.expects()
 	if p.state.Load()&(flagMore|flagClosed|flagKilled) != 0 {

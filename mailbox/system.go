@@ -21,6 +21,7 @@ import (
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/internal/scope"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
+	"github.com/waybill-go/waybill/mailbox/internal/minutes"
 	"github.com/waybill-go/waybill/mailbox/internal/notify"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
@@ -38,6 +39,7 @@ type System struct {
 	control     *liveControl
 	controlled  bool // by the user
 	metrics     observe.Registry
+	timings     *minutes.Store  // nil without
 	base        context.Context //nolint:containedctx // What every handler's context begins with.
 	debug       bool
 

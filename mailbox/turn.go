@@ -26,17 +26,18 @@ func (p *process[M]) Turn() (again bool) {
 	if p.pausing() {
 		return false
 	}
-	s, inline := p.next()
+	var t turn
+	s, inline := p.next(&t)
 	for n := 1; s != nil; n++ {
-		settled := p.handle(s)
+		settled := p.handle(s, &t)
 		more := n < turnLength
 		switch {
 		case settled:
-			if p.pausing() {
+			if p.writeTimes(&t); p.pausing() {
 				return false
 			}
 		case inline:
-			if p.state.doneInline() {
+			if p.writeTimes(&t); p.state.doneInline() {
 				return false
 			}
 		default:
@@ -45,9 +46,10 @@ func (p *process[M]) Turn() (again bool) {
 			}
 		}
 		if !more {
+			p.writeTimes(&t)
 			return true
 		}
-		s, inline = p.next()
+		s, inline = p.next(&t)
 	}
 	return false
 }
@@ -55,7 +57,7 @@ func (p *process[M]) Turn() (again bool) {
 // next takes the next message in hand, and tells whether it was inline. The slot
 // is handle's, which clears it. It is nil if the process has become idle or has
 // ended, and is no longer the caller's.
-func (p *process[M]) next() (s *slot[M], inline bool) {
+func (p *process[M]) next(t *turn) (s *slot[M], inline bool) {
 	for {
 		if p.state.takeInline() {
 			return &p.slot, true
@@ -63,7 +65,7 @@ func (p *process[M]) next() (s *slot[M], inline bool) {
 		if c := p.cold.Load(); c != nil && c.hand.len > 0 && c.progress.take() {
 			return c.takeFromHand(), false
 		}
-		if p.passivateIfAsked(); !p.takeBatch() {
+		if p.passivateIfAsked(t); !p.takeBatch(t) {
 			return nil, false
 		}
 	}
@@ -97,7 +99,7 @@ func (p *process[M]) advance(next bool) *slot[M] {
 
 // takeBatch takes what is in the box in hand. It reports false if the process
 // has become idle or has ended.
-func (p *process[M]) takeBatch() (held bool) {
+func (p *process[M]) takeBatch(t *turn) (held bool) {
 	if p.cold.Load() == nil && p.state.release() {
 		return false
 	}
@@ -106,11 +108,13 @@ func (p *process[M]) takeBatch() (held bool) {
 	st := p.state.Load()
 	if st&flagKilled != 0 || st&flagClosed != 0 && c.box.len == 0 {
 		c.mu.Unlock()
+		p.writeTimes(t)
 		p.end()
 		return false
 	}
 	c.before, c.batch, c.ahead = c.progress.done(), 0, 0
 	if c.box.len == 0 {
+		p.writeTimes(t)
 		c.hand.trim(&p.kind.rooms)
 		c.box.trim(&p.kind.rooms)
 		p.state.And(^flagMore)
@@ -135,6 +139,7 @@ func (p *process[M]) takeBatch() (held bool) {
 type currentHandling struct {
 	span     trace.Span        // nil if it is not traced
 	running  *handling.Running // nil without debug mode
+	weight   uint32            // how many messages it stands for in the timings; 0 if it is not timed
 	begun    int64             // by the clocks; 0 if nobody wants to know
 	ended    int64             // likewise
 	long     bool              // it took or had waited long enough to be worth a late span
@@ -145,16 +150,20 @@ type currentHandling struct {
 // handle runs the handler on s, and clears it. It reports whether the message is
 // accounted for already: when it was not handled, or that went wrong. Whatever
 // the handler does, what begin began is concluded.
-func (p *process[M]) handle(s *slot[M]) (settled bool) {
+func (p *process[M]) handle(s *slot[M], t *turn) (settled bool) {
 	if s.call != nil && s.call.expired() {
+		t.now = 0
 		p.settle(nil, deadExpired)
 		p.tellDead(*s, deadExpired)
 		s.clear()
 		return true
 	}
 	var h currentHandling
-	late := &p.kind.cell.Load().Late
-	if spans.AnyLate(late) {
+	settings := p.kind.cell.Load()
+	late := &settings.Late
+	if h.weight = p.kind.timingWeight(settings); h.weight > 0 {
+		h.begun = p.begunAt(t)
+	} else if t.now = 0; spans.AnyLate(late) {
 		h.begun = p.kind.sys.sched.Now()
 	}
 	returned := false
@@ -167,11 +176,15 @@ func (p *process[M]) handle(s *slot[M]) (settled bool) {
 		}
 		remarkable := h.err != nil || h.span != nil || s.call != nil
 		if h.begun != 0 {
-			h.ended = p.kind.sys.sched.Now()
+			if h.weight > 0 {
+				p.timeHandling(s, &h, t)
+			} else {
+				h.ended = p.kind.sys.sched.Now()
+			}
 			h.long = spans.TooLong(late, h.ended-h.begun, h.begun-s.sent)
 		}
 		if remarkable || h.long {
-			settled = p.conclude(s, &h, late)
+			settled = p.conclude(s, &h, late, t)
 		}
 		s.clear()
 	}()
@@ -212,7 +225,8 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 // conclude ends what begin began, and accounts for a failure. What is plugged in may
 // end the goroutine here, and with it the caller: then the message is accounted for all
 // the same.
-func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Late) (settled bool) {
+func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Late, t *turn) (settled bool) {
+	t.now = 0 // What follows is no part of the next handling.
 	h.running.End()
 	exiting := true
 	defer func() {
@@ -224,6 +238,7 @@ func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Lat
 			p.settle(nil, outcomeHandled)
 		}
 		if exiting {
+			p.writeTimes(t)
 			s.clear()
 		}
 	}()

@@ -36,6 +36,11 @@ type KindConfig struct {
 	// kinds neither, because an estimate takes a fan-out whole or not at all. So it should
 	// be well above SpansPerSecond. By default there is no limit.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
+	// TimeOneIn says which handlings are timed, for package timings: 1 times all of them, a
+	// larger number one in so many, chosen at random. Counts and times are then estimates,
+	// and unbiased. That is for kinds with very many light messages. By default nothing is
+	// timed.
+	TimeOneIn int `json:"time_one_in,omitempty"`
 	// Late says which messages that have no span get a late one.
 	Late Late `json:"late"`
 }
@@ -74,9 +79,15 @@ type Late struct {
 	PerSecond float64
 }
 
+// maxTimeOneIn is more than anybody needs, and what a weight may be.
+const maxTimeOneIn = 1_000_000_000
+
 func (s KindConfig) validate() error {
 	if err := validateRates(s.SpansPerSecond, s.MaxSpansPerSecond); err != nil {
 		return err
+	}
+	if s.TimeOneIn < 0 || s.TimeOneIn > maxTimeOneIn {
+		return fmt.Errorf("%w: time_one_in %d is not between 0 and %d", ErrConfig, s.TimeOneIn, maxTimeOneIn)
 	}
 	switch l := s.Late; {
 	case l.SlowerThan < 0:

@@ -46,6 +46,16 @@ func (s *Scheduler) Now() int64 {
 	return clock.Now()
 }
 
+// Exact returns the exact time as a reading of package clock. If the clock that Now reads
+// is kept up to date, and lags, Exact updates it.
+func (s *Scheduler) Exact() int64 {
+	now := clock.Now()
+	if coarse := s.clock.coarse.Load(); coarse != 0 && now-coarse > int64(clockStep) {
+		s.clock.coarse.CompareAndSwap(coarse, now) // Unless nobody keeps it up to date any more.
+	}
+	return now
+}
+
 // advanceLocked updates the clock if it is kept up to date and c is at least half full.
 // With fewer processes that would cost too much. A precise clock is updated in any
 // case.

@@ -1,0 +1,62 @@
+// Copyright The Waybill Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package mailbox
+
+import (
+	"math/rand/v2"
+
+	"github.com/waybill-go/waybill/mailbox/internal/minutes"
+	"github.com/waybill-go/waybill/sampling"
+)
+
+// turn is what the messages that a process handles in a row share.
+type turn struct {
+	// now is the time, exactly, if nothing has happened since it was read: the end of one
+	// handling is the beginning of the next. 0 if it must be read.
+	now int64
+	// batch has the times that were not written yet; nil if there are none. They are written
+	// before anybody can see that the process is idle, or has ended.
+	batch *minutes.Batch
+}
+
+// timingWeight returns how many messages the next one stands for in the timings. It is 0 if
+// the next one is not timed.
+func (k *Kind[M]) timingWeight(settings *sampling.KindConfig) uint32 {
+	if k.timed == nil || settings.TimeOneIn <= 0 {
+		return 0
+	}
+	oneIn := uint32(settings.TimeOneIn) //nolint:gosec // Validated.
+	if oneIn > 1 && rand.Uint32N(oneIn) > 0 {
+		return 0
+	}
+	return oneIn
+}
+
+// begunAt returns the time at which the next handling begins.
+func (p *process[M]) begunAt(t *turn) int64 {
+	if t.now == 0 {
+		return p.kind.sys.sched.Exact()
+	}
+	return t.now
+}
+
+// timeHandling times a handling that has just ended.
+func (p *process[M]) timeHandling(s *slot[M], h *currentHandling, t *turn) {
+	h.ended = p.kind.sys.sched.Exact()
+	t.now = h.ended
+	t.batch = p.kind.timed.Add(t.batch, p.id, &minutes.Message{
+		Type: typeOf(s.message), Sent: s.sent, Begun: h.begun, Ended: h.ended, Weight: h.weight,
+	})
+	if h.panicked {
+		p.writeTimes(t) // The goroutine may be ending.
+	}
+}
+
+// writeTimes writes what was timed.
+func (p *process[M]) writeTimes(t *turn) {
+	if t.batch != nil {
+		p.kind.timed.Flush(t.batch, p.id)
+		t.batch = nil
+	}
+}
