@@ -128,10 +128,30 @@ func hub(ctx context.Context, clients []*Client, event Event) (fanout.Delivery, 
 	return delivery, nil
 }
 
-func TestHubDelivers(t *testing.T) {
-	d, err := hub(t.Context(), []*Client{{make(chan envelope.Envelope[Event], 1)}, {nil}}, Event{})
+func pass(ctx context.Context, chat *fanout.Fanout, clients []*Client, event Event) {
+	// README: hub
+	b := chat.Begin(ctx, len(clients)) // chat is a fanout.Fanout, made once
+	defer b.End()
+	for _, client := range clients {
+		select {
+		case client.send <- envelope.New(event, b.Next()):
+		default:
+			b.Refuse(fanout.Full)
+		}
+	}
+	// README: end
+}
+
+func TestHubsDeliver(t *testing.T) {
+	clients := []*Client{{make(chan envelope.Envelope[Event], 2)}, {nil}}
+	d, err := hub(t.Context(), clients, Event{})
 	require.NoError(t, err)
 	assert.Equal(t, fanout.Delivery{Size: 2, Delivered: 1, Refused: 1}, d)
+	chat, err := fanout.New("chat")
+	require.NoError(t, err)
+	pass(t.Context(), chat, clients, Event{})
+	assert.Equal(t, fanout.Stats{Broadcasts: 1, Delivered: 1, Refused: 1}, chat.Stats())
+	assert.Len(t, clients[0].send, 2)
 }
 
 func wrapped(exporter trace.SpanExporter) *trace.TracerProvider {
