@@ -34,6 +34,7 @@ func Send[M any](
 	ctx context.Context, f *Fanout, channels []chan envelope.Envelope[M], message M, overflow Overflow,
 ) (d Delivery, lost []int) {
 	b := f.Begin(ctx, len(channels))
+	defer b.End() // Also if a channel is closed.
 	for i, ch := range channels {
 		e := envelope.New(message, b.Next())
 		if trySend(ch, e) {
@@ -76,6 +77,9 @@ func wait[M any](ctx context.Context, ch chan<- envelope.Envelope[M], e envelope
 
 // dropOldest makes room for e. If others send at the same time, it may drop several.
 func dropOldest[M any](f *Fanout, ch chan envelope.Envelope[M], e envelope.Envelope[M]) (sent, dropped bool) {
+	if cap(ch) == 0 {
+		return false, false // What it would take comes from somebody who waits to send it.
+	}
 	for {
 		select {
 		case oldest := <-ch:

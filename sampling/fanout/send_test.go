@@ -77,6 +77,32 @@ func TestSend(t *testing.T) {
 	})
 }
 
+// The span ends even if a channel is closed, where a send panics.
+func TestSendOnAClosedChannel(t *testing.T) {
+	p := start(t)
+	closed := make(box)
+	close(closed)
+	assert.Panics(t, func() { fanout.Send(p.ctx, p.Fanout, []box{make(box, 1), closed}, "hello", fanout.DropOldest) })
+	_, attrs := p.one("broadcast chat")
+	assert.EqualValues(t, 2, attrs[keys.FanoutSize])
+}
+
+// A channel without a buffer has no oldest message. What could be received there is one that
+// somebody else waits to send.
+func TestDropOldestTakesNothingFromAnotherSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t)
+		ch := make(box)
+		go func() { ch <- envelope.Bare("other") }()
+		synctest.Wait()
+		d, lost := fanout.Send(p.ctx, p.Fanout, []box{ch}, "new", fanout.DropOldest)
+		assert.Equal(t, 1, d.Refused)
+		assert.Equal(t, []int{0}, lost)
+		assert.Equal(t, "other", (<-ch).Message())
+		assert.Zero(t, p.Stats().Dropped)
+	})
+}
+
 // Untraced messages to channels with room allocate nothing.
 func TestSendAllocatesNothing(t *testing.T) {
 	p := start(t)
