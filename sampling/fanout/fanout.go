@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/broadcast"
 	"github.com/waybill-go/waybill/internal/clock"
+	standing "github.com/waybill-go/waybill/internal/fanout" // What a recipient stands for.
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/live"
@@ -133,9 +134,10 @@ func New(name string, opts ...Option) (*Fanout, error) {
 // end. Begin does not block. If the trace in ctx is not sampled, nothing is allocated.
 //
 // n should be exact. If there are fewer recipients, their weights still say how many each
-// stands for. If there are more, those beyond n are never sampled.
+// stands for. If there are more, those beyond n are never sampled. No fan-out has more than
+// 2³¹ - 1.
 func (f *Fanout) Begin(ctx context.Context, n int) Broadcast {
-	n = max(n, 0)
+	n = min(max(n, 0), standing.MaxSize)
 	return f.begin(ctx, n, func(b *broadcast.Broadcast, p planning.Planner) *broadcast.Recipients { return b.Plan(p, n) })
 }
 
