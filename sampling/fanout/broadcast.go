@@ -29,10 +29,10 @@ type Broadcast struct {
 	given            int // recipients that parts took away
 	due              int // position of the next sampled recipient
 	refused, sampled int
-	refusedAt        int              // passed, when one was refused
+	refusedAt        int              // asked, when one was refused
 	last             *envelope.Header // of the last sampled recipient
 	lastFor          standing.Fanout  // what that stands for
-	lastAt           int              // passed, when it was sampled
+	lastAt           int              // asked, when it was sampled
 
 	recipients *broadcast.Recipients // nil if nobody is sampled
 	traced     *traced               // nil if the broadcast has no span
@@ -60,13 +60,13 @@ type Delivery struct {
 
 // Context returns the sender's context. If the broadcast has a span, the context is below
 // that.
-func (b *Broadcast) Context() context.Context { return b.ctx }
+func (b *Broadcast) Context() context.Context { return header.OrBackground(b.ctx) }
 
 // Next returns the header of the next recipient: what to put into its envelope with
 // [envelope.New]. It is nil if the recipient gets nothing. Recipients may share a header. If
 // the recipient does not take the message, call [Broadcast.Refuse] before Next is called
 // again. Next does not block, takes the same time for any number of recipients, and
-// allocates nothing for one that is skipped.
+// allocates nothing for one that is skipped. After End nobody is sampled or counted.
 func (b *Broadcast) Next() *envelope.Header {
 	if b.passed == b.due {
 		return b.nextSampled()
@@ -83,7 +83,7 @@ func (b *Broadcast) nextSampled() *envelope.Header {
 	b.due = b.recipients.Position()
 	b.passed++
 	b.sampled++
-	b.last, b.lastFor, b.lastAt = (*envelope.Header)(h), f, b.passed
+	b.last, b.lastFor, b.lastAt = (*envelope.Header)(h), f, b.asked()
 	return b.last
 }
 
@@ -93,20 +93,25 @@ func (b *Broadcast) nextSampled() *envelope.Header {
 // not begin another.
 func (b *Broadcast) NextContext() context.Context {
 	h := (*header.Header)(b.Next())
-	if b.recipients != nil && b.lastAt == b.passed {
+	if b.isSampled() {
 		if h.Linked() {
 			h = b.traced.span.Continued(b.lastFor)
 		}
 		return h.Context(header.Untraced(b.ctx))
 	}
 	if b.unsampled == nil {
-		b.unsampled = header.OrBackground(b.ctx)
-		if sc := trace.SpanContextFromContext(b.unsampled); sc.IsSampled() {
-			sc = sc.WithTraceFlags(sc.TraceFlags() &^ trace.FlagsSampled)
-			b.unsampled = trace.ContextWithSpanContext(b.unsampled, sc)
-		}
+		b.unsampled = b.unsampledContext()
 	}
 	return b.unsampled
+}
+
+// unsampledContext returns the context of recipients that are not sampled.
+func (b *Broadcast) unsampledContext() context.Context {
+	ctx := b.Context()
+	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
+		return trace.ContextWithSpanContext(ctx, sc.WithTraceFlags(sc.TraceFlags()&^trace.FlagsSampled))
+	}
+	return ctx
 }
 
 // Refuse says that the recipient that Next was last asked for has not taken the message. If
@@ -114,10 +119,10 @@ func (b *Broadcast) NextContext() context.Context {
 // counts for nobody ([WithRecipientKind]). To call Refuse again for the same recipient does
 // nothing.
 func (b *Broadcast) Refuse(reason Reason) {
-	if b.asked() == 0 || b.refusedAt == b.passed {
-		return
+	if b.fanout == nil || b.refusedAt == b.asked() {
+		return // Nobody was asked yet, or nobody else.
 	}
-	b.refusedAt = b.passed
+	b.refusedAt = b.asked()
 	b.refused++
 	b.fanout.refuse(b, reason)
 }
@@ -125,15 +130,20 @@ func (b *Broadcast) Refuse(reason Reason) {
 // asked returns for how many recipients Next was asked.
 func (b *Broadcast) asked() int { return b.passed - b.begin - b.given }
 
+// isSampled reports whether the recipient that Next was last asked for is sampled.
+func (b *Broadcast) isSampled() bool { return b.recipients != nil && b.lastAt == b.asked() }
+
 // Part takes the next n recipients away from b, for another goroutine: for a part of the
 // clients of a hub, for instance. The caller asks the part for their headers, and calls its
 // End. The span ends when b and all of its parts have ended. In a broadcast of unknown size,
-// a part has any number of recipients, and n does not matter.
+// a part has any number of recipients, and n does not matter. Take parts before you call End.
+// Those of a broadcast that has ended count as [Stats].Unplanned, and none is sampled.
 func (b *Broadcast) Part(n int) *Broadcast {
-	part := &Broadcast{
-		fanout: b.fanout, ctx: b.ctx, skipped: b.skipped, traced: b.traced,
-		end: planning.Never, due: planning.Never,
+	part := &Broadcast{fanout: b.fanout, ctx: b.ctx, skipped: b.skipped, due: planning.Never}
+	if b.fanout == nil || b.ended {
+		return part
 	}
+	part.traced, part.end = b.traced, planning.Never
 	if b.end != planning.Never {
 		part.begin, part.passed = b.passed, b.passed
 		part.end = b.passed + min(max(n, 0), max(b.end-b.passed, 0))
@@ -144,7 +154,7 @@ func (b *Broadcast) Part(n int) *Broadcast {
 		part.recipients = b.recipients.Cut(part.end)
 		part.due, b.due = part.recipients.Position(), b.recipients.Position()
 	}
-	if t := b.traced; t != nil && !b.ended {
+	if t := b.traced; t != nil {
 		t.mu.Lock()
 		t.open++
 		t.mu.Unlock()
@@ -162,10 +172,10 @@ func (b *Broadcast) End() Delivery {
 	if b.end == planning.Never {
 		d.Size = b.asked()
 	}
-	if b.ended {
+	if b.fanout == nil || b.ended {
 		return d
 	}
-	b.ended = true
+	b.ended, b.due = true, planning.Never
 	b.fanout.counts.add(d, b.asked())
 	if b.traced != nil {
 		b.traced.ended(d)

@@ -48,7 +48,7 @@ func (f *Fanout) Drop(h *envelope.Header, reason Reason) {
 // refuse leaves the late span of the recipient that b was last asked for, if there is to be
 // one.
 func (f *Fanout) refuse(b *Broadcast, reason Reason) {
-	if b.recipients != nil && b.lastAt == b.passed {
+	if b.isSampled() {
 		f.lateSampled((*header.Header)(b.last), "refused_"+string(reason))
 		return
 	}
