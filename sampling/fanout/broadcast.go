@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync"
 
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
@@ -110,6 +111,9 @@ func (b *Broadcast) unsampledContext() context.Context {
 	ctx := b.Context()
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		return trace.ContextWithSpanContext(ctx, sc.WithTraceFlags(sc.TraceFlags()&^trace.FlagsSampled))
+	}
+	if b.fanout != nil && b.fanout.opts.carry.DropUnsampledBaggage && baggage.FromContext(ctx).Len() > 0 {
+		return baggage.ContextWithoutBaggage(ctx)
 	}
 	return ctx
 }

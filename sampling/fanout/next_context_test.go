@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/envelopetest"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/fanout"
@@ -67,4 +68,16 @@ func TestNextContextWhereNobodyIsSampled(t *testing.T) {
 		b.End()
 	}
 	assert.NotNil(t, new(fanout.Broadcast).NextContext(), "nobody has begun it")
+}
+
+// The carry policy holds for the contexts of recipients too.
+func TestNextContextLeavesBaggageBehind(t *testing.T) {
+	p := start(t, fanout.WithCarryPolicy(envelope.CarryPolicy{DropUnsampledBaggage: true}))
+	for name, sender := range envelopetest.Senders(t) {
+		b := p.Begin(envelopetest.WithBaggage(t, sender, "acme"), 1)
+		ctx := b.NextContext()
+		assert.Equal(t, name == "sampled", baggage.FromContext(ctx).Len() > 0, name)
+		assert.Equal(t, trace.SpanContextFromContext(b.Context()).TraceID(), trace.SpanContextFromContext(ctx).TraceID(), name)
+		b.End()
+	}
 }
