@@ -52,11 +52,15 @@ func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 		f.lateSampled((*header.Header)(b.last), "refused_"+string(reason))
 		return
 	}
-	late := &f.kind.Load().Late
+	kind := f.kind.Load()
+	late := &kind.Late
 	if !late.Failures {
 		return
 	}
-	sc := trace.SpanContextFromContext(b.ctx)
+	var sc trace.SpanContext
+	if !kind.Untraced {
+		sc = trace.SpanContextFromContext(b.ctx)
+	}
 	if !sc.IsSampled() && !late.Roots {
 		return
 	}

@@ -69,6 +69,26 @@ func TestSkippedAndRefused(t *testing.T) {
 	assert.InDelta(t, 100, p.estimates("deliver chat").Refused.Count().Value, 1e-6)
 }
 
+// A kind without traces has no late spans in them either.
+func TestRefusedByAnUntracedKind(t *testing.T) {
+	for _, roots := range []bool{false, true} {
+		p := follow(t, sampling.Config{Default: sampling.KindConfig{
+			Untraced: true, Late: sampling.Late{Failures: true, Roots: roots},
+		}})
+		b := p.Begin(p.ctx, 1)
+		b.Next()
+		b.Refuse(fanout.Full)
+		b.End()
+		spans, _ := p.spans("deliver chat")
+		if !roots {
+			assert.Empty(t, spans)
+			continue
+		}
+		require.Len(t, spans, 1)
+		assert.NotEqual(t, envelopetest.SpanContext(1).TraceID(), spans[0].SpanContext().TraceID())
+	}
+}
+
 // A refusal in an unsampled trace is a trace of its own, on request.
 func TestRefusedInAnUnsampledTrace(t *testing.T) {
 	for _, roots := range []bool{false, true} {
