@@ -57,7 +57,8 @@ func (b *Broadcast) PlanStream(p planning.Planner, about int) *Recipients {
 	}
 }
 
-// Position returns where the next sampled recipient is, [planning.Never] if there is none.
+// Position returns where the next recipient is that may be sampled, [planning.Never] if there
+// is none.
 func (r *Recipients) Position() int {
 	switch {
 	case r.stream != nil:
@@ -69,7 +70,11 @@ func (r *Recipients) Position() int {
 	}
 }
 
-// Header returns the header of the recipient at Position, and what that stands for. It
+// Reach says that there is a recipient at Position, and reports whether it is sampled. If
+// not, there is another Position. Only those of a stream may not be.
+func (r *Recipients) Reach() bool { return r.stream == nil || r.stream.Reach() }
+
+// Header returns the header of the sampled recipient at Position, and what that stands for. It
 // goes on to the next.
 func (r *Recipients) Header() (*header.Header, fanout.Fanout) {
 	if r.stream != nil {

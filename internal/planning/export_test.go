@@ -33,6 +33,9 @@ func (p Plan) Below(above fanout.Fanout) fanout.Fanout {
 
 // NewStream returns a stream that samples each with that probability.
 func NewStream(probability float64, random *rand.Rand, above fanout.Fanout) *Stream {
-	pl := Planner{Random: random}
-	return newStream(probability, above, pl.source())
+	pl := Planner{Random: random, Above: above}
+	s := &Stream{planner: pl, draw: pl.source(), until: Never}
+	s.set(probability)
+	s.skip(0)
+	return s
 }

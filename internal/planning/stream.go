@@ -9,8 +9,8 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 )
 
-// Stream samples recipients that come one after the other, nobody knows how many: each
-// with the same probability, whatever becomes of the others (Bernoulli sampling).
+// Stream samples recipients that come one after the other, nobody knows how many: each or
+// not, whatever becomes of the others (Bernoulli sampling).
 //
 // Instead of a coin for each it draws, for each sampled one, how many to skip until the
 // next, which is geometrically distributed (Fan, Muller and Rezucha, 1962; Devroye,
@@ -24,11 +24,13 @@ type Stream struct {
 	// Shed reports that the rate's last resort left nobody sampled, as in [Plan].
 	Shed bool
 
-	position    int // of the next sampled one
+	planner     Planner
+	draw        source
+	position    int // of the next sampled one; until if that is further away
+	stage       int // so many recipients are planned together,
+	until       int // and here they end
 	probability float64
 	perSkip     float64 // 1 / ln(1 - probability)
-	above       fanout.Fanout
-	draw        source
 }
 
 // Never is the position of no recipient.
@@ -36,46 +38,71 @@ const Never = math.MaxInt
 
 // Stream plans a fan-out to recipients whose number nobody knows. It samples each with the
 // probability that a fan-out to about so many would have, with the rates, caps and budget
-// that hold for that. The number has an effect on how many are sampled, and none on the
+// that hold for that. Those beyond that number are planned like another fan-out to as many
+// again, and so on: the number says nothing of them, and must not let them all be sampled if
+// it is far too low. So the number has an effect on how many are sampled, and none on the
 // weights, which are exact whatever the real number is. Of Limits, the first counts, and
-// all recipients are about it. It draws one random number, and one more for each sampled
-// recipient.
+// all recipients are about it. The last resort of a rate looks only at the first so many,
+// because it may not leave out some recipients of a fan-out.
 func (pl Planner) Stream(about int) *Stream {
-	draw := pl.source()
-	about = max(about, 1)
 	pl.LimitOf = nil
-	b := pl.budget(about, draw)
-	expected := b.expected * pl.left(pl.factors(b))
+	s := &Stream{planner: pl, draw: pl.source(), stage: max(about, 1)}
+	s.until = s.stage
+	expected := s.plan()
 	if !pl.admit(func(int) float64 { return expected }) {
-		return &Stream{Shed: true, position: Never}
+		s.Shed, s.position = true, Never
+		return s
 	}
-	return newStream(expected/float64(about), pl.Above, draw)
+	s.skip(0)
+	return s
 }
 
-// newStream makes a stream that samples each recipient with that probability; all if it
-// is 1 or more, and nobody if it is not above 0.
-func newStream(probability float64, above fanout.Fanout, draw source) *Stream {
-	s := &Stream{position: Never, above: above, draw: draw}
+// plan sets the probability for a stage, and returns how many are sampled of it on average.
+func (s *Stream) plan() (expected float64) {
+	b := s.planner.budget(s.stage, s.draw)
+	expected = b.expected * s.planner.left(s.planner.factors(b))
+	s.set(expected / float64(s.stage))
+	return expected
+}
+
+// set has each recipient sampled with that probability; all if it is 1 or more, and nobody
+// if it is not above 0.
+func (s *Stream) set(probability float64) {
+	s.probability, s.perSkip = 0, math.Inf(-1)
 	if probability > 0 {
 		s.probability = min(probability, 1)
 		s.perSkip = 1 / math.Log1p(-s.probability)
-		s.skip(0)
 	}
-	return s
 }
 
 // Again returns another stream with the same probability that begins at its first
 // recipient.
 func (s *Stream) Again() *Stream {
-	if s.Shed {
-		return s
+	again := *s
+	if again.until = s.stage; !s.Shed {
+		again.skip(0)
 	}
-	return newStream(s.probability, s.above, s.draw)
+	return &again
 }
 
-// Position returns the position of the next sampled recipient, counted from 0. It is
-// [Never] if there is none that anybody will count to.
+// Position returns the position of the next recipient that may be sampled, counted from 0.
+// It is [Never] if there is none that anybody will count to.
 func (s *Stream) Position() int { return s.position }
+
+// Reach says that there is a recipient at Position, and reports whether it is sampled. If
+// not, there is another Position.
+func (s *Stream) Reach() bool {
+	at := s.position
+	if at == s.until && at != Never {
+		s.stage = at
+		if s.until = Never; at < fanout.MaxSize/2 {
+			s.until = 2 * at
+		}
+		s.plan()
+		s.skip(at)
+	}
+	return s.position == at
+}
 
 // Advance goes on to the sampled recipient after that at Position.
 func (s *Stream) Advance() {
@@ -86,9 +113,9 @@ func (s *Stream) Advance() {
 
 // skip draws how many from position on are not sampled before the next that is.
 func (s *Stream) skip(from int) {
-	skipped := math.Log(1-s.draw.float64()) * s.perSkip // 1 - a uniform number is in (0, 1].
-	if !(skipped < math.MaxInt/2) {                     // Also true for NaN.
-		s.position = Never // Further than anybody counts.
+	skipped := math.Log(1-s.draw.float64()) * s.perSkip         // 1 - a uniform number is in (0, 1].
+	if !(skipped < min(float64(s.until-from), math.MaxInt/2)) { // Also true for NaN.
+		s.position = s.until
 		return
 	}
 	s.position = from + int(skipped)
@@ -98,8 +125,9 @@ func (s *Stream) skip(from int) {
 // probability. The weights of the sampled sum to the number of recipients on average. Its
 // Size is the number of recipients until now, as nobody knows more.
 func (s *Stream) Recipient() fanout.Fanout {
+	above := s.planner.Above
 	if s.probability == 0 || s.position == Never {
-		return s.above
+		return above
 	}
-	return s.above.Below(1/s.probability, min(s.position+1, fanout.MaxSize))
+	return above.Below(1/s.probability, min(s.position+1, fanout.MaxSize))
 }

@@ -35,7 +35,7 @@ func ask(probability float64, random *rand.Rand) *asking {
 // next reports whether the next recipient is sampled.
 func (a *asking) next() bool {
 	a.seen++
-	if a.Position() != a.seen-1 {
+	if a.Position() != a.seen-1 || !a.Reach() {
 		return false
 	}
 	a.last = a.Recipient()
@@ -199,6 +199,80 @@ func TestStreamDrawsOnePerChosen(t *testing.T) {
 	assert.Equal(t, chosen+1, source.draws)
 	assert.InDelta(t, 100, chosen, 50)
 	assert.Zero(t, testing.AllocsPerRun(50, func() { s.next() }))
+}
+
+// Where there are far more recipients than was said, they are sampled like fan-outs to as
+// many, and no weight is wrong.
+func TestStreamThatIsLongerThanSaid(t *testing.T) {
+	const really, trials = 3000, 4000
+	random := stattest.Fixed(4)
+	sampled := 0
+	estimate := func(about int) func() float64 {
+		return func() (sum float64) {
+			s := asking{Stream: planning.Planner{Random: random}.Stream(about)}
+			for i := range really {
+				if s.next() {
+					sum += latency(i) * s.last.Weight
+					sampled++
+				}
+			}
+			return sum
+		}
+	}
+	for _, about := range []int{0, 1, 7, 100, really} {
+		sampled = 0
+		require.NoError(t, stattest.CheckTotal(totalLatency(really), trials, estimate(about)), "about %d", about)
+		mean := float64(sampled) / trials
+		assert.Greater(t, mean, 5.0, "about %d", about)
+		assert.Less(t, mean, 100.0, "about %d", about)
+	}
+	assert.InDelta(t, 10, float64(sampled)/trials, 1, "as many as said: those of one fan-out")
+}
+
+// What holds for the first so many holds for those beyond.
+func TestStreamThatIsLongerThanSaidHasLimits(t *testing.T) {
+	for name, limited := range map[string]func() planning.Planner{
+		"at most": func() planning.Planner {
+			return planning.Planner{Config: sampling.GroupConfig{Curve: sampling.Always(), MaxSpans: 2}}
+		},
+		"a rate": func() planning.Planner {
+			return planning.Planner{
+				Config: sampling.GroupConfig{Curve: sampling.Always(), SpansPerSecond: 0.2}, Rate: &spanrate.Rate{},
+			}
+		},
+		"a limit": func() planning.Planner {
+			return planning.Planner{
+				Config: sampling.GroupConfig{Curve: sampling.Always()},
+				Limits: []planning.Limit{{Rate: &spanrate.Rate{}, SpansPerSecond: 0.2, Share: 1}},
+			}
+		},
+	} {
+		random := stattest.Fixed(5)
+		sampled := 0
+		for range 100 {
+			pl := limited()
+			pl.Random = random
+			s := asking{Stream: pl.Stream(1)}
+			for range 10_000 {
+				if s.next() {
+					sampled++
+				}
+			}
+		}
+		assert.Less(t, float64(sampled)/100, 50.0, name)
+	}
+}
+
+// A stream that ends where it was said to has used no more of a rate than that.
+func TestStreamThatIsAsLongAsSaidIsChargedOnce(t *testing.T) {
+	var rate spanrate.Rate
+	pl := planning.Planner{Config: sampling.GroupConfig{Curve: sampling.Always(), SpansPerSecond: 1}, Rate: &rate}
+	s := asking{Stream: pl.Stream(4)}
+	for range 4 {
+		require.True(t, s.next())
+	}
+	assert.InDelta(t, 1, rate.Factor(1, 6, 0), 1e-9, "with those, the 10 of a window")
+	assert.InDelta(t, 0.5, rate.Factor(1, 10, 0), 1e-6)
 }
 
 // A stream takes over what a plan for about as many would have.

@@ -28,7 +28,7 @@ type Broadcast struct {
 	begin, end       int // positions of the first recipient, and behind the last
 	passed           int // position of the next recipient
 	given            int // recipients that parts took away
-	due              int // position of the next sampled recipient
+	due              int // position of the next recipient that may be sampled
 	refused, sampled int
 	refusedAt        int              // asked, when one was refused
 	last             *envelope.Header // of the last sampled recipient
@@ -79,6 +79,11 @@ func (b *Broadcast) Next() *envelope.Header {
 func (b *Broadcast) nextSampled() *envelope.Header {
 	if b.recipients == nil { // Nobody has begun b.
 		return nil
+	}
+	if !b.recipients.Reach() {
+		b.due = b.recipients.Position()
+		b.passed++
+		return b.skipped
 	}
 	h, f := b.recipients.Header()
 	b.due = b.recipients.Position()

@@ -142,9 +142,11 @@ func (f *Fanout) Begin(ctx context.Context, n int) Broadcast {
 }
 
 // BeginUnknown is Begin for recipients whose number is not known beforehand. There may be
-// about so many, as there were the last time, for instance. The number has an effect on how
-// many are sampled. Weights are exact whatever it is, but they sum to the number of
-// recipients only on average, so estimates are less sure than those of Begin.
+// about so many, as there were the last time, for instance; 0 is allowed. The number has an
+// effect on how many are sampled. If there are more, those beyond it are sampled like a
+// fan-out to as many again, and so on. Weights are exact whatever the number is, but they sum
+// to the number of recipients only on average, so estimates are less sure than those of
+// Begin. MaxSpans and MaxSpansPerSecond are kept to on average, as far as the number is right.
 func (f *Fanout) BeginUnknown(ctx context.Context, about int) Broadcast {
 	return f.begin(ctx, planning.Never, func(b *broadcast.Broadcast, p planning.Planner) *broadcast.Recipients {
 		return b.PlanStream(p, about)
