@@ -99,7 +99,7 @@ func (b *Broadcast) Skipped(unsampled bool) (reporting, silent *header.Header) {
 type Result struct {
 	Size, Sampled, Delivered, Refused int
 
-	Method string // by which the sampled ones were chosen, if not all are
+	Method string // by which the sampled ones were chosen
 	Shed   bool   // the fan-out was beyond a cap
 	Relays bool   // the recipients are relays, behind which
 	Budget int    // so many recipients may keep the trace
@@ -109,9 +109,6 @@ type Result struct {
 func (b *Broadcast) Describe(r Result) {
 	if b.span == nil {
 		return
-	}
-	if r.Sampled == r.Size {
-		r.Method = "all"
 	}
 	attrs := make([]attribute.KeyValue, 0, 7)
 	if r.Shed {

@@ -18,8 +18,6 @@ import (
 
 func TestBroadcastIsASpanThatSaysWhatBecameOfIt(t *testing.T) {
 	result := broadcast.Result{Size: 8, Sampled: 2, Delivered: 7, Refused: 1, Method: "uniform"}
-	all := result
-	all.Sampled = 8
 	shed := result
 	shed.Shed = true
 	relays := result
@@ -30,7 +28,6 @@ func TestBroadcastIsASpanThatSaysWhatBecameOfIt(t *testing.T) {
 		want   map[attribute.Key]any
 	}{
 		{"sampled", result, map[attribute.Key]any{keys.FanoutMethod: "uniform"}},
-		{"all sampled", all, map[attribute.Key]any{keys.FanoutMethod: "all", keys.FanoutSampled: int64(8)}},
 		{"shed", shed, map[attribute.Key]any{keys.FanoutMethod: "uniform", keys.FanoutShed: true}},
 		{"relays", relays, map[attribute.Key]any{keys.FanoutMethod: "uniform", keys.FanoutBudget: int64(40)}},
 	} {

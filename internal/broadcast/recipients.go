@@ -118,8 +118,11 @@ func (r *Recipients) Cut(position int) *Recipients {
 // says how many recipients there were, and sampled how many of them were.
 func (r *Recipients) Describe(size, sampled, delivered, refused int) {
 	result := r.result
-	if r.stream != nil {
+	switch {
+	case r.stream != nil: // Also if all happen to be sampled: their weights are not 1.
 		result.Size, result.Sampled = size, sampled
+	case result.Sampled == result.Size:
+		result.Method = "all"
 	}
 	result.Delivered, result.Refused = delivered, refused
 	r.broadcast.Describe(result)

@@ -221,8 +221,22 @@ func TestUnknownNumberIsToldOnTheSpan(t *testing.T) {
 	assert.Equal(t, fanout.Delivery{Size: 5, Delivered: 5, Sampled: 5}, b.End())
 	_, attrs := p.one("broadcast chat")
 	assert.EqualValues(t, 5, attrs[keys.FanoutSize])
-	assert.Equal(t, "all", attrs[keys.FanoutMethod])
+	assert.Equal(t, "bernoulli", attrs[keys.FanoutMethod])
 	assert.Zero(t, p.Stats().Unplanned)
+}
+
+// Of two recipients with a weight of 10 both may be sampled, and that is still by chance.
+func TestUnknownNumberOfWhichAllAreSampled(t *testing.T) {
+	p := start(t)
+	for sampled := 0; sampled < 2; {
+		b := p.BeginUnknown(p.ctx, 100)
+		b.Next()
+		b.Next()
+		sampled = b.End().Sampled
+	}
+	_, attrs := p.spans("broadcast chat")
+	assert.EqualValues(t, 2, attrs[len(attrs)-1][keys.FanoutSampled])
+	assert.Equal(t, "bernoulli", attrs[len(attrs)-1][keys.FanoutMethod])
 }
 
 // Relays may be on other machines: what they need to know travels with the message. They
