@@ -16,7 +16,6 @@ import (
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
-	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // Delivery is what became of a broadcast.
@@ -137,9 +136,10 @@ func (g *Group[M]) skippedSlots(ctx context.Context, message M, b *broadcast.Bro
 }
 
 // recipientSlots is what recipients get: those of kinds with roots are told that it was
-// decided whether to trace it, and those of kinds that carry no traces get none.
+// decided whether to trace it, those of kinds that carry no traces get none, and those of
+// kinds that are both get neither a trace nor leave to start one.
 type recipientSlots[M any] struct {
-	plain, decided, bare slot[M]
+	plain, decided, bare, bareDecided slot[M]
 
 	told *recipientSlots[M] // what those of systems with a control get instead, if not nil
 }
@@ -147,9 +147,11 @@ type recipientSlots[M any] struct {
 func newRecipientSlots[M any](ctx context.Context, sys *System, message M, h *header.Header) recipientSlots[M] {
 	s := slot[M]{message: message, header: h, sent: sys.stamp(h)}
 	decided, bare := s, s
-	decided.header = spans.WithDecision(ctx, h)
+	decided.header = h.DecidedBy(ctx)
 	bare.header = h.WithSpanContext(trace.SpanContext{})
-	return recipientSlots[M]{plain: s, decided: decided, bare: bare}
+	bareDecided := bare
+	bareDecided.header = bare.header.DecidedBy(ctx)
+	return recipientSlots[M]{plain: s, decided: decided, bare: bare, bareDecided: bareDecided}
 }
 
 // broadcasting is a broadcast on its way.
@@ -198,8 +200,10 @@ func (d *broadcasting[M]) deliver(members []*process[M], s *recipientSlots[M]) {
 			mine = s.told
 		}
 		offered := &mine.plain
-		switch {
-		case p.kind.cell.Load().Untraced:
+		switch untraced := p.kind.cell.Load().Untraced; {
+		case untraced && p.kind.roots:
+			offered = &mine.bareDecided
+		case untraced:
 			offered = &mine.bare
 		case p.kind.roots:
 			offered = &mine.decided

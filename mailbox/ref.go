@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/header"
-	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // Ref refers to a process that takes messages of type M. It is a value: it can be copied,
@@ -70,7 +69,7 @@ func (p *process[M]) address(ctx context.Context, s *slot[M]) {
 	}
 	s.sent = k.sys.stamp(s.header)
 	if k.roots {
-		s.header = spans.WithDecision(ctx, s.header)
+		s.header = s.header.DecidedBy(ctx)
 	}
 }
 

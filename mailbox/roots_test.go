@@ -87,6 +87,30 @@ func TestRootKeepsTheBaggage(t *testing.T) {
 	assert.False(t, rec.one("entry job").Parent.IsValid())
 }
 
+// A kind that gets no traces starts none for a message that has one, however it was sent.
+func TestNoRootsInsteadOfTracesThatAreKeptOut(t *testing.T) {
+	for bag, with := range map[string]func(context.Context) context.Context{
+		"":             func(ctx context.Context) context.Context { return ctx },
+		"with baggage": func(ctx context.Context) context.Context { return withBaggage(t, ctx, "tenant", "blue") },
+	} {
+		t.Run(bag, func(t *testing.T) {
+			control, err := sampling.NewControl(sampling.Config{Default: sampling.KindConfig{Untraced: true}})
+			require.NoError(t, err)
+			rec := record(t)
+			sys := rec.system(mailbox.WithControl(control))
+			entry := spawn(t, sys, "entry", do, mailbox.WithRootSpans())
+			group := newGroup[job](t, sys, "entries")
+			require.NoError(t, group.Join(entry))
+			ctx, outer := rec.start()
+			require.NoError(t, entry.Send(with(ctx), nothing))
+			assert.Equal(t, 1, group.Broadcast(with(ctx), nothing).Delivered)
+			outer.End()
+			drain(t, sys)
+			assert.Empty(t, rec.all("entry job"))
+		})
+	}
+}
+
 // Somebody decided already that these are not traced: the sampler at the
 // trace's root, the choice of a fan-out, or a process that had no trace. To
 // start roots for them would undo that, ten thousand times for a large fan-out.

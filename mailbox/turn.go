@@ -208,7 +208,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 	if s.call != nil {
 		ctx = s.call.bind(ctx)
 	}
-	root := p.kind.roots && spans.Undecided(s.header)
+	root := p.kind.roots && s.header.Undecided()
 	if s.header == nil && !root {
 		return ctx
 	}

@@ -4,6 +4,7 @@
 package header
 
 import (
+	"context"
 	"time"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -70,6 +71,15 @@ func (h *Header) Decided() *Header {
 	next := *h
 	next.decided = true
 	return &next
+}
+
+// DecidedBy returns h as that of a message for which nobody may start a trace, if it was
+// sent from ctx and ctx is in a trace, sampled or not, or in a handling without one.
+func (h *Header) DecidedBy(ctx context.Context) *Header {
+	if !h.Undecided() || !trace.SpanContextFromContext(ctx).IsValid() {
+		return h
+	}
+	return h.Decided()
 }
 
 // WithSentAt returns a copy of h with the time of sending t, for a message that is sent

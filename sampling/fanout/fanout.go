@@ -178,10 +178,7 @@ func (f *Fanout) begin(
 	if kind.Untraced || !header.Traced(ctx) {
 		h := f.opts.carry.HeaderWithDecision(ctx)
 		if kind.Untraced && h != nil {
-			h = h.WithSpanContext(trace.SpanContext{})
-			if trace.SpanContextFromContext(ctx).IsValid() {
-				h = h.Decided()
-			}
+			h = h.WithSpanContext(trace.SpanContext{}).DecidedBy(ctx)
 		}
 		b.skipped = (*envelope.Header)(h)
 		return b
