@@ -3,6 +3,8 @@
 
 package main
 
+import "time"
+
 // bestPeer is how long a broadcast to 10,000 takes with the fastest other library,
 // relative to raw: protoactor-go took 203 ns for each recipient where raw took 147 ns
 // (2026). The target for ours is a fifth of that. No other library is
@@ -48,6 +50,12 @@ func allRows() []row {
 		lateFanoutRow(10_000,
 			quotient(oursLate, oursUntraced, 1.05),
 			quotient(oursSampledLate, oursSampled, 1.05)),
+		timingsWorkRow(5*time.Microsecond,
+			quotient(oursTimed, oursUntimed, 1.02),
+			quotient(oursTimingsOff, oursUntimed, 1.02)),
+		timingsFanoutRow(10_000,
+			quotient(oursTimedSampled, oursTimingsOff, 1.15),
+			quotient(oursTimingsOff, oursUntimed, 1.02)),
 		callRow("call-deadline", "a call and its reply, by a deadline", true,
 			quotient(oursUntraced, raw, 1.75)),
 		blockedRow(1_000, 10),

@@ -4,6 +4,7 @@
 package mailbox
 
 import (
+	"math/bits"
 	"math/rand/v2"
 
 	"github.com/waybill-go/waybill/mailbox/internal/minutes"
@@ -26,11 +27,14 @@ func (k *Kind[M]) timingWeight(settings *sampling.KindConfig) uint32 {
 	if k.timed == nil || settings.TimeOneIn <= 0 {
 		return 0
 	}
-	oneIn := uint32(settings.TimeOneIn) //nolint:gosec // Validated.
-	if oneIn > 1 && rand.Uint32N(oneIn) > 0 {
-		return 0
+	if settings.TimeOneIn > 1 {
+		// As rand.Uint64N does it, but for the last of 2⁶⁴ cases. That takes half the time.
+		drawn, _ := bits.Mul64(rand.Uint64(), uint64(settings.TimeOneIn))
+		if drawn > 0 {
+			return 0
+		}
 	}
-	return oneIn
+	return uint32(settings.TimeOneIn) //nolint:gosec // Validated.
 }
 
 // begunAt returns the time at which the next handling begins.

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/waybill-go/waybill/internal/rebinding"
 )
 
 // maxConfig bounds a configuration in JSON.
@@ -62,7 +64,7 @@ const maxConfig = 1 << 20 // bytes
 //	  }
 //	}
 func (c *Control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if rebound(r) {
+	if rebinding.Likely(r) {
 		http.Error(w, fmt.Sprintf("host %q: over a loopback address this is localhost", r.Host), http.StatusForbidden)
 		return
 	}

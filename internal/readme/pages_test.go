@@ -22,6 +22,7 @@ import (
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/mailbox/timings"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/fanout"
@@ -104,6 +105,37 @@ func TestControlIsServed(t *testing.T) {
 	answer := httptest.NewRecorder()
 	operators.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/tracing", http.NoBody))
 	assert.Equal(t, http.StatusOK, answer.Code)
+}
+
+func timed(operators *http.ServeMux, use func(*mailbox.System)) error {
+	// timings: store
+	control, err := sampling.NewControl(sampling.Config{Kinds: map[string]sampling.KindConfig{
+		"guild":   {TimeOneIn: 1},    // all messages
+		"session": {TimeOneIn: 1000}, // one in a thousand, at random
+	}})
+	if err != nil {
+		return err
+	}
+	store := timings.New(timings.Config{})
+	sys := mailbox.NewSystem(mailbox.WithControl(control), mailbox.WithTimings(store))
+	operators.Handle("/timings", store) // shows them as JSON or as text
+	operators.Handle("/tracing", control)
+	// timings: end
+	use(sys)
+	return nil
+}
+
+func TestTimingsAreServed(t *testing.T) {
+	operators := http.NewServeMux()
+	require.NoError(t, timed(operators, func(sys *mailbox.System) {
+		guild, err := mailbox.Spawn(sys, "guild", func(context.Context, Event) error { return nil })
+		require.NoError(t, err)
+		require.NoError(t, guild.Send(t.Context(), Event{"hello"}))
+		require.NoError(t, sys.Shutdown(t.Context()))
+	}))
+	answer := httptest.NewRecorder()
+	operators.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/timings?minutes=2", http.NoBody))
+	assert.Contains(t, answer.Body.String(), `"type": "Event"`)
 }
 
 // Client is a client of a hub.

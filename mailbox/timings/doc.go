@@ -8,8 +8,8 @@
 // A store is given to a system, and the control says what is timed:
 //
 //	control, err := sampling.NewControl(sampling.Config{Kinds: map[string]sampling.KindConfig{
-//		"guild":   {TimeOneIn: 1},   // all messages
-//		"session": {TimeOneIn: 100}, // one in a hundred, at random
+//		"guild":   {TimeOneIn: 1},    // all messages
+//		"session": {TimeOneIn: 1000}, // one in a thousand, at random
 //	}})
 //	store := timings.New(timings.Config{})
 //	sys := mailbox.NewSystem(mailbox.WithControl(control), mailbox.WithTimings(store))

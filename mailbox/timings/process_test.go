@@ -162,17 +162,18 @@ func TestOnlyHandledMessagesAreTimed(t *testing.T) {
 func TestStoreKeepsNoProcess(t *testing.T) {
 	sys, store, _ := timed(t, 1)
 	kind := newKind(t, sys, "guild")
-	state := new([1 << 12]byte)
-	gone := weak.Make(state)
-	ref, err := kind.Spawn("1", func(context.Context, message) error {
-		runtime.KeepAlive(state)
-		return nil
-	})
-	require.NoError(t, err)
-	send(t, ref, create{})
-	require.NoError(t, ref.Stop(context.Background()))
+	gone := func() weak.Pointer[[1 << 12]byte] {
+		state := new([1 << 12]byte)
+		ref, err := kind.Spawn("1", func(context.Context, message) error {
+			runtime.KeepAlive(state)
+			return nil
+		})
+		require.NoError(t, err)
+		send(t, ref, create{})
+		require.NoError(t, ref.Stop(context.Background()))
+		return weak.Make(state)
+	}()
 	assert.EqualValues(t, 1, countOf(store, "guild", "1"))
-	ref, state = mailbox.Ref[message]{}, nil
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return gone.Value() == nil

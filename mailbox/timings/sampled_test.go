@@ -73,7 +73,7 @@ func TestBiasIsFound(t *testing.T) {
 		choose func() bool
 	}{
 		"one in n":             {nil, func() bool { return random.IntN(n) == 0 }},
-		"one in n + 1":         {errBiased, func() bool { return random.IntN(n+1) == 0 }},
+		"one in n + 2":         {errBiased, func() bool { return random.IntN(n+2) == 0 }},
 		"each n-th, which are": {errBiased, func() bool { return true }},
 		"each n-th, which not": {errBiased, func() bool { return false }},
 	} {

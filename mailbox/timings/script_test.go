@@ -31,7 +31,7 @@ func TestScriptOfOneMinute(t *testing.T) {
 		send(t, guild, create{3 * second}, create{2 * second}, update{second})
 		time.Sleep(10 * second)
 		want := timings.Minute{
-			Period: timings.Period{Begin: begin.Local(), Length: 10 * second},
+			Period: timings.Period{Begin: begin.UTC(), Length: 10 * second},
 			All: timings.Row{
 				Count: 3, Timed: 3, Share: 0.6, Busy: 6 * second, Longest: 3 * second, Waited: 8 * second, LongestWait: 5 * second,
 			},

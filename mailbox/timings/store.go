@@ -45,7 +45,7 @@ func (s *Store) Usage() Usage {
 
 // Period is one minute or several in a row.
 type Period struct {
-	// Begin is the beginning of the first minute.
+	// Begin is the beginning of the first minute, in UTC.
 	Begin time.Time `json:"begin"`
 	// Length is how long the period is. Of the running minute it is what has passed.
 	Length time.Duration `json:"length_ns"`
@@ -54,7 +54,7 @@ type Period struct {
 // periodOf returns the period from the first minute to the last, as of now.
 func (s *Store) periodOf(first, last int64) Period {
 	now, passed := s.minutes().Now()
-	p := Period{Begin: time.Unix(first*60, 0), Length: time.Duration(min(last+1, max(now, first))-first) * time.Minute}
+	p := Period{Begin: time.Unix(first*60, 0).UTC(), Length: time.Duration(min(last+1, max(now, first))-first) * time.Minute}
 	if first <= now && now <= last {
 		p.Length += passed
 	}

@@ -1,7 +1,9 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sampling
+// Package rebinding finds requests of pages whose name was made to resolve to this
+// machine, so that they are of the same origin as what is served here (DNS rebinding).
+package rebinding
 
 import (
 	"net"
@@ -10,11 +12,11 @@ import (
 	"strings"
 )
 
-// rebound reports whether r may be of a page whose name was made to resolve to this
+// Likely reports whether r may be of a page whose name was made to resolve to this
 // machine: it came over a loopback address, and is for a host that has no business
 // there. With TLS the server has shown a certificate for its name, which is not the
 // page's. A Host that is empty or an IP address is not a name that resolves.
-func rebound(r *http.Request) bool {
+func Likely(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok || r.TLS != nil {
 		return false
