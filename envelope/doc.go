@@ -35,8 +35,9 @@
 //
 // # Cost
 //
-// A message with neither sampled trace nor baggage has no header. To wrap, send, receive,
-// handle and open it allocates nothing, alone or in a batch. A traced message costs one
+// A message with neither sampled trace nor baggage has no header, or shares one that says only
+// that no trace is to be started. To wrap, send, receive, handle and open it allocates nothing,
+// alone or in a batch. A traced message costs one
 // header. A message with baggage costs one header too, and its receiver a context. Messages
 // of one sender may share a header: make it with [NewHeader], and the envelopes with [New].
 //
@@ -46,7 +47,7 @@
 // number of messages and goroutines may share one. Sender and receiver agree on who owns the
 // message itself, as with any channel.
 //
-// A nil context stands for [context.Background].
+// A nil context stands for [context.Background]. A nil option is none.
 //
 // # Errors
 //

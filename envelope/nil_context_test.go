@@ -63,6 +63,9 @@ func TestNilContext(t *testing.T) {
 		"Handler": func(t *testing.T) {
 			require.NoError(t, envelope.Handler(none, "h", handle)(envelope.Bare(order{1})))
 		},
+		"a nil option": func(t *testing.T) {
+			require.NoError(t, envelope.Handler(none, "h", handle, nil)(envelope.Bare(order{1})))
+		},
 		"BatchHandler": func(t *testing.T) {
 			all := func(ctx context.Context, batch []envelope.Envelope[order]) error {
 				return handle(ctx, batch[0].Message())

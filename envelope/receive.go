@@ -105,7 +105,9 @@ type receiver struct {
 func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
 	var c receiveConfig
 	for _, o := range opts {
-		c = o.apply(c)
+		if o != nil {
+			c = o.apply(c)
+		}
 	}
 	r := &receiver{base: Untraced(ctx), name: name, roots: c.roots, end: c.end}
 	var changed func()

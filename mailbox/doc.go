@@ -135,5 +135,6 @@
 //
 // Everything here may be used from any number of goroutines. A message belongs to its
 // receiver once it is sent. A message that is broadcast is shared by all recipients, who
-// must not change it. A nil context stands for [context.Background].
+// must not change it. A nil context stands for [context.Background], and a
+// nil option is none.
 package mailbox

@@ -49,7 +49,9 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	}
 	g := &Group[M]{sys: sys, name: name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
 	for _, o := range opts {
-		o.applyGroup(&g.settings)
+		if o != nil {
+			o.applyGroup(&g.settings)
+		}
 	}
 	if own := g.settings.sampling; own != nil {
 		if err := own.Validate(); err != nil {

@@ -65,3 +65,12 @@ func TestNoTimer(t *testing.T) {
 	assert.False(t, mailbox.Ref[job]{}.SendAfter(context.Background(), time.Hour, nothing).Stop())
 	assert.False(t, mailbox.Ref[job]{}.SendEvery(context.Background(), time.Hour, nothing).Stop())
 }
+
+func TestNoOption(t *testing.T) {
+	sys := mailbox.NewSystem(nil)
+	_, err := mailbox.NewKind[job](sys, "worker", nil)
+	require.NoError(t, err)
+	_, err = mailbox.NewGroup[job](sys, "workers", nil)
+	require.NoError(t, err)
+	require.NoError(t, sys.Shutdown(t.Context()))
+}

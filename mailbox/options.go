@@ -179,7 +179,9 @@ type settings struct {
 func newSettings(opts []KindOption) (settings, error) {
 	s := settings{onPanic: Terminate}
 	for _, o := range opts {
-		o.applyKind(&s)
+		if o != nil {
+			o.applyKind(&s)
+		}
 	}
 	s.capacity = cmp.Or(s.capacity, 1024)
 	switch {

@@ -87,7 +87,9 @@ type memberLinks struct{ older, newer member }
 func NewSystem(opts ...SystemOption) *System {
 	s := &System{}
 	for _, o := range opts {
-		o.applySystem(s)
+		if o != nil {
+			o.applySystem(s)
+		}
 	}
 	if s.handlerWait <= 0 {
 		s.handlerWait = time.Second
