@@ -37,11 +37,21 @@ const (
 // Drop says that a message with header h, which may be nil, was taken by its recipient and
 // will never be handled: because it was dropped to make room, or because the recipient has
 // ended and left it in its channel. If the message is traced, a late span in its trace says
-// so. Any number of goroutines may call Drop.
+// so. If not, there may be one that counts for nobody ([WithRecipientKind]). Any number of
+// goroutines may call Drop.
 func (f *Fanout) Drop(h *envelope.Header, reason Reason) {
 	f.counts.dropped.Add(1)
-	if h := (*header.Header)(h); h.Sampled() {
-		f.lateSampled(h, "dead_letter_"+string(reason))
+	dropped := (*header.Header)(h)
+	if dropped.Sampled() {
+		f.lateSampled(dropped, "dead_letter_"+string(reason))
+		return
+	}
+	if kind := f.kind.Load(); kind.Late.Failures {
+		sc := dropped.Skipped()
+		if !sc.IsValid() {
+			sc = dropped.SpanContext()
+		}
+		f.lateUncounted(context.Background(), sc, kind, "dead_letter_"+string(reason))
 	}
 }
 
@@ -52,14 +62,18 @@ func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 		f.lateSampled((*header.Header)(b.last), "refused_"+string(reason))
 		return
 	}
-	kind := f.kind.Load()
-	late := &kind.Late
-	if !late.Failures {
-		return
+	if kind := f.kind.Load(); kind.Late.Failures {
+		f.lateUncounted(b.ctx, trace.SpanContextFromContext(b.ctx), kind, "refused_"+string(reason))
 	}
-	var sc trace.SpanContext
-	if !kind.Untraced {
-		sc = trace.SpanContextFromContext(b.ctx)
+}
+
+// lateUncounted leaves a late span that counts for nobody: in the trace of sc if that is
+// sampled, and else in one of its own, if the settings of the kind want that. ctx may have
+// baggage.
+func (f *Fanout) lateUncounted(ctx context.Context, sc trace.SpanContext, kind *sampling.KindConfig, reason string) {
+	late := &kind.Late
+	if kind.Untraced {
+		sc = trace.SpanContext{}
 	}
 	if !sc.IsSampled() && !late.Roots {
 		return
@@ -68,10 +82,8 @@ func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 		f.counts.lateShed.Add(1)
 		return
 	}
-	name := "refused_" + string(reason)
-	attrs := standing.AppendWeight([]attribute.KeyValue{keys.LateReason.String(name)}, 0)
+	attrs := standing.AppendWeight([]attribute.KeyValue{keys.LateReason.String(reason)}, 0)
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attrs...)}
-	ctx := b.ctx
 	if sc.IsSampled() {
 		ctx = trace.ContextWithSpanContext(ctx, sc.WithTraceState(threshold.Clear(sc.TraceState())))
 	} else {
@@ -81,7 +93,7 @@ func (f *Fanout) refuse(b *Broadcast, reason Reason) {
 		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	}
 	_, span := guard.Start(sampling.Force(ctx), f.tracer, "deliver "+f.name, options...)
-	f.endLate(span, name)
+	f.endLate(span, reason)
 }
 
 // lateSampled leaves the late span of a sampled message with header h: from its sending until

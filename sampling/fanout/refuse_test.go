@@ -69,6 +69,37 @@ func TestSkippedAndRefused(t *testing.T) {
 	assert.InDelta(t, 100, p.estimates("deliver chat").Refused.Count().Value, 1e-6)
 }
 
+// So may those that lose a message, and messages of unsampled traces.
+func TestSkippedAndDropped(t *testing.T) {
+	for _, late := range []sampling.Late{{}, {Failures: true}, {Failures: true, Roots: true}} {
+		p := follow(t, sampling.Config{
+			Default: sampling.KindConfig{Late: late},
+			Groups:  map[string]sampling.GroupConfig{"chat": {MaxSpans: 1}},
+		})
+		b := p.Begin(p.ctx, 2)
+		for range 2 {
+			p.Drop(b.Next(), fanout.Dropped)
+		}
+		b.End()
+		p.Drop(nil, fanout.Dropped)
+		spans, of := p.spans("deliver chat")
+		var weights, here int
+		for i, attrs := range of {
+			assert.Equal(t, "dead_letter_dropped", attrs[keys.LateReason])
+			if attrs[keys.FanoutWeight] != 0.0 {
+				weights++
+			}
+			if spans[i].SpanContext().TraceID() == envelopetest.SpanContext(1).TraceID() {
+				here++
+			}
+		}
+		assert.Equal(t, 1, weights)
+		want := map[sampling.Late][2]int{{}: {1, 1}, {Failures: true}: {2, 2}, {Failures: true, Roots: true}: {3, 2}}[late]
+		assert.Equal(t, want, [2]int{len(spans), here})
+		assert.EqualValues(t, 3, p.Stats().Dropped)
+	}
+}
+
 // A kind without traces has no late spans in them either.
 func TestRefusedByAnUntracedKind(t *testing.T) {
 	for _, roots := range []bool{false, true} {
