@@ -45,7 +45,8 @@ func Bare[M any](message M) Envelope[M] { return Envelope[M]{message: message} }
 // Message returns the message.
 func (e Envelope[M]) Message() M { return e.message }
 
-// Header returns what travels with the message, nil if nothing does.
+// Header returns what travels with the message. If nothing does, it is nil or carries nothing:
+// see [CarryPolicy.Header]. So ask the header, and do not compare it with nil.
 func (e Envelope[M]) Header() *Header { return (*Header)(e.header) }
 
 // Unwrap opens the envelope for a handler. It returns the message, and ctx with the message's

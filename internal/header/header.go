@@ -17,8 +17,8 @@ import (
 )
 
 // Header is the header of a message. It never changes, and any number of messages and
-// goroutines may share it. A message that carries nothing has a nil Header, and all
-// methods work on it.
+// goroutines may share it. A message that carries nothing has a nil Header, or one that says
+// only that nobody may start a trace for it. All methods work on a nil Header.
 type Header struct {
 	spanContext trace.SpanContext
 	beside      *tracestate.Beside // the rest of the tracestate of spanContext

@@ -64,7 +64,7 @@ type Delivery struct {
 func (b *Broadcast) Context() context.Context { return header.OrBackground(b.ctx) }
 
 // Next returns the header of the next recipient: what to put into its envelope with
-// [envelope.New]. It is nil if the recipient gets nothing. Recipients may share a header. If
+// [envelope.New]. It may be nil, and recipients may share one. If
 // the recipient does not take the message, call [Broadcast.Refuse] before Next is called
 // again. Next does not block, takes the same time for any number of recipients, and
 // allocates nothing for one that is skipped. After End nobody is sampled or counted.

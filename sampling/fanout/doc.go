@@ -39,7 +39,7 @@
 //
 // # Cost
 //
-// A broadcast whose sender is not traced allocates nothing and reads the sender's context
-// once. Next takes a comparison and an addition. A traced broadcast adds its own span and, for
+// A broadcast whose sender is not traced allocates nothing, but for one header if there is
+// baggage, and reads the sender's context once. Next takes a comparison and an addition. A traced broadcast adds its own span and, for
 // each sampled recipient, a header.
 package fanout

@@ -79,8 +79,8 @@ func WithSampling(config sampling.GroupConfig) Option {
 
 // WithRecipientKind says of what kind the recipients are. The control's settings for that
 // kind then hold for them: whether they get traces at all, the rates that all fan-outs to
-// the kind share, and whether refused ones leave a late span although they were not
-// sampled (Late.Failures). The default is the name of the fan-out.
+// the kind share, and whether those that refuse or lose a message leave a late span although
+// they were not sampled (Late.Failures). The default is the name of the fan-out.
 func WithRecipientKind(name string) Option {
 	return option(func(o *options) { o.kind = name })
 }
@@ -131,7 +131,9 @@ func New(name string, opts ...Option) (*Fanout, error) {
 
 // Begin starts a broadcast to n recipients and returns it. ctx is the sender's context. The
 // caller asks [Broadcast.Next] once for each recipient, and calls [Broadcast.End] in the
-// end. Begin does not block. If the trace in ctx is not sampled, nothing is allocated.
+// end. Begin does not block. If the trace in ctx is not sampled, at most one header is
+// allocated, for all recipients: if there is baggage in ctx, or if the carry policy takes
+// unsampled traces along.
 //
 // n should be exact. If there are fewer recipients, their weights still say how many each
 // stands for. If there are more, those beyond n are never sampled. No fan-out has more than
