@@ -31,7 +31,9 @@ func (o option) apply(c config) config { return o(c) }
 func newConfig(opts []Option) config {
 	var c config
 	for _, o := range opts {
-		c = o.apply(c)
+		if o != nil {
+			c = o.apply(c)
+		}
 	}
 	return c
 }

@@ -216,17 +216,17 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, registration.Unregister())
 }
 
-// A nil message is an empty one, as for the stream itself.
+// A nil message is an empty one, as for the stream itself, and a nil option is none.
 func TestNilMessages(t *testing.T) {
 	p := &pipe{messages: messages[note]{ctx: t.Context(), end: errEnd}}
-	to := grpcstream.NewSender(p)
+	to := grpcstream.NewSender(p, nil)
 	require.NoError(t, to.Send(sampledContext(t), nil))
 	require.NoError(t, to.Send(t.Context(), nil))
 	encoded, err := grpcstream.Encode[note](nil)
 	require.NoError(t, err)
 	require.NoError(t, to.SendEncoded(encoded, envelope.NewHeader(sampledContext(t))))
 	require.NoError(t, to.SendEncoded(encoded, nil))
-	all := collect(grpcstream.NewReceiver(p, "handle"))
+	all := collect(grpcstream.NewReceiver(p, "handle", nil))
 	require.Len(t, all, 4)
 	for i, m := range all {
 		assert.Empty(t, m.text)
