@@ -89,7 +89,7 @@ func runAlone(r scheduler.Runnable) {
 			go runAlone(r)
 		}
 	}()
-	for r.Turn() {
+	for r.Turn(nil) {
 	}
 	over = true
 }

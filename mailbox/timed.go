@@ -4,10 +4,8 @@
 package mailbox
 
 import (
-	"math/bits"
-	"math/rand/v2"
-
 	"github.com/waybill-go/waybill/mailbox/internal/minutes"
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -19,22 +17,21 @@ type turn struct {
 	// batch has the times that were not written yet; nil if there are none. They are written
 	// before anybody can see that the process is idle, or has ended.
 	batch *minutes.Batch
+	// chance is of the goroutine that handles them.
+	chance *scheduler.Chance
 }
 
 // timingWeight returns how many messages the next one stands for in the timings. It is 0 if
 // the next one is not timed.
-func (k *Kind[M]) timingWeight(settings *sampling.KindConfig) uint32 {
+func (k *Kind[M]) timingWeight(settings *sampling.KindConfig, t *turn) uint32 {
 	if k.timed == nil || settings.TimeOneIn <= 0 {
 		return 0
 	}
-	if settings.TimeOneIn > 1 {
-		// As rand.Uint64N does it, but for the last of 2⁶⁴ cases. That takes half the time.
-		drawn, _ := bits.Mul64(rand.Uint64(), uint64(settings.TimeOneIn))
-		if drawn > 0 {
-			return 0
-		}
+	oneIn := uint32(settings.TimeOneIn) //nolint:gosec // Validated.
+	if oneIn > 1 && !t.chance.OneIn(oneIn) {
+		return 0
 	}
-	return uint32(settings.TimeOneIn) //nolint:gosec // Validated.
+	return oneIn
 }
 
 // begunAt returns the time at which the next handling begins.

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/handling"
+	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -22,11 +23,11 @@ const turnLength = 64
 // Turn implements scheduler.Runnable: it handles messages until there are none left, the process has ended, or
 // its turn is over. Only in the last case it reports true, and the process
 // remains the caller's.
-func (p *process[M]) Turn() (again bool) {
+func (p *process[M]) Turn(chance *scheduler.Chance) (again bool) {
 	if p.pausing() {
 		return false
 	}
-	var t turn
+	t := turn{chance: chance}
 	s, inline := p.next(&t)
 	for n := 1; s != nil; n++ {
 		settled := p.handle(s, &t)
@@ -161,7 +162,7 @@ func (p *process[M]) handle(s *slot[M], t *turn) (settled bool) {
 	var h currentHandling
 	settings := p.kind.cell.Load()
 	late := &settings.Late
-	if h.weight = p.kind.timingWeight(settings); h.weight > 0 {
+	if h.weight = p.kind.timingWeight(settings, t); h.weight > 0 {
 		h.begun = p.begunAt(t)
 	} else if t.now = 0; spans.AnyLate(late) {
 		h.begun = p.kind.sys.sched.Now()

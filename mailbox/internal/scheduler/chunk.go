@@ -8,8 +8,9 @@ import "sync/atomic"
 // Runnable is a process that has something to handle, as the scheduler sees it.
 type Runnable interface {
 	// Turn handles some messages, and reports whether to call Turn again. When it
-	// reports false, the process may already run on another worker.
-	Turn() (again bool)
+	// reports false, the process may already run on another worker. chance is the
+	// worker's own.
+	Turn(chance *Chance) (again bool)
 }
 
 // chunkSize is how many processes are handed to a worker at once.

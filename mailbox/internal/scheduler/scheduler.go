@@ -54,6 +54,8 @@ type worker struct {
 	chunk *chunk        // written under the scheduler's lock
 	turns atomic.Uint32 // counts turns beyond the first of one process
 
+	chance Chance // of its goroutine
+
 	// Guarded by the scheduler's lock.
 	place   int // in workers
 	fresh   bool
@@ -176,7 +178,7 @@ func (w *worker) run() {
 			}
 			continue
 		}
-		for r.Turn() {
+		for r.Turn(&w.chance) {
 			if w.s.queued.Load() > 0 || w.chunk.rest() > 0 {
 				w.s.requeue(r)
 				break

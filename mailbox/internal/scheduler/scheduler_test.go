@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // task runs a function for each turn.
 type task struct{ turn func() bool }
 
-func (t *task) Turn() bool { return t.turn() }
+func (t *task) Turn(*scheduler.Chance) bool { return t.turn() }
 
 // awaitEnd waits for wg, or fails the test.
 func awaitEnd(t *testing.T, wg *sync.WaitGroup) {
