@@ -72,8 +72,8 @@ type Row struct {
 	// Busy and Waited are estimates that rest on so many messages.
 	Timed uint64 `json:"timed"`
 	// Share is Busy by the length of the period: 1 is a process that is busy all the time. It
-	// may be more than 1 for a kind, whose processes are busy side by side, and for an
-	// estimate.
+	// may be more than 1 for a kind, whose processes are busy side by side, for processes
+	// that have the same ID, and for an estimate.
 	Share float64 `json:"share"`
 	// Busy is how long the handlings took, all together.
 	Busy time.Duration `json:"busy_ns"`
