@@ -64,9 +64,8 @@ type Delivery struct {
 func (b *Broadcast) Context() context.Context { return header.OrBackground(b.ctx) }
 
 // Next returns the header of the next recipient: what to put into its envelope with
-// [envelope.New]. It may be nil, and recipients may share one. If
-// the recipient does not take the message, call [Broadcast.Refuse] before Next is called
-// again. Next does not block, takes the same time for any number of recipients, and
+// [envelope.New]. It may be nil, and recipients may share one. If the recipient does not take
+// the message, call [Broadcast.Refuse] before Next is called again. Next does not block, takes the same time for any number of recipients, and
 // allocates nothing for one that is skipped. After End nobody is sampled or counted.
 func (b *Broadcast) Next() *envelope.Header {
 	if b.passed == b.due {
