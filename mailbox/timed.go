@@ -24,10 +24,14 @@ type turn struct {
 // timingWeight returns how many messages the next one stands for in the timings. It is 0 if
 // the next one is not timed.
 func (k *Kind[M]) timingWeight(settings *sampling.KindConfig, t *turn) uint32 {
-	if k.timed == nil || settings.TimeOneIn <= 0 {
-		return 0
+	if settings.TimeOneIn <= 0 || k.timed == nil {
+		return 0 // As usual. It is all that is inlined.
 	}
-	oneIn := uint32(settings.TimeOneIn) //nolint:gosec // Validated.
+	return t.draw(uint32(settings.TimeOneIn)) //nolint:gosec // Validated.
+}
+
+// draw returns oneIn for one message in that many, at random, and 0 for the others.
+func (t *turn) draw(oneIn uint32) uint32 {
 	if oneIn > 1 && !t.chance.OneIn(oneIn) {
 		return 0
 	}

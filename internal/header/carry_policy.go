@@ -29,7 +29,7 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 	if ctx == nil || ctx == context.Background() {
 		return nil // The rest would find the same, in ten times the time.
 	}
-	h, _ := p.take(ctx)
+	h, _ := p.take(ctx, false)
 	return h
 }
 
@@ -41,7 +41,7 @@ func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
 	if ctx == nil || ctx == context.Background() {
 		return nil
 	}
-	h, decided := p.take(ctx)
+	h, decided := p.take(ctx, true)
 	switch {
 	case !decided:
 		return h
@@ -57,14 +57,14 @@ func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
 // they shall not.
 var onlyDecided = &Header{decided: true}
 
-// take returns what p takes from ctx, and whether it has left the decision of a sender
-// behind who is not in a sampled trace.
-func (p CarryPolicy) take(ctx context.Context) (h *Header, decided bool) {
+// take returns what p takes from ctx, and if asked, whether it has left the decision of a
+// sender behind who is not in a sampled trace.
+func (p CarryPolicy) take(ctx context.Context, ask bool) (h *Header, decided bool) {
 	var sc trace.SpanContext
 	span := trace.SpanFromContext(ctx)
 	if decided = sentinel.IsCurrent(span); !decided {
 		sc = span.SpanContext()
-		decided = sc.IsValid()
+		decided = ask && sc.IsValid()
 	}
 	if sc.IsSampled() && sc.IsValid() {
 		return newSampled(ctx, sc), false
