@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 )
@@ -109,11 +110,11 @@ func (t *batchTraces) add(h *header.Header) {
 	if sent := h.SentAt(); sent.Before(t.sentAt) {
 		t.sentAt = sent
 	}
-	reason := batchLink
 	if h.Linked() {
-		reason = fanoutLink
+		t.link(forced.FanoutLink(h.SpanContext()))
+		return
 	}
-	t.link(trace.Link{SpanContext: h.SpanContext(), Attributes: reason})
+	t.link(trace.Link{SpanContext: h.SpanContext(), Attributes: batchLink})
 }
 
 func (t *batchTraces) link(l trace.Link) {
@@ -138,7 +139,7 @@ func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span)
 	if t.first != nil {
 		parent = t.first.WithoutBaggage().Context(r.base)
 		if t.first.Linked() {
-			parent = nextTrace(parent, t.first)
+			parent = forced.NextTrace(parent, t.first.SpanContext())
 		}
 	}
 	attrs := []attribute.KeyValue{keys.BatchSize.Int(size)}

@@ -164,17 +164,10 @@ func (r *receiver) startLinked(ctx context.Context) (context.Context, trace.Span
 	return caller.With(below, c), span
 }
 
-var fanoutLink = []attribute.KeyValue{keys.LinkReason.String("fanout")}
-
 // startNext begins the span for a recipient of a fan-out that starts a trace of its own.
 func (r *receiver) startNext(ctx context.Context, h *header.Header) (context.Context, trace.Span) {
-	return r.start(nextTrace(ctx, h), h.SentAt(),
-		trace.WithLinks(trace.Link{SpanContext: h.SpanContext(), Attributes: fanoutLink}))
-}
-
-// nextTrace returns ctx for the root of the trace that goes on from that of h.
-func nextTrace(ctx context.Context, h *header.Header) context.Context {
-	return forced.With(trace.ContextWithSpanContext(ctx, fanout.NextTrace(h.SpanContext())))
+	sc := h.SpanContext()
+	return r.start(forced.NextTrace(ctx, sc), h.SentAt(), trace.WithLinks(forced.FanoutLink(sc)))
 }
 
 // start begins the span of a handling, below the span in ctx. sentAt is when the message was

@@ -14,10 +14,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 
-	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 var renewalLink = []attribute.KeyValue{keys.LinkReason.String("renewal")}
@@ -115,7 +114,7 @@ func (s *renewingSpan) renew() {
 	old, name := s.span, s.name
 	s.mu.RUnlock()
 	sc := old.SpanContext()
-	ctx := sampling.Force(trace.ContextWithSpanContext(s.ctx, fanout.NextTrace(sc)))
+	ctx := forced.NextTrace(s.ctx, sc)
 	_, next := guard.Start(ctx, s.tracer, name, append(slices.Clip(s.opts),
 		trace.WithLinks(trace.Link{SpanContext: sc, Attributes: renewalLink}))...)
 	if next == nil {

@@ -11,16 +11,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/failure"
-	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 var (
 	restartLink = []attribute.KeyValue{keys.LinkReason.String("restart")}
 	chainLink   = []attribute.KeyValue{keys.LinkReason.String("chain")}
-	fanoutLink  = []attribute.KeyValue{keys.LinkReason.String("fanout")}
 )
 
 // StartHandling starts the span of handling m below whatever ctx holds, with a link to
@@ -40,10 +38,10 @@ func (m *Message) StartHandling(ctx context.Context, failed trace.SpanContext) (
 	}
 	switch {
 	case m.Header.Linked():
-		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, fanout.NextTrace(sc)))
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: fanoutLink}))
+		ctx = forced.NextTrace(ctx, sc)
+		options = append(options, trace.WithLinks(forced.FanoutLink(sc)))
 	case t.limit.exceeded(m.Header):
-		ctx = sampling.Force(trace.ContextWithSpanContext(ctx, fanout.NextTrace(sc)))
+		ctx = forced.NextTrace(ctx, sc)
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: chainLink}))
 	}
 	if failed.IsValid() {
