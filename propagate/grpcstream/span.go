@@ -14,6 +14,7 @@ import (
 	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
@@ -36,6 +37,9 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 	ctx := h.Context(r.base)
 	var span trace.Span
 	switch {
+	case h.Linked():
+		sc := h.SpanContext()
+		ctx, span = r.start(forced.NextTrace(ctx, sc), h.SentAt(), a.waited, trace.WithLinks(forced.FanoutLink(sc)))
 	case h.Sampled():
 		ctx, span = r.start(ctx, h.SentAt(), a.waited)
 	case h.Caller() != nil:
