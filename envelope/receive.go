@@ -6,7 +6,6 @@ package envelope
 import (
 	"context"
 	"iter"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -197,14 +196,7 @@ func within[A, R any](
 		return handle(ctx, argument)
 	}
 	ctx, running := r.site.Begin(ctx, span)
-	defer func() {
-		running.End()
-		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
-			stack := debug.Stack()
-			guard.Do(func() { failure.Panic(span, recovered, stack) })
-			defer panic(recovered)
-		}
-		guard.Do(func() { span.End() })
-	}()
+	defer failure.End(span)
+	defer running.End()
 	return handle(ctx, argument)
 }

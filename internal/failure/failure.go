@@ -7,11 +7,14 @@ package failure
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/guard"
 )
 
 // Error sets the span's status to Error and adds an exception event for err with those
@@ -36,4 +39,16 @@ func Panic(span trace.Span, recovered any, stack []byte, opts ...trace.EventOpti
 		semconv.ExceptionStacktrace(string(stack)),
 		attribute.Bool("exception.escaped", true),
 	))...)
+}
+
+// End ends the span of a handling. It is to be deferred by whoever calls the handler: if that
+// panics, End records the panic on the span with its whole stack, and the panic goes on. What
+// is plugged in may panic too, which costs no more than the span.
+func End(span trace.Span) {
+	if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
+		stack := debug.Stack()
+		guard.Do(func() { Panic(span, recovered, stack) })
+		defer panic(recovered)
+	}
+	guard.Do(func() { span.End() })
 }

@@ -5,7 +5,6 @@ package grpcstream
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -48,14 +47,7 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 	if span == nil {
 		return yield(ctx, message)
 	}
-	defer func() {
-		if recovered := recover(); recovered != nil { // Goexit leaves nothing to recover.
-			stack := debug.Stack()
-			guard.Do(func() { failure.Panic(span, recovered, stack) })
-			defer panic(recovered)
-		}
-		guard.Do(func() { span.End() })
-	}()
+	defer failure.End(span)
 	return yield(ctx, message)
 }
 
