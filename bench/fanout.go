@@ -72,13 +72,7 @@ func rawFanout(recipients int) (*contender, error) {
 			return nil
 		},
 		handled: l.handled,
-		tear: func() error {
-			for _, box := range boxes {
-				close(box)
-			}
-			wg.Wait()
-			return nil
-		},
+		tear:    closing(boxes, &wg),
 	}, nil
 }
 
@@ -109,14 +103,8 @@ func naiveFanout(recipients int) (*contender, error) {
 			return nil
 		},
 		handled: l.handled,
-		tear: func() error {
-			for _, box := range boxes {
-				close(box)
-			}
-			wg.Wait()
-			return nil
-		},
-		traces: otel, spans: [2]int{recipients, recipients},
+		tear:    closing(boxes, &wg),
+		traces:  otel, spans: [2]int{recipients, recipients},
 	}, nil
 }
 
@@ -162,9 +150,26 @@ func ourFanoutIn(recipients int, tr tracing, opts ...mailbox.SystemOption) (*con
 		tear:    func() error { return sys.Shutdown(context.Background()) },
 		traces:  otel,
 	}
-	if tr == sampled { // The broadcast's own span, and those of sampled recipients.
-		expected := float64(recipients) * sampling.DefaultCurve().Probability(recipients)
-		c.spans = [2]int{1 + int(math.Floor(expected)), 1 + int(math.Ceil(expected))}
+	if tr == sampled {
+		c.spans = broadcastSpans(recipients)
 	}
 	return c, nil
+}
+
+// closing returns what tears down goroutines that range over boxes.
+func closing[M any](boxes []chan M, wg *sync.WaitGroup) func() error {
+	return func() error {
+		for _, box := range boxes {
+			close(box)
+		}
+		wg.Wait()
+		return nil
+	}
+}
+
+// broadcastSpans returns how many spans a traced broadcast must make, at least and at most:
+// its own, and those of the recipients that are sampled.
+func broadcastSpans(recipients int) [2]int {
+	expected := float64(recipients) * sampling.DefaultCurve().Probability(recipients)
+	return [2]int{1 + int(math.Floor(expected)), 1 + int(math.Ceil(expected))}
 }

@@ -6,11 +6,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 
 	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/fanout"
 )
 
@@ -58,18 +56,11 @@ func ourHub(clients int, tr tracing) (*contender, error) {
 			return nil
 		},
 		handled: l.handled,
-		tear: func() error {
-			for _, box := range boxes {
-				close(box)
-			}
-			wg.Wait()
-			return nil
-		},
-		traces: otel,
+		tear:    closing(boxes, &wg),
+		traces:  otel,
 	}
-	if tr == sampled { // The broadcast's own span, and those of sampled clients.
-		expected := float64(clients) * sampling.DefaultCurve().Probability(clients)
-		c.spans = [2]int{1 + int(math.Floor(expected)), 1 + int(math.Ceil(expected))}
+	if tr == sampled {
+		c.spans = broadcastSpans(clients)
 	}
 	return c, nil
 }
