@@ -267,7 +267,7 @@ func otelFrame(t *testing.T) string {
 func TestTheSnippetWithTheRealAPI(t *testing.T) {
 	modules := os.Getenv("WAYBILL_NODE_MODULES")
 	if modules == "" {
-		t.Skip("WAYBILL_NODE_MODULES is not set")
+		t.Skip("needs OpenTelemetry's npm packages: WAYBILL_NODE_MODULES says where they are")
 	}
 	folder := t.TempDir()
 	require.NoError(t, os.Symlink(modules, filepath.Join(folder, "node_modules")))
