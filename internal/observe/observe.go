@@ -8,7 +8,6 @@ package observe
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -35,33 +34,75 @@ func Sums[S any](
 	r *Registry, meter metric.Meter, read func(each func(snapshot S, attrs ...attribute.KeyValue)),
 	table []Field[S], attrs []attribute.KeyValue,
 ) (metric.Registration, error) {
+	return All(r, meter, attrs, From(read, table))
+}
+
+// All is Sums for several sources, which are read one after the other.
+func All(r *Registry, meter metric.Meter, attrs []attribute.KeyValue, sources ...Source) (metric.Registration, error) {
 	if meter == nil {
 		return nil, errNoMeter
 	}
 	attrs = slices.Clone(attrs)
-	byName := make(map[string]metric.Int64Observable, len(table))
-	instruments := make([]metric.Observable, 0, len(table))
-	for _, f := range table {
-		if byName[f.name] != nil {
-			continue
-		}
-		instrument, err := f.instrument(meter)
+	var instruments []metric.Observable
+	reports := make([]report, 0, len(sources))
+	for _, s := range sources {
+		made, report, err := s(meter)
 		if err != nil {
 			return nil, err
 		}
-		byName[f.name] = instrument
-		instruments = append(instruments, instrument)
+		instruments, reports = append(instruments, made...), append(reports, report)
 	}
 	return r.once(meter, attribute.NewSet(attrs...), func() (metric.Registration, error) {
 		return meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-			read(func(snapshot S, own ...attribute.KeyValue) {
-				for _, f := range table {
-					all := slices.Concat(attrs, own, f.attrs)
-					o.ObserveInt64(byName[f.name], int64(min(f.value(snapshot), math.MaxInt64)),
-						metric.WithAttributeSet(attribute.NewSet(all...)))
-				}
-			})
+			for _, report := range reports {
+				report(o, attrs)
+			}
 			return nil
 		}, instruments...)
 	})
+}
+
+// Source is where figures of one type come from. It makes their instruments.
+type Source func(metric.Meter) ([]metric.Observable, report, error)
+
+// report reads the figures and reports them with attrs.
+type report func(o metric.Observer, attrs []attribute.KeyValue)
+
+// From returns the source of what read yields. Sums says what read and table are.
+func From[S any](read func(each func(snapshot S, attrs ...attribute.KeyValue)), table []Field[S]) Source {
+	return func(meter metric.Meter) (instruments []metric.Observable, _ report, err error) {
+		byName := make(map[string]metric.Observable, len(table))
+		for _, f := range table {
+			if byName[f.name] != nil {
+				continue
+			}
+			instrument, err := f.instrument(meter)
+			if err != nil {
+				return nil, nil, err
+			}
+			byName[f.name] = instrument
+			instruments = append(instruments, instrument)
+		}
+		return instruments, func(o metric.Observer, attrs []attribute.KeyValue) {
+			read(func(snapshot S, own ...attribute.KeyValue) {
+				for _, f := range table {
+					f.observe(o, byName[f.name], snapshot, attribute.NewSet(slices.Concat(attrs, own, f.attrs)...))
+				}
+			})
+		}, nil
+	}
+}
+
+// Of returns a table of the fields in table, for structs that have an S in them.
+func Of[T, S any](part func(T) S, table []Field[S]) []Field[T] {
+	fields := make([]Field[T], len(table))
+	for i, f := range table {
+		fields[i] = Field[T]{name: f.name, unit: f.unit, description: f.description, falls: f.falls, attrs: f.attrs}
+		if f.gauge != nil {
+			fields[i].gauge = func(t T) float64 { return f.gauge(part(t)) }
+		} else {
+			fields[i].value = func(t T) uint64 { return f.value(part(t)) }
+		}
+	}
+	return fields
 }

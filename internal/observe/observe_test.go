@@ -167,6 +167,50 @@ func TestSumsShowEverySnapshotWithItsAttributes(t *testing.T) {
 	assert.EqualValues(t, 3, taken)
 }
 
+// whole has a snapshot, and what cannot be added up.
+type whole struct {
+	part  snapshot
+	share float64
+}
+
+func TestSeveralSourcesAndGauges(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	shares := []observe.Field[float64]{observe.NewGauge("test.share", "1", "Share.", func(f float64) float64 { return f })}
+	wholes := observe.From(func(each func(whole, ...attribute.KeyValue)) {
+		each(whole{snapshot{sent: 3, lost: 1}, 0.25}, attribute.String("kind", "guild"))
+	}, append(
+		observe.Of(func(w whole) snapshot { return w.part }, sums[:2]),
+		observe.Of(func(w whole) float64 { return w.share }, shares)...,
+	))
+	numbers := observe.From(func(each func(uint64, ...attribute.KeyValue)) { each(42) },
+		[]observe.Field[uint64]{observe.NewReading("test.number", "{message}", "Number.", func(n uint64) uint64 { return n })})
+	registration, err := observe.All(new(observe.Registry), meter, []attribute.KeyValue{attribute.String("system", "main")}, wholes, numbers)
+	require.NoError(t, err)
+
+	metrics := collect(t, reader)
+	require.Len(t, metrics, 4)
+	system, guild := attribute.String("system", "main"), attribute.String("kind", "guild")
+	falling := sum("test.sent", "Sent.", 3, system, guild)
+	data := falling.Data.(metricdata.Sum[int64])
+	data.IsMonotonic = false
+	falling.Data = data
+	for i, want := range []metricdata.Metrics{
+		falling,
+		sum("test.lost", "Lost.", 1, system, guild, attribute.String("reason", "theft")),
+		{
+			Name: "test.share", Unit: "1", Description: "Share.", Data: metricdata.Gauge[float64]{
+				DataPoints: []metricdata.DataPoint[float64]{{Value: 0.25, Attributes: attribute.NewSet(system, guild)}},
+			},
+		},
+		sum("test.number", "Number.", 42, system),
+	} {
+		metricdatatest.AssertEqual(t, want, metrics[i], metricdatatest.IgnoreTimestamp())
+	}
+	require.NoError(t, registration.Unregister())
+	assert.Empty(t, collect(t, reader))
+}
+
 func TestSumsPassOnWhatTheMeterSays(t *testing.T) {
 	none := func(func(snapshot, ...attribute.KeyValue)) {}
 	// The two have one name; the last instrument refused is the callback.
