@@ -15,7 +15,7 @@ const (
 	// ProcessID is the ID that the process was spawned with; a string, absent if that
 	// is empty.
 	ProcessID = attribute.Key("waybill.process.id")
-	// MessageType is the message's Go type without its package; a string.
+	// MessageType is the message's Go type without its package; a string. Metrics have it too.
 	MessageType = attribute.Key("waybill.message.type")
 	// QueueDuration is how long a message waited between its sending and its handling,
 	// or its end without one, in seconds; a double.
@@ -23,7 +23,8 @@ const (
 	// NetworkDuration is how long a message took from where it was written to where it was
 	// received, on another machine perhaps, in seconds; a double, never negative.
 	NetworkDuration = attribute.Key("waybill.network.duration")
-	// ClocksCrossed is true where NetworkDuration is the difference of two clocks; a boolean.
+	// ClocksCrossed is true where NetworkDuration, or QueueDuration if there is no such, is the
+	// difference of two clocks; a boolean.
 	ClocksCrossed = attribute.Key("waybill.clocks.crossed")
 	// LateReason is why a span was made late; a string.
 	LateReason = attribute.Key("waybill.late.reason")
@@ -31,6 +32,10 @@ const (
 	// where not all of them are; a double in (0, 1). It is in the weight already.
 	LateProbability = attribute.Key("waybill.late.probability")
 )
+
+// DeliveryAttempt is how many times a message of a stream was given to a handler, with this
+// time; an int.
+const DeliveryAttempt = attribute.Key("waybill.delivery.attempt")
 
 // LinkReason is why a span has a link; a string, on the link.
 const LinkReason = attribute.Key("waybill.link.reason")
@@ -55,9 +60,9 @@ const (
 
 // Attributes of broadcasts' spans, beside FanoutSize.
 const (
-	// FanoutSampled is how many recipients of a broadcast keep the trace; an int.
+	// FanoutSampled is how many recipients of a broadcast are sampled; an int.
 	FanoutSampled = attribute.Key("waybill.fanout.sampled")
-	// FanoutBudget is how many recipients may keep the trace behind the relays of a
+	// FanoutBudget is how many recipients may be sampled behind the relays of a
 	// broadcast, all together; an int.
 	FanoutBudget = attribute.Key("waybill.fanout.budget")
 	// FanoutMethod is how those recipients were chosen: all, uniform, systematic or bernoulli; a
@@ -84,5 +89,22 @@ const (
 // FanoutGroup is the name of the group that broadcasts; a string, on metrics.
 const FanoutGroup = attribute.Key("waybill.fanout.group")
 
-// MailboxReason is why a message was refused, or never handled; a string, on metrics.
+// MailboxReason is why a message was refused, never handled, or failed; a string, on metrics.
 const MailboxReason = attribute.Key("waybill.mailbox.reason")
+
+// Attributes of metrics of channels.
+const (
+	// ChannelName is the name that a loop or handler was given; a string.
+	ChannelName = attribute.Key("waybill.channel.name")
+	// ChannelReason is why the handling of a message failed; a string.
+	ChannelReason = attribute.Key("waybill.channel.reason")
+	// MessageTrace is whether a message came with a trace; a string.
+	MessageTrace = attribute.Key("waybill.message.trace")
+)
+
+// WorkerState is whether a worker runs or is blocked; a string, on metrics.
+const WorkerState = attribute.Key("waybill.worker.state")
+
+// RemoteReason is why a message between machines did not get across, or how a call ended; a
+// string, on metrics.
+const RemoteReason = attribute.Key("waybill.remote.reason")
