@@ -60,6 +60,9 @@ var onlyDecided = &Header{decided: true}
 // take returns what p takes from ctx, and if asked, whether it has left the decision of a
 // sender behind who is not in a sampled trace.
 func (p CarryPolicy) take(ctx context.Context, ask bool) (h *Header, decided bool) {
+	if a, ok := ctx.(*arriving); ok {
+		return p.takeFrom(a.header), false
+	}
 	var sc trace.SpanContext
 	span := trace.SpanFromContext(ctx)
 	if decided = sentinel.IsCurrent(span); !decided {

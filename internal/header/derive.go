@@ -50,7 +50,7 @@ func (h *Header) WithSpanContext(sc trace.SpanContext) *Header {
 		next.beside = h.beside.Of(sc.TraceID())
 	}
 	if next.Sampled() {
-		if next.sentAt = h.SentAt(); next.sentAt.IsZero() {
+		if next.sentAt, next.crossed = h.SentAt(), h.Crossed(); next.sentAt.IsZero() {
 			next.sentAt = time.Now()
 		}
 		if next.hops = 1; h.Sampled() && h.spanContext.TraceID() == sc.TraceID() {
@@ -90,7 +90,7 @@ func (h *Header) WithSentAt(t time.Time) *Header {
 		return h
 	}
 	next := *h
-	next.sentAt = t
+	next.sentAt, next.crossed = t, false
 	next.age = older(h.age, t.Sub(h.sentAt))
 	return &next
 }

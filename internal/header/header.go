@@ -38,6 +38,13 @@ type Header struct {
 	// nothing of that. So nobody may start a trace for it.
 	decided bool
 
+	// sentAt is by the clock of whoever wrote the message, which may be of another machine.
+	crossed bool
+
+	// The message came from another machine, and took network to come here.
+	remote  bool
+	network time.Duration
+
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 }
 
@@ -47,12 +54,18 @@ type Content struct {
 	Beside      *tracestate.Beside // The rest of the tracestate of SpanContext.
 	Baggage     baggage.Baggage
 	SentAt      time.Time
-	Hops        int // At most MaxHops.
+	Crossed     bool // SentAt is by the clock of whoever wrote the message.
+	Hops        int  // At most MaxHops.
 	Age         time.Duration
 	// SampledByFanout is set if a fan-out sampled the recipient, and Linked if that starts a
 	// trace of its own.
 	SampledByFanout, Linked bool
 	Caller                  *caller.Caller // A boundary links to the caller's span.
+	// Remote is set for a message that came from another machine and is handed to a process
+	// here. Network is then how long it took, by the clocks of both machines: not negative.
+	// SentAt is when it came here.
+	Remote  bool
+	Network time.Duration
 }
 
 // Of returns the header with that content, nil if the content is empty.
@@ -60,7 +73,7 @@ func Of(c Content) *Header {
 	h := &Header{
 		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
 		age: c.Age, hops: int32(min(c.Hops, MaxHops)), sampledByFanout: c.SampledByFanout, linked: c.Linked, //nolint:gosec // As bounded.
-		caller: c.Caller,
+		caller: c.Caller, crossed: c.Crossed, remote: c.Remote, network: max(c.Network, 0),
 	}
 	if h.Empty() {
 		return nil
@@ -156,6 +169,19 @@ func (h *Header) Skipped() trace.SpanContext {
 		return trace.SpanContext{}
 	}
 	return h.spanContext
+}
+
+// Crossed reports whether the time of sending is by another clock than this machine's, as far
+// as anybody knows here: the message was read from bytes.
+func (h *Header) Crossed() bool { return h != nil && h.crossed }
+
+// Network returns how long the message took from the machine of its sender to this one, as
+// far as the clocks of the two tell, and whether it came from another one.
+func (h *Header) Network() (took time.Duration, remote bool) {
+	if h == nil {
+		return 0, false
+	}
+	return h.network, h.remote
 }
 
 // Caller returns the caller to whose span a boundary links the new trace of the
