@@ -89,11 +89,11 @@ func behind(size int, n node) node { return node{size: size, low: []node{n}} }
 // outcome is what one broadcast over a tree of relays came to.
 type outcome struct {
 	planned int     // k
-	leaves  []int   // numbers of the final recipients that kept the trace
+	leaves  []int   // numbers of the final recipients that were sampled
 	weights float64 // their sum
 	total   float64 // estimated total latency of all final recipients
 	relays  float64 // estimated number of relays, by their own weights
-	traced  int     // relays that kept the trace
+	traced  int     // relays that were sampled
 }
 
 // nesting plays broadcasts over trees.

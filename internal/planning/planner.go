@@ -83,7 +83,7 @@ func (pl *Planner) source() source {
 	return source{pl.Random.IntN, pl.Random.Float64}
 }
 
-// budget is how many of some recipients keep the trace, as far as that is the same
+// budget is how many of some recipients are sampled, as far as that is the same
 // for all of them.
 type budget struct {
 	spans    int     // k
@@ -93,14 +93,18 @@ type budget struct {
 	keep     float64 // what share of spans is left, of all recipients alike
 }
 
-// budget returns how many of n recipients keep the trace.
+// budget returns how many of n recipients are sampled.
 func (pl *Planner) budget(n int, draw source) budget {
 	if n == 0 {
 		return budget{reached: 1, keep: 1}
 	}
 	expected := expected(&pl.Config, n)
 	if pl.Above.Budget > 0 {
-		b := share(pl.Above, min(int(expected)+1, limit(&pl.Config, n)))
+		spans := limit(&pl.Config, n)
+		if expected < float64(spans) { // Not otherwise: it may be more than an int can say.
+			spans = min(int(expected)+1, spans)
+		}
+		b := share(pl.Above, spans)
 		if pl.bounded() && expected < 1 {
 			b.keep = expected // Else a peer could use up what our own messages are to share.
 		}

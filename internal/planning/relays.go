@@ -16,7 +16,7 @@ type Relays struct {
 	// Spans is how many final recipients this one chooses, provided that the
 	// relays are as large as was said; never more.
 	Spans int
-	// Sampled holds the positions of the relays that keep the trace, because there
+	// Sampled holds the positions of the relays that are sampled, because there
 	// is something for them to choose; ascending. It belongs to the caller.
 	Sampled []int
 	// Shed reports that the rate's last resort left nobody chosen, as in [Plan].

@@ -309,3 +309,14 @@ func TestPlannerStream(t *testing.T) {
 	assert.Equal(t, planning.Never, s.Position())
 	assert.Equal(t, planning.Never, s.Again().Position())
 }
+
+// A stream of any length gets its part of the budget from above.
+func TestStreamOfAnyLengthWithABudget(t *testing.T) {
+	for _, about := range []int{1000, math.MaxInt32, math.MaxInt} {
+		above := fanout.Fanout{}.Below(1, 1)
+		above.Budget, above.MeanBudget = 500, 500
+		pl := planning.Planner{Above: above, Config: sampling.GroupConfig{Curve: sampling.Always()}}
+		s := pl.Stream(about)
+		require.NotEqual(t, planning.Never, s.Position(), about)
+	}
+}
