@@ -17,7 +17,16 @@ type Cell[T any] struct {
 	Rate spanrate.Rate
 
 	settings atomic.Pointer[T]
+	fixed    atomic.Pointer[T]
 }
+
+// Fix says that a kind or group of this name has other settings, which do not follow the
+// control. If several have some, the last to say so is known.
+func (c *Cell[T]) Fix(settings *T) { c.fixed.Store(settings) }
+
+// Fixed returns the settings that do not follow the control, which must not be changed. It
+// returns nil if all follow it.
+func (c *Cell[T]) Fixed() *T { return c.fixed.Load() }
 
 // Load returns the present settings, which must not be changed. It is one atomic load.
 func (c *Cell[T]) Load() *T { return c.settings.Load() }
@@ -52,6 +61,17 @@ func (s *section[T]) cell(name string) *Cell[T] {
 		cell.settings.Store(s.of(name))
 		return cell
 	})
+}
+
+// fixed returns the settings that do not follow the control, by name.
+func (s *section[T]) fixed() map[string]T {
+	fixed := make(map[string]T)
+	for name, cell := range s.cells.All() {
+		if settings := cell.Fixed(); settings != nil {
+			fixed[name] = *settings
+		}
+	}
+	return fixed
 }
 
 func (s *section[T]) rates() map[string]*spanrate.Rate {

@@ -103,5 +103,13 @@ func (c *Control[K, G]) Rates() (kinds, groups map[string]*spanrate.Rate) {
 	return c.kinds.rates(), c.groups.rates()
 }
 
+// FixedGroups returns the settings of the groups that do not follow the control, by their
+// names.
+func (c *Control[K, G]) FixedGroups() map[string]G {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.groups.fixed()
+}
+
 // Metrics is where the control is registered.
 func (c *Control[K, G]) Metrics() *observe.Registry { return &c.metrics }

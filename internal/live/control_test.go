@@ -62,6 +62,19 @@ func TestNamesThatNobodyHas(t *testing.T) {
 	assert.Equal(t, []string{"guild"}, groups, "a kind is no group")
 }
 
+func TestGroupsThatDoNotFollow(t *testing.T) {
+	c := live.New(config{DefaultGroup: 1})
+	crowd, settings := c.Group("crowd"), 7
+	c.Group("rest")
+	assert.Empty(t, c.FixedGroups())
+	assert.Nil(t, crowd.Fixed())
+	crowd.Fix(&settings)
+	assert.Equal(t, map[string]int{"crowd": 7}, c.FixedGroups())
+	assert.True(t, c.SetIf(always, config{DefaultGroup: 2}))
+	assert.Equal(t, 7, *c.Group("crowd").Fixed())
+	assert.Equal(t, 2, *crowd.Load(), "others of that name follow")
+}
+
 func TestTooManyNamesShareOneCell(t *testing.T) {
 	c := live.New(config{Default: "plain", Kinds: map[string]string{"known": "rare"}})
 	for i := range observe.MaxNames {
