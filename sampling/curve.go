@@ -59,7 +59,7 @@ func NewCurve(points ...Point) (Curve, error) {
 	return Curve{points: sorted}, nil
 }
 
-// Probability returns the share of n recipients that keeps the trace, in (0, 1].
+// Probability returns the share of n recipients that is sampled, in (0, 1].
 func (c Curve) Probability(n int) float64 {
 	points := c.points
 	if len(points) == 0 {

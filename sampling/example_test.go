@@ -78,4 +78,6 @@ func ExampleControl_RegisterMetrics() {
 	// waybill.sampling.shed.fanouts {fanout}
 	// waybill.sampling.shed.spans {span}
 	// waybill.sampling.ignored {reading}
+	// waybill.sampling.roots.refused {span}
+	// waybill.plugins.panics {panic}
 }

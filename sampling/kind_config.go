@@ -36,10 +36,10 @@ type KindConfig struct {
 	// kinds neither, because an estimate takes a fan-out whole or not at all. So it should
 	// be well above SpansPerSecond. By default there is no limit.
 	MaxSpansPerSecond float64 `json:"max_spans_per_second,omitempty"`
-	// TimeOneIn says which handlings are timed, for package timings: 1 times all of them, a
-	// larger number one in so many, chosen at random. Counts and times are then estimates,
-	// and unbiased. That is for kinds with very many light messages. By default nothing is
-	// timed.
+	// TimeOneIn says which handlings are timed, for package timings and for the histograms
+	// of durations (mailbox.WithMeterProvider): 1 times all of them, a larger number one in
+	// so many, chosen at random. Counts and times are then estimates, and unbiased. That is
+	// for kinds with very many light messages. By default nothing is timed.
 	TimeOneIn int `json:"time_one_in,omitempty"`
 	// Late says which messages that have no span get a late one.
 	Late Late `json:"late"`

@@ -10,8 +10,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/spanrate"
 )
 
@@ -31,13 +33,23 @@ var shedFigures = []observe.Field[shed]{
 		func(s *shed) *uint64 { return &s.spans }),
 }
 
-// ignoredMetrics is where [fanout.Ignored] is registered.
-var ignoredMetrics observe.Registry
+// whole is what is counted for the whole program.
+type whole struct{ ignored, refused, recovered uint64 }
 
-var ignoredFigures = []observe.Field[uint64]{
+func readWhole() whole { return whole{fanout.Ignored(), sentinel.Refused(), guard.Recovered()} }
+
+var wholeMetrics observe.Registry
+
+var wholeFigures = []observe.Field[whole]{
 	observe.NewField("waybill.sampling.ignored", "{reading}",
 		"Readings of a tracestate whose member was malformed or out of sane bounds.",
-		func(n *uint64) *uint64 { return n }),
+		func(w *whole) *uint64 { return &w.ignored }),
+	observe.NewField("waybill.sampling.roots.refused", "{span}",
+		"Spans below untraced messages that the sampler kept from becoming roots.",
+		func(w *whole) *uint64 { return &w.refused }),
+	observe.NewField("waybill.plugins.panics", "{panic}",
+		"Panics of what is plugged in, such as samplers, span processors and meters.",
+		func(w *whole) *uint64 { return &w.recovered }),
 }
 
 // RegisterMetrics reports what the last resorts have shed as OpenTelemetry metrics. These
@@ -66,12 +78,18 @@ func (c *Control) shed(each func(shed, ...attribute.KeyValue)) {
 	}
 }
 
-// RegisterMetrics reports how many times a tracestate said something malformed or out of
-// bounds about fan-outs, and was taken as if it said nothing. The metric is the observable
-// counter waybill.sampling.ignored. It counts for the whole program, so register it once.
-// Otherwise RegisterMetrics is like [Control.RegisterMetrics].
+// RegisterMetrics reports what is counted for the whole program, so register it once:
+//
+//   - waybill.sampling.ignored counts how many times a tracestate said something malformed or
+//     out of bounds about fan-outs, and was taken as if it said nothing.
+//   - waybill.sampling.roots.refused counts the spans below untraced messages that the sampler
+//     of package sampler kept from becoming roots. Other samplers count nothing.
+//   - waybill.plugins.panics counts the panics of what is plugged in: samplers, span
+//     processors, meters and callbacks. Each has cost a span, a value or a callback.
+//
+// All are observable counters. Otherwise RegisterMetrics is like [Control.RegisterMetrics].
 func RegisterMetrics(meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
-	return registered(observe.Counters(&ignoredMetrics, meter, fanout.Ignored, ignoredFigures, attrs))
+	return registered(observe.Counters(&wholeMetrics, meter, readWhole, wholeFigures, attrs))
 }
 
 func registered(registration metric.Registration, err error) (metric.Registration, error) {

@@ -4,6 +4,7 @@
 package sampling_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -13,12 +14,16 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/fanout"
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/stattest"
 	"github.com/waybill-go/waybill/sampling"
+	"github.com/waybill-go/waybill/sampling/sampler"
 )
 
 func newMeter() (metric.Meter, sdkmetric.Reader) {
@@ -72,15 +77,31 @@ func TestMetricsOfWhatWasShed(t *testing.T) {
 	assert.Empty(t, measured(t, reader))
 }
 
-func TestMetricOfWhatWasIgnored(t *testing.T) {
+func TestMetricsOfTheWholeProgram(t *testing.T) {
 	meter, reader := newMeter()
 	_, err := sampling.RegisterMetrics(meter)
 	require.NoError(t, err)
-	before := measured(t, reader)["waybill.sampling.ignored{}"]
+	before := measured(t, reader)
 	forged, err := trace.ParseTraceState("waybill=w:-1")
 	require.NoError(t, err)
 	assert.Zero(t, fanout.FromTraceState(forged))
-	assert.Equal(t, before+1, measured(t, reader)["waybill.sampling.ignored{}"])
+
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler.Wrap(sdktrace.AlwaysSample())))
+	untraced := envelope.Untraced(t.Context())
+	for _, ctx := range []context.Context{untraced, t.Context(), untraced} {
+		_, span := provider.Tracer("test").Start(ctx, "work")
+		assert.Equal(t, ctx == t.Context(), span.SpanContext().IsSampled())
+	}
+	for range 3 {
+		guard.Do(func() { panic("plugged in") })
+	}
+
+	after := measured(t, reader)
+	for name, want := range map[string]int64{
+		"waybill.sampling.ignored{}": 1, "waybill.sampling.roots.refused{}": 2, "waybill.plugins.panics{}": 3,
+	} {
+		assert.Equal(t, want, after[name]-before[name], name)
+	}
 }
 
 func TestRegisterWithoutAMeter(t *testing.T) {

@@ -149,7 +149,7 @@ func (f *forge) castBelow(parent trace.SpanContext, above fanout.Fanout, plan pl
 }
 
 // castRelays makes a broadcast to relays, of which it takes the sizes to be what is said,
-// below parent, which stands for above. For each relay that keeps the trace it calls next.
+// below parent, which stands for above. For each relay that is sampled it calls next.
 func (f *forge) castRelays(
 	parent trace.SpanContext, planner planning.Planner, said []int, next func(i int, relay trace.SpanContext, planner planning.Planner),
 ) {

@@ -21,26 +21,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/waybill-go/waybill/internal/otlptest"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
-
-// captured is a client of the SDK's exporter that keeps what it should upload.
-type captured []*tracepb.ResourceSpans
-
-func (*captured) Start(context.Context) error { return nil }
-func (*captured) Stop(context.Context) error  { return nil }
-func (c *captured) UploadTraces(_ context.Context, spans []*tracepb.ResourceSpans) error {
-	*c = append(*c, spans...)
-	return nil
-}
 
 // otlpOf returns OTLP in JSON of spans, a document in a line for each half of them, made
 // by the SDK's exporter and the library for Protocol Buffers, without our help but for
@@ -49,11 +39,7 @@ func otlpOf(t *testing.T, spans []sdktrace.ReadOnlySpan) []byte {
 	t.Helper()
 	var lines bytes.Buffer
 	for _, part := range [][]sdktrace.ReadOnlySpan{spans[:len(spans)/2], spans[len(spans)/2:]} {
-		var client captured
-		exporter, err := otlptrace.New(t.Context(), &client)
-		require.NoError(t, err)
-		require.NoError(t, exporter.ExportSpans(t.Context(), part))
-		text, err := protojson.Marshal(&tracepb.TracesData{ResourceSpans: client})
+		text, err := protojson.Marshal(&tracepb.TracesData{ResourceSpans: otlptest.Exported(t, part)})
 		require.NoError(t, err)
 		var document any
 		require.NoError(t, json.Unmarshal(text, &document))

@@ -6,13 +6,14 @@
 // sampling says, so that a message to 10,000 clients leaves the spans of about ten, each of
 // which says how many clients it stands for.
 //
-// The hub stays as it is. Its channels carry envelopes, and the header of each comes from the
+// The hub stays as it is. Its channels carry envelopes. What it receives has a context of its
+// own, in which it broadcasts, and the header of each client's envelope comes from the
 // broadcast:
 //
 //	chat, err := fanout.New("chat")
 //
+//	ctx, event := post.Unwrap(ctx)
 //	b := chat.Begin(ctx, len(clients))
-//	defer b.End()
 //	for client := range clients {
 //		select {
 //		case client.send <- envelope.New(event, b.Next()):
@@ -20,6 +21,7 @@
 //			b.Refuse(fanout.Full)
 //		}
 //	}
+//	b.End()
 //
 // [Send] is that loop for a slice of channels. [Broadcast.NextContext] is for transports whose
 // headers a propagator writes.

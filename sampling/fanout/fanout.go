@@ -125,6 +125,9 @@ func New(name string, opts ...Option) (*Fanout, error) {
 	}
 	control := (*live.Control[sampling.KindConfig, sampling.GroupConfig])(f.opts.control)
 	f.group, f.kind = control.Group(name), control.Kind(f.opts.kind)
+	if f.opts.config != nil {
+		f.group.Fix(f.opts.config)
+	}
 	f.tracer = scope.Tracer(f.opts.provider, "sampling/fanout")
 	return f, nil
 }

@@ -5,11 +5,13 @@ package fanout
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/waybill-go/waybill/internal/broadcast"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
 )
@@ -57,15 +59,9 @@ func (f *Fanout) Stats() Stats {
 	}
 }
 
-var metrics = []observe.Field[Stats]{
-	observe.NewField("waybill.fanout.broadcasts", "{broadcast}", "Broadcasts that have ended, parts included.",
-		func(s *Stats) *uint64 { return &s.Broadcasts }),
-	observe.NewField("waybill.fanout.delivered", "{recipient}", "Recipients that did not refuse.",
-		func(s *Stats) *uint64 { return &s.Delivered }),
-	observe.NewField("waybill.fanout.refused", "{recipient}", "Recipients that refused.",
-		func(s *Stats) *uint64 { return &s.Refused }),
-	observe.NewField("waybill.fanout.sampled", "{recipient}", "Recipients that were sampled.",
-		func(s *Stats) *uint64 { return &s.Sampled }),
+var metrics = slices.Concat(observe.Of(func(s Stats) broadcast.Counts {
+	return broadcast.Counts{Broadcasts: s.Broadcasts, Delivered: s.Delivered, Refused: s.Refused, Sampled: s.Sampled}
+}, broadcast.Metrics), []observe.Field[Stats]{
 	observe.NewField("waybill.fanout.unreached", "{recipient}", "Recipients that were announced and got nothing.",
 		func(s *Stats) *uint64 { return &s.Unreached }),
 	observe.NewField("waybill.fanout.unplanned", "{recipient}", "Recipients that were not announced, and so could not be sampled.",
@@ -76,7 +72,7 @@ var metrics = []observe.Field[Stats]{
 		func(s *Stats) *uint64 { return &s.Late }),
 	observe.NewField("waybill.fanout.late.shed", "{span}", "Late spans that were not made because there were too many.",
 		func(s *Stats) *uint64 { return &s.LateShed }),
-}
+})
 
 // RegisterMetrics reports f's [Stats] as OpenTelemetry metrics: observable counters, read
 // whenever something collects, with the name of f (waybill.fanout.group) and with attrs,

@@ -40,7 +40,9 @@ func (w wrapper) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 	switch {
 	case forced:
 		result.Decision = sdktrace.RecordAndSample
-	case !sentinel.Is(parent):
+	case sentinel.Is(parent):
+		sentinel.Refuse()
+	default:
 		result = w.next.ShouldSample(p)
 	}
 	inherited := parent.TraceState()
