@@ -5,7 +5,6 @@ package envelope
 
 import (
 	"context"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -56,35 +55,43 @@ func BatchHandler[M any](
 	}
 	r := newReceiver(ctx, name, opts)
 	handle = recordingErrors(handle)
-	return func(batch []Envelope[M]) error {
-		var t batchTraces
-		bare, undecided := true, true
-		for i := range batch {
-			h := batch[i].header
-			if h == nil {
-				continue // As most are.
-			}
-			t.add(h)
-			bare = false
-			undecided = undecided && h.Undecided()
-		}
-		switch {
-		case len(t.links) > 0:
-		case bare && r.own != nil:
-			return handle(r.own, batch)
-		case r.roots && undecided:
-		default:
-			return handle(r.base, batch)
-		}
-		ctx, span := t.start(r, len(batch))
-		return within(ctx, r, span, batch, handle)
+	if r.totals != nil {
+		return func(batch []Envelope[M]) error { return handleMeasured(r, batch, handle) }
 	}
+	return func(batch []Envelope[M]) error { return handleBatch(r, batch, handle) }
+}
+
+// handleBatch calls handle with the messages, in a span if any of them has a sampled trace.
+func handleBatch[M any](
+	r *receiver, batch []Envelope[M], handle func(context.Context, []Envelope[M]) error,
+) error {
+	var t batchTraces
+	bare, undecided := true, true
+	for i := range batch {
+		h := batch[i].header
+		if h == nil {
+			continue // As most are.
+		}
+		t.add(h)
+		bare = false
+		undecided = undecided && h.Undecided()
+	}
+	switch {
+	case len(t.links) > 0:
+	case bare && r.own != nil:
+		return handle(r.own, batch)
+	case r.roots && undecided:
+	default:
+		return handle(r.base, batch)
+	}
+	ctx, span := t.start(r, len(batch))
+	return within(ctx, r, span, batch, handle)
 }
 
 // batchTraces collects the traces of a batch.
 type batchTraces struct {
 	first    *header.Header
-	sentAt   time.Time // the earliest
+	sent     sending // the earliest
 	links    []trace.Link
 	linked   map[spanKey]struct{}
 	unlinked int
@@ -105,10 +112,10 @@ func (t *batchTraces) add(h *header.Header) {
 		return
 	}
 	if t.first == nil {
-		t.first, t.sentAt = h, h.SentAt()
+		t.first, t.sent = h, sentAs(h)
 	}
-	if sent := h.SentAt(); sent.Before(t.sentAt) {
-		t.sentAt = sent
+	if sent := sentAs(h); sent.at.Before(t.sent.at) {
+		t.sent = sent
 	}
 	if h.Linked() {
 		t.link(forced.FanoutLink(h.SpanContext()))
@@ -146,5 +153,5 @@ func (t *batchTraces) start(r *receiver, size int) (context.Context, trace.Span)
 	if t.unlinked > 0 {
 		attrs = append(attrs, keys.BatchUnlinked.Int(t.unlinked))
 	}
-	return r.start(parent, t.sentAt, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
+	return r.start(parent, t.sent, trace.WithLinks(t.links...), trace.WithAttributes(attrs...))
 }

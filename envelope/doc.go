@@ -41,6 +41,8 @@
 // header. A message with baggage costs one header too, and its receiver a context. Messages
 // of one sender may share a header: make it with [NewHeader], and the envelopes with [New].
 //
+// [WithMeterProvider] reports what is received as metrics. Without it nothing is measured.
+//
 // # Concurrency and ownership
 //
 // An Envelope is a value and may be copied. A [Header] never changes once it is made, so any

@@ -32,6 +32,9 @@ func Handler[M any](
 	}
 	r := newReceiver(ctx, name, opts)
 	handle = recordingErrors(handle)
+	if r.totals != nil {
+		return func(e Envelope[M]) error { return deliverMeasured(r, e, handle) }
+	}
 	return func(e Envelope[M]) error { return deliver(r, e, handle) }
 }
 

@@ -29,12 +29,13 @@ import (
 //
 // If the message has a sampled trace, the body runs in a span called name, of kind CONSUMER,
 // which is a child of the sender's span. The span says how long the message waited
-// (waybill.queue.duration, in seconds). If the sender is a sampled recipient of a fan-out, it
-// also says how many the span stands for (waybill.fanout.weight). The span ends with the body,
-// even if the body breaks, returns, panics or calls [runtime.Goexit]. A panic sets the status of
-// the span, is recorded with its whole stack, and goes on. If a sampler, span processor or
-// exporter panics, the span is lost but not the message, and OpenTelemetry's error handler is
-// called.
+// (waybill.queue.duration, in seconds). For a message that package wire has read, that is the
+// difference of two clocks, the writer's and this one (waybill.clocks.crossed). If the sender is
+// a sampled recipient of a fan-out, it also says how many the span stands for
+// (waybill.fanout.weight). The span ends with the body, even if the body breaks, returns, panics
+// or calls [runtime.Goexit]. A panic sets the status of the span, is recorded with its whole
+// stack, and goes on. If a sampler, span processor or exporter panics, the span is lost but not
+// the message, and OpenTelemetry's error handler is called.
 //
 // A recipient of a fan-out with linked roots starts a trace of its own, with a link to the
 // fan-out.
@@ -58,6 +59,10 @@ func Receive[M any](
 	return func(yield func(context.Context, M) bool) {
 		r := newReceiver(ctx, name, opts)
 		*r.end = nil
+		if r.totals != nil {
+			receiveMeasured(ctx, r, ch, yield)
+			return
+		}
 		done := ctx.Done()
 		for {
 			e, ok, err := next(ctx, done, ch)
@@ -97,8 +102,9 @@ type receiver struct {
 	name   string
 	tracer trace.Tracer
 	roots  bool
-	end    *error         // Why the loop has ended.
-	site   *handling.Site // Nil without debug mode.
+	end    *error          // Why the loop has ended.
+	site   *handling.Site  // Nil without debug mode.
+	totals *receiverTotals // Nil without metrics.
 }
 
 func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
@@ -121,6 +127,9 @@ func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiv
 	if r.end == nil {
 		r.end = new(error)
 	}
+	if c.meters != nil {
+		r.totals = metricsTo(c.meters, c.meterAttrs).totalsOf(name)
+	}
 	return r
 }
 
@@ -139,11 +148,11 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 	case h.Linked():
 		ctx, span = r.startNext(ctx, h)
 	case h.Sampled():
-		ctx, span = r.start(ctx, h.SentAt())
+		ctx, span = r.start(ctx, sentAs(h))
 	case h.Caller() != nil:
 		ctx, span = r.startLinked(ctx)
 	case r.roots && h.Undecided():
-		ctx, span = r.start(withoutParent(ctx), time.Time{})
+		ctx, span = r.start(withoutParent(ctx), sending{})
 	default:
 		return handle(ctx, e.message)
 	}
@@ -159,26 +168,36 @@ func withoutParent(ctx context.Context) context.Context {
 // of the boundary, which would add the link again. So it is given a context without the caller.
 func (r *receiver) startLinked(ctx context.Context) (context.Context, trace.Span) {
 	c := caller.Of(ctx)
-	below, span := r.start(caller.With(ctx, nil), time.Time{}, c.Options(nil)...)
+	below, span := r.start(caller.With(ctx, nil), sending{}, c.Options(nil)...)
 	return caller.With(below, c), span
 }
 
 // startNext begins the span for a recipient of a fan-out that starts a trace of its own.
 func (r *receiver) startNext(ctx context.Context, h *header.Header) (context.Context, trace.Span) {
 	sc := h.SpanContext()
-	return r.start(forced.NextTrace(ctx, sc), h.SentAt(), trace.WithLinks(forced.FanoutLink(sc)))
+	return r.start(forced.NextTrace(ctx, sc), sentAs(h), trace.WithLinks(forced.FanoutLink(sc)))
 }
 
-// start begins the span of a handling, below the span in ctx. sentAt is when the message was
-// sent, or the zero time if that is not known. The span is nil if the sampler or a span
+// sending is when a message was sent.
+type sending struct {
+	at      time.Time // zero if it is not known
+	crossed bool      // at is by the clock of another machine
+}
+
+func sentAs(h *header.Header) sending { return sending{h.SentAt(), h.Crossed()} }
+
+// start begins the span of a handling, below the span in ctx. The span is nil if the sampler or a span
 // processor panics.
 func (r *receiver) start(
-	ctx context.Context, sentAt time.Time, opts ...trace.SpanStartOption,
+	ctx context.Context, sent sending, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
 	now := time.Now()
-	attrs := make([]attribute.KeyValue, 0, 6)
-	if !sentAt.IsZero() {
-		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sentAt).Seconds()))
+	attrs := make([]attribute.KeyValue, 0, 7)
+	if !sent.at.IsZero() {
+		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(sent.at).Seconds()))
+	}
+	if sent.crossed {
+		attrs = append(attrs, keys.ClocksCrossed.Bool(true))
 	}
 	attrs = fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState()).Attributes(attrs)
 	return guard.Start(ctx, r.tracer, r.name, append(opts,

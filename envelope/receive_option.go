@@ -3,7 +3,11 @@
 
 package envelope
 
-import "go.opentelemetry.io/otel/trace"
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
 
 // ReceiveOption configures [Receive], [Handler] and [BatchHandler].
 type ReceiveOption interface {
@@ -16,6 +20,9 @@ type receiveConfig struct {
 	ownTrace bool
 	end      *error
 	debug    bool
+
+	meters     metric.MeterProvider // nil without metrics
+	meterAttrs []attribute.KeyValue
 }
 
 type receiveOption func(receiveConfig) receiveConfig

@@ -34,6 +34,9 @@ type jsonCodec[M any] struct{}
 // Append implements Codec. It writes what [json.Marshal] returns.
 func (jsonCodec[M]) Append(b []byte, message M) ([]byte, error) {
 	data, err := json.Marshal(message)
+	if cap(b) == 0 {
+		return data, err // It is as good as a copy.
+	}
 	return append(b, data...), err
 }
 

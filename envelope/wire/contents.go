@@ -164,6 +164,7 @@ func (c *contents) chain(to *header.Content) {
 	if c.badChain || c.doubted {
 		return
 	}
+	to.Crossed = c.sent > 0
 	if ago := now.UnixNano() - int64(c.sent); c.sent > 0 && ago > 0 { //nolint:gosec // Readers see to it that it fits.
 		to.SentAt = now.Add(-time.Duration(ago))
 	}
