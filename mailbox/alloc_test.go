@@ -68,6 +68,37 @@ func TestUntracedSendAllocatesNothing(t *testing.T) {
 	}
 }
 
+// The room for messages that wait is used again and again, by whichever process of the kind
+// needs it next. So nothing is allocated when a burst comes to one that has been idle.
+func TestBurstsToAnIdleProcessAllocateNothing(t *testing.T) {
+	const burst = 12 // More than the room that an idle process keeps.
+	sys := newSystem(t)
+	ref := spawn(t, sys, "worker", do)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	first := job(func(context.Context) error {
+		entered <- struct{}{}
+		<-leave
+		return nil
+	})
+	last := job(func(context.Context) error {
+		entered <- struct{}{}
+		return nil
+	})
+	allocs := testing.AllocsPerRun(500, func() {
+		_ = ref.Send(context.Background(), first)
+		<-entered
+		for range burst - 2 {
+			_ = ref.Send(context.Background(), nothing)
+		}
+		_ = ref.Send(context.Background(), last)
+		leave <- struct{}{}
+		<-entered
+		runtime.Gosched() // Most often, its room is given back before the next burst.
+	})
+	drain(t, sys)
+	assert.Less(t, allocs, 2.0, "the room of a burst takes four, and the runtime may drop what is pooled")
+}
+
 // To send to an idle process, and to handle the message there, costs the
 // start of a goroutine and nothing else.
 func TestUntracedSendToAnIdleProcess(t *testing.T) {

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // The benchmarks are for comparing a change with what was there before. The
@@ -173,6 +175,71 @@ func BenchmarkRefused(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				require.ErrorIs(b, ref.Send(context.Background(), nothing), mailbox.ErrStopped)
+			}
+		})
+	}
+}
+
+// BenchmarkKindStats measures what counting costs for each process: for those that all is
+// counted of in one word, and for those that have a lock.
+func BenchmarkKindStats(b *testing.B) {
+	const processes = 100_000
+	for _, test := range []struct {
+		name string
+		had  func(mailbox.Ref[job])
+	}{{"idle", func(mailbox.Ref[job]) {}}, {"idle, was watched", func(r mailbox.Ref[job]) { r.Done() }}} {
+		b.Run(test.name, func(b *testing.B) {
+			sys := newSystem(b)
+			kind := newKind[job](b, sys, "worker")
+			for range processes {
+				ref, err := kind.Spawn("", do)
+				require.NoError(b, err)
+				require.NoError(b, ref.Send(context.Background(), nothing))
+				test.had(ref)
+			}
+			require.Eventually(b, func() bool { return sys.Stats().Queued == 0 }, patience, time.Millisecond)
+			b.ReportAllocs()
+			for b.Loop() {
+				require.EqualValues(b, processes, sys.KindStats()["worker"].Handled)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/processes, "ns/process")
+		})
+	}
+}
+
+// BenchmarkDurations measures what the histograms of durations cost: nothing where a message
+// is not timed.
+func BenchmarkDurations(b *testing.B) {
+	for _, test := range []struct {
+		name     string
+		metrics  bool
+		oneIn    int
+		measured bool
+	}{
+		{"no metrics", false, 0, false},
+		{"metrics, not timed", true, 0, false},
+		{"metrics, one in 1000 timed", true, 1000, false},
+		{"metrics, all timed", true, 1, true},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			control, err := sampling.NewControl(sampling.Config{Default: sampling.KindConfig{TimeOneIn: test.oneIn}})
+			require.NoError(b, err)
+			opts, reader := []mailbox.SystemOption{mailbox.WithControl(control)}, sdkmetric.NewManualReader()
+			if test.metrics {
+				opts = append(opts, mailbox.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+			}
+			sys := newSystem(b, opts...)
+			ref := spawn(b, sys, "worker", func(context.Context, int) error { return nil })
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				_ = ref.Send(context.Background(), i)
+			}
+			drain(b, sys)
+			b.StopTimer()
+			if test.metrics {
+				count := histograms(b, reader)[handlingDuration+" worker int"].Count
+				require.Equal(b, test.measured, count == uint64(b.N), "%d are measured", count)
 			}
 		})
 	}

@@ -32,9 +32,8 @@ type Delivery struct {
 // message or drops its oldest one, even if its kind's overflow is [Wait]. The order of the
 // members is not that in which they joined.
 //
-// If the trace in ctx is sampled, the broadcast has a span of kind PRODUCER, and the
-// sampling chooses the recipients that keep the trace. The span of each of those says how
-// many recipients it stands for. For all other recipients the broadcast costs what it
+// If the trace in ctx is sampled, the broadcast has a span of kind PRODUCER, and some of the
+// recipients are sampled. The span of each of those says how many recipients it stands for. For all other recipients the broadcast costs what it
 // would cost without a trace.
 func (g *Group[M]) Broadcast(ctx context.Context, message M) Delivery {
 	return g.BroadcastFunc(ctx, message, nil)
@@ -54,7 +53,7 @@ func (g *Group[M]) BroadcastFunc(
 // broadcast of their own. size returns how many final recipients a relay has; the number
 // need not be exact. It is called for every member if the trace in ctx is sampled.
 //
-// The number of final recipients that keep the trace is planned once for the whole tree
+// The number of final recipients that are sampled is planned once for the whole tree
 // and shared out to the relays. It is never exceeded, and the weights stay exact. A relay
 // uses up its share with its next broadcast in the message's trace, so it should make only
 // one.
@@ -66,27 +65,33 @@ func (g *Group[M]) broadcast(
 	ctx context.Context, message M, size func(Ref[M]) int, refused func(Ref[M], error),
 ) Delivery {
 	d := broadcasting[M]{refused: refused}
-	defer d.woken.Flush() // Whatever refused does.
+	defer func() { // Whatever refused does.
+		d.woken.Flush()
+		if g.sys.reported.Load() {
+			g.totals.add(ctx, d.Size, d.Delivered, d.Refused, d.Sampled)
+		}
+	}()
 	members := g.snapshot()
 	d.Size = len(members)
 	switch {
 	case d.Size == 0:
 	case header.Traced(ctx):
-		g.broadcastTraced(ctx, message, members, size, &d)
+		ctx = g.broadcastTraced(ctx, message, members, size, &d)
 	default:
 		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, g.sys.carry.Header(ctx)))
 	}
 	return d.Delivery
 }
 
+// broadcastTraced returns the context below the span of the broadcast.
 func (g *Group[M]) broadcastTraced(
 	ctx context.Context, message M, members []*process[M], size func(Ref[M]) int, d *broadcasting[M],
-) {
+) context.Context {
 	ctx, b := g.sys.spans.StartBroadcast(ctx, g.name, g.sys.carry, g.settings.linked)
 	defer b.End()
 	if !b.Header.Sampled() {
 		d.deliverAll(members, newRecipientSlots(ctx, g.sys, message, b.Header))
-		return
+		return ctx
 	}
 	var recipients *broadcast.Recipients
 	if size == nil {
@@ -101,6 +106,7 @@ func (g *Group[M]) broadcastTraced(
 		return newRecipientSlots(ctx, g.sys, message, h)
 	})
 	recipients.Describe(d.Size, d.Sampled, d.Delivered, d.Refused)
+	return ctx
 }
 
 // planner returns what a plan for members depends on.

@@ -71,7 +71,7 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 	message := build(Reply[R]{c})
 	s := slot[M]{message: message, call: &c.pending}
 	var span trace.Span
-	if header.Traced(ctx) {
+	if c.served = header.Arriving(ctx); header.Traced(ctx) && !p.kind.silent {
 		handling.Check(ctx) // Before there is another span in it.
 		ctx, span = p.startCall(ctx, &s)
 	}
@@ -80,6 +80,9 @@ func Call[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, 
 		c.late = p.lateReply(&s)
 	}
 	result, err := none, p.send(ctx, &s)
+	if c.served {
+		header.Queued(ctx)
+	}
 	unanswered := err != nil
 	if err == nil {
 		if self != nil {

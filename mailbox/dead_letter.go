@@ -3,7 +3,12 @@
 
 package mailbox
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/waybill-go/waybill/internal/delivered"
+	"github.com/waybill-go/waybill/internal/guard"
+)
 
 // tellDead tells those who care that s, counted already, will not be handled: the
 // caller who waits for it, and the trace it belongs to.
@@ -15,6 +20,7 @@ func (p *process[M]) tellDead(s slot[M], reason deadReason) {
 	if s.call != nil {
 		s.call.fail(err)
 	}
+	p.tellDelivered(&s, delivered.Message.Dead, err)
 	p.happenedTo(&s, Event{Type: MessageDead, Reason: string(reason), Err: err})
 	p.spanOfUnhandled(&s, string(reason))
 }
@@ -39,4 +45,12 @@ func (p *process[M]) tellRefused(s slot[M], err error) {
 func (p *process[M]) spanOfUnhandled(s *slot[M], reason string) {
 	described := p.describe(s)
 	described.NeverHandled(reason, s.sent, p.kind.cell.Load())
+}
+
+// tellDelivered tells the message in s, if it wants to know, that it was not handled.
+func (p *process[M]) tellDelivered(s *slot[M], tell func(delivered.Message, error), err error) {
+	if p.kind.delivered {
+		message := any(s.message).(delivered.Message) //nolint:forcetypeassert // As NewKind has seen.
+		guard.Do(func() { tell(message, err) })
+	}
 }

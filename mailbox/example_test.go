@@ -142,7 +142,7 @@ func ExampleCall() {
 	// 0 cannot add -1
 }
 
-// Of a traced broadcast to 10,000, ten recipients keep the trace, chosen at
+// Of a traced broadcast to 10,000, ten recipients are sampled, chosen at
 // random; each stands for a thousand.
 func ExampleNewGroup() {
 	spans := tracetest.NewInMemoryExporter()

@@ -3,10 +3,12 @@
 
 package mailbox
 
+import "time"
+
 // DistinctStats returns counts that are all different, and not zero.
 func DistinctStats() Stats {
 	return Stats{
-		2, Refused{3, 4, 5}, 6, 7, 8, 9, DeadLetters{10, 11, 12, 13}, 14, 15, 16, 17, 18, 19, 20, 21, 1,
+		2, Refused{3, 4, 5}, 6, 7, 8, 59, 23, 27, DeadLetters{10, 11, 12, 13}, 14, 15, 16, 17, 18, 19, 20, 21, 1,
 	}
 }
 
@@ -27,6 +29,18 @@ func MetricsOf(s Stats) map[string]uint64 {
 		values[name] = f.Value(s)
 	}
 	return values
+}
+
+// Pressure returns what the metrics say of the fullest mailbox and the oldest message of all
+// kinds.
+func (s *System) Pressure() (waiting int, utilization float64, oldest time.Duration) {
+	var all pressure
+	for _, r := range s.kindReadings() {
+		all.waiting = max(all.waiting, r.most.waiting)
+		all.utilization = max(all.utilization, r.most.utilization)
+		all.oldest = max(all.oldest, r.most.oldest)
+	}
+	return all.waiting, all.utilization, time.Duration(all.oldest)
 }
 
 // Waiting returns how many processes wait for a worker, and in how many chunks.

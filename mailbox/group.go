@@ -18,6 +18,7 @@ import (
 type Group[M any] struct {
 	sys      *System
 	name     string
+	totals   *groupTotals
 	settings groupSettings
 	cell     *live.Cell[sampling.GroupConfig]
 
@@ -47,7 +48,9 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 	if name == "" {
 		return nil, fmt.Errorf("%w: a group without a name", ErrConfig)
 	}
-	g := &Group[M]{sys: sys, name: name, cell: sys.control.Group(name), index: make(map[*process[M]]int)}
+	g := &Group[M]{
+		sys: sys, name: name, totals: sys.groupTotalsOf(name), cell: sys.control.Group(name), index: make(map[*process[M]]int),
+	}
 	for _, o := range opts {
 		if o != nil {
 			o.applyGroup(&g.settings)
@@ -57,6 +60,7 @@ func NewGroup[M any](sys *System, name string, opts ...GroupOption) (*Group[M], 
 		if err := own.Validate(); err != nil {
 			return nil, fmt.Errorf("group %q: %w: %w", name, ErrConfig, err)
 		}
+		g.cell.Fix(own)
 	}
 	return g, nil
 }

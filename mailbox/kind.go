@@ -6,9 +6,13 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 
+	"github.com/waybill-go/waybill/internal/delivered"
+	"github.com/waybill-go/waybill/internal/durations"
 	"github.com/waybill-go/waybill/internal/handling"
+	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/live"
 	"github.com/waybill-go/waybill/mailbox/internal/minutes"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
@@ -72,7 +76,9 @@ type Kind[M any] struct {
 	rooms  ringPool
 	cell   *live.Cell[sampling.KindConfig]
 	site   *handling.Site // Nil without debug mode.
-	timed  *minutes.Kind  // Nil without timings.
+	timed  *timing        // Nil without timings and metrics.
+
+	delivered bool // Messages are told what becomes of them; see package delivered.
 
 	registry registry[M]
 	sweeper  sweeper[M]
@@ -98,16 +104,41 @@ func NewKind[M any](sys *System, name string, opts ...KindOption) (*Kind[M], err
 	}
 	totals := sys.totalsOf(name)
 	k := &Kind[M]{
-		sys: sys, name: name, settings: s, totals: totals, spans: sys.spans.Kind(name, totals.late),
-		cell: sys.control.Kind(name),
+		sys: sys, name: name, settings: s, totals: totals, spans: sys.spans.Kind(name, totals.made),
+		cell: sys.control.Kind(name), delivered: delivered.Is[M](),
 	}
 	if sys.debug {
 		k.site = handling.NewSite(context.Background(), fmt.Sprintf("kind %q", name))
 	}
-	if sys.timings != nil {
-		k.timed = sys.timings.Kind(name, k.spans.TypeName)
-	}
+	k.timed = sys.timingOf(name, totals, k.spans.TypeName)
 	return k, nil
+}
+
+// timing is where the times of a kind's handlings go.
+type timing struct {
+	minutes   *minutes.Kind    // nil without timings
+	durations *durations.Place // nil without metrics
+}
+
+// timingOf returns where the times of the handlings of a kind go. It is nil if nobody wants
+// to know them.
+func (s *System) timingOf(name string, totals *kindTotals, nameOf func(reflect.Type) string) *timing {
+	var t timing
+	if s.timings != nil {
+		t.minutes = s.timings.Kind(name, nameOf)
+	}
+	if s.durations != nil {
+		s.mu.Lock()
+		if totals.durations == nil {
+			totals.durations = s.durations.Place(keys.ProcessKind.String(totals.name), nameOf)
+		}
+		t.durations = totals.durations
+		s.mu.Unlock()
+	}
+	if t == (timing{}) {
+		return nil
+	}
+	return &t
 }
 
 // Name returns the kind's name.

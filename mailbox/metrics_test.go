@@ -19,8 +19,8 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
-// measured returns what a reader finds: each point by its name and attributes, and
-// which names may fall.
+// measured returns the sums that a reader finds of processes: each point by its name and
+// attributes, and which names may fall.
 func measured(t *testing.T, reader sdkmetric.Reader) (points map[string]int64, falling []string) {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -29,10 +29,16 @@ func measured(t *testing.T, reader sdkmetric.Reader) (points map[string]int64, f
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
 			assert.NotEmpty(t, m.Description)
-			assert.Regexp(t, `^\{[a-z]+\}$`, m.Unit)
 			name := strings.TrimPrefix(m.Name, "waybill.mailbox.")
+			if strings.HasPrefix(name, "waybill.fanout.") {
+				continue
+			}
 			assert.NotEqual(t, m.Name, name)
-			sum := m.Data.(metricdata.Sum[int64])
+			sum, ok := m.Data.(metricdata.Sum[int64])
+			if !ok {
+				continue
+			}
+			assert.Regexp(t, `^\{[a-z]+\}$`, m.Unit)
 			if !sum.IsMonotonic {
 				falling = append(falling, name)
 			}
@@ -54,7 +60,7 @@ func TestMetricsAreTheCountsOfKinds(t *testing.T) {
 		registration, err := sys.RegisterMetrics(meter, attribute.String("system", "main"))
 		require.NoError(t, err)
 		points, _ := measured(t, reader)
-		assert.Empty(t, points, "no kinds, no figures")
+		assert.Len(t, points, 3, "no kinds, no figures but those of workers")
 
 		worker, clerk := spawn(t, sys, "worker", do), spawn(t, sys, "clerk", do)
 		sendAll(t, worker, nothing, fails)
@@ -67,18 +73,22 @@ func TestMetricsAreTheCountsOfKinds(t *testing.T) {
 			"processes{system=main,waybill.process.kind=worker}":                                  1,
 			"processes{system=main,waybill.process.kind=clerk}":                                   0,
 			"accepted{system=main,waybill.process.kind=worker}":                                   2,
-			"failed{system=main,waybill.process.kind=worker}":                                     1,
+			"failed{system=main,waybill.mailbox.reason=error,waybill.process.kind=worker}":        1,
 			"handled{system=main,waybill.process.kind=clerk}":                                     1,
 			"refused{system=main,waybill.mailbox.reason=stopped,waybill.process.kind=clerk}":      1,
 			"refused{system=main,waybill.mailbox.reason=full,waybill.process.kind=clerk}":         0,
 			"dead_letters{system=main,waybill.mailbox.reason=expired,waybill.process.kind=clerk}": 0,
+			"workers{system=main,waybill.worker.state=blocked}":                                   0,
+			"runnable{system=main}": 0,
 		} {
 			got, ok := points[name]
 			assert.True(t, ok, name)
 			assert.Equal(t, want, got, name)
 		}
-		assert.ElementsMatch(t, []string{"processes", "waiting", "queued"}, falling)
-		assert.Len(t, points, 2*len(mailbox.MetricsOf(mailbox.Stats{})), "of two kinds, and nothing of a process")
+		assert.ElementsMatch(t, []string{"processes", "waiting", "queued", "workers", "runnable"}, falling)
+		const ofWorkers = 3
+		const ofSpans = 2 + 12
+		assert.Len(t, points, 2*(len(mailbox.MetricsOf(mailbox.Stats{}))+ofSpans)+ofWorkers, "of two kinds, and nothing of a process")
 
 		require.NoError(t, registration.Unregister())
 		points, _ = measured(t, reader)
@@ -95,11 +105,14 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 	for _, v := range metrics {
 		values = append(values, v)
 	}
-	assert.ElementsMatch(t, figures(reflect.ValueOf(stats)), values)
+	byReason := stats
+	byReason.Failed -= stats.Panicked + stats.Exited
+	assert.ElementsMatch(t, figures(reflect.ValueOf(byReason)), values)
 	for name, want := range map[string]uint64{
 		"waybill.mailbox.processes": 1, "waybill.mailbox.accepted": 2,
 		"waybill.mailbox.refused full": 3, "waybill.mailbox.refused stopped": 4, "waybill.mailbox.refused cancelled": 5,
-		"waybill.mailbox.waiting": 6, "waybill.mailbox.queued": 7, "waybill.mailbox.handled": 8, "waybill.mailbox.failed": 9,
+		"waybill.mailbox.waiting": 6, "waybill.mailbox.queued": 7, "waybill.mailbox.handled": 8,
+		"waybill.mailbox.failed error": 9, "waybill.mailbox.failed panic": 23, "waybill.mailbox.failed goexit": 27,
 		"waybill.mailbox.dead_letters killed": 10, "waybill.mailbox.dead_letters failed": 11,
 		"waybill.mailbox.dead_letters dropped": 12, "waybill.mailbox.dead_letters expired": 13,
 		"waybill.mailbox.late_replies": 14, "waybill.mailbox.restarts": 15, "waybill.mailbox.passivated": 16,
@@ -108,6 +121,30 @@ func TestEveryFigureHasAMetric(t *testing.T) {
 	} {
 		assert.Equal(t, want, metrics[name], name)
 	}
+}
+
+// Errors, panics and goroutines that a handler has ended are told apart, and Failed is the
+// sum of all.
+func TestFailuresByReason(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		reader := sdkmetric.NewManualReader()
+		sys := newSystem(t, mailbox.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+		worker := spawn(t, sys, "worker", do, mailbox.WithPanicPolicy(mailbox.Continue))
+		sendAll(t, worker, fails, panics, exits, nothing)
+		sendAll(t, worker, fails, panics)
+		sendAll(t, worker, fails)
+		settle()
+		s := sys.Stats()
+		assert.Equal(t, []uint64{6, 2, 1, 1}, []uint64{s.Failed, s.Panicked, s.Exited, s.Handled})
+		points, _ := measured(t, reader)
+		for reason, want := range map[string]int64{"error": 3, "panic": 2, "goexit": 1} {
+			set := attribute.NewSet(
+				attribute.String("waybill.process.kind", "worker"), attribute.String("waybill.mailbox.reason", reason))
+			assert.Equal(t, want, points["failed{"+set.Encoded(attribute.DefaultEncoder())+"}"], reason)
+		}
+		requireAtRest(t, s)
+		drain(t, sys)
+	})
 }
 
 // On a 32-bit machine an int is half as large as a uint64: what follows it is not aligned

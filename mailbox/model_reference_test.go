@@ -116,12 +116,23 @@ func (p *refProcess) note(format string, args ...any) {
 
 // room reports whether one more message may wait. The one being handled does
 // not count, nor the one that is next while none is.
-func (m *reference) room(p *refProcess) bool {
+func (m *reference) room(p *refProcess) bool { return p.waiting() < p.Capacity+m.slack }
+
+// waiting returns how many messages count against the capacity.
+func (p *refProcess) waiting() int {
 	waiting := len(p.hand) + len(p.box)
 	if p.current == nil && len(p.hand) > 0 {
 		waiting--
 	}
-	return waiting < p.Capacity+m.slack
+	return waiting
+}
+
+// fullest returns how many messages wait in the fullest mailbox.
+func (m *reference) fullest() (most int) {
+	for _, p := range m.processes {
+		most = max(most, p.waiting())
+	}
+	return most
 }
 
 func (m *reference) letIn(p *refProcess) {

@@ -211,6 +211,7 @@ func (r *modelRun) returned(want, got any) {
 // modelState is what can be seen from outside.
 type modelState struct {
 	Stats      mailbox.Stats
+	Fullest    int        // messages in the fullest mailbox
 	Logs       [][]string // of each process
 	Ends       []string
 	Operations []string
@@ -222,6 +223,7 @@ type modelState struct {
 
 func (r *modelRun) wanted() (s modelState) {
 	s.Stats, s.Returned, s.Registry = r.ref.counts(), r.want, make(map[string]int)
+	s.Fullest = r.ref.fullest()
 	for _, p := range r.ref.processes {
 		end := "alive"
 		if p.phase == phaseEnded {
@@ -244,6 +246,7 @@ func (r *modelRun) wanted() (s modelState) {
 
 func (r *modelRun) seen() (s modelState) {
 	s.Stats, s.Returned, s.Registry = r.sys.Stats(), r.got, make(map[string]int)
+	s.Fullest, _, _ = r.sys.Pressure()
 	for i, a := range r.actors {
 		end := "alive" // To ask would change how it works. There is a count of them.
 		if r.ref.processes[i].phase == phaseEnded {

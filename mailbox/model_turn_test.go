@@ -124,6 +124,10 @@ func (m *reference) fail(p *refProcess, what string, panicked bool) {
 	policy := p.OnError
 	if panicked {
 		policy = p.OnPanic
+		if m.stats.Panicked++; what == "exit" {
+			m.stats.Panicked--
+			m.stats.Exited++
+		}
 	}
 	switch {
 	case p.killed:

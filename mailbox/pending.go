@@ -20,6 +20,7 @@ type pending struct {
 	ready  chan struct{} // holds one; sent to when the answer is there
 	err    error
 	late   *spans.Message // tells the caller's trace of a late answer; nil without one
+	served bool           // the caller is on another machine
 	state  atomic.Uint32
 }
 

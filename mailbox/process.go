@@ -41,10 +41,13 @@ type cold[M any] struct {
 	box     ring[M]   // messages waiting
 	batch   uint64    // how many were taken in hand at once
 	before  uint64    // how many the process was done with before those
+	first   int       // where the first of those is in hand
 	ahead   int       // how many of those waited when it was last looked: no more now
 	waiters list.List // of *waitingSender[M]
 
 	failed       uint64
+	panicked     uint64 // of those
+	exited       uint64 // of those
 	refused      Refused
 	dead         DeadLetters
 	lost         uint64     // messages done with that are dead letters
@@ -101,24 +104,44 @@ func (p *process[M]) ensureCold() *cold[M] {
 	return p.cold.Load()
 }
 
+// looksAtLock is how often a lock is tried before the goroutine goes to sleep: for 0.1 to 0.2
+// microseconds. Whoever holds it needs a tenth of that, and is done by then unless it was
+// interrupted. A [sync.Mutex] puts the goroutine to sleep at once where others wait to run.
+// With eight senders to one process, that took longer than all else.
+const looksAtLock = 128
+
 // lock locks what is behind the slot.
 func (p *process[M]) lock() *cold[M] {
 	c := p.cold.Load()
 	if c == nil {
 		c = p.ensureCold()
 	}
+	for range looksAtLock {
+		if c.mu.TryLock() {
+			return c
+		}
+	}
 	c.mu.Lock()
 	return c
 }
 
-func (p *process[M]) counts() Stats {
+// measure implements member.
+func (p *process[M]) measure(n *Stats, m *pressure, now int64) {
+	if m != nil {
+		m.age(p.inlineSent(), now)
+	}
 	st := p.state.Load()
 	if p.cold.Load() == nil { // Then all was in that one word: in this order only.
-		return countsOf(st)
+		*n = countsOf(st)
+		return
 	}
 	c := p.lock()
 	defer c.mu.Unlock()
-	return c.countsLocked(p.state.Load())
+	*n = c.countsLocked(p.state.Load())
+	if m != nil {
+		m.fill(c.waitingLocked(), p.kind.capacity)
+		m.age(c.oldestLocked(), now)
+	}
 }
 
 // countsOf counts what is in the state alone.
@@ -138,7 +161,7 @@ func (c *cold[M]) countsLocked(st uint64) Stats {
 	inHand := c.inHand()                   // Once: it changes all the time.
 	n.Queued += uint64(c.box.len) + inHand //nolint:gosec // A length.
 	n.Handled += c.before + c.batch - inHand - c.failed - c.lost
-	n.Failed = c.failed
+	n.Failed, n.Panicked, n.Exited = c.failed, c.panicked, c.exited
 	n.Refused, n.DeadLetters = c.refused, c.dead
 	n.Waiting = uint64(c.waiters.Len()) //nolint:gosec // A length.
 	n.Accepted = n.Handled + n.Failed + n.DeadLetters.Total() + n.Queued
@@ -147,6 +170,36 @@ func (c *cold[M]) countsLocked(st uint64) Stats {
 
 // inHand returns how many messages of the last batch are not done with.
 func (c *cold[M]) inHand() uint64 { return c.before + c.batch - c.progress.done() }
+
+// waitingLocked returns how many messages count against the capacity, as roomLocked does.
+func (c *cold[M]) waitingLocked() int {
+	return c.box.len + max(int(c.inHand())-1, 0) //nolint:gosec // Bounded by memory.
+}
+
+// oldestLocked returns when the oldest message was sent that is in hand or in the box. It is
+// 0 if there is none. While a message is in hand its slot stays where it is, and nobody
+// writes the time in it: not even the worker, who clears the rest.
+func (c *cold[M]) oldestLocked() int64 {
+	if inHand := c.inHand(); inHand > 0 {
+		i := c.first + int(c.batch-inHand) //nolint:gosec // Bounded by memory.
+		return c.hand.slots[i&(len(c.hand.slots)-1)].sent
+	}
+	if c.box.len > 0 {
+		return c.box.slots[c.box.head].sent
+	}
+	return 0
+}
+
+// inlineSent returns when the inline message was sent, if it is in hand, and 0 otherwise.
+// One goroutine at a time may call it. A message that is not in hand yet may not even be in
+// the slot: its process waits for a worker.
+func (p *process[M]) inlineSent() int64 {
+	if !p.state.pin() {
+		return 0
+	}
+	defer p.state.unpin()
+	return p.slot.sent
+}
 
 // close stops the intake, and with kill the handling too, and ends the process
 // if nobody runs it. It reports what there was at that moment: whether a message
@@ -264,7 +317,7 @@ func (p *process[M]) takeAllLocked(c *cold[M]) []slot[M] {
 	var left []slot[M]
 	if p.state.Load()&flagInline != 0 {
 		left = append(left, p.slot)
-		p.slot = slot[M]{}
+		p.slot.clear()
 	}
 	left = c.hand.drain(left)
 	left = c.box.drain(left)

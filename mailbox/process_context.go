@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/waybill-go/waybill/internal/owner"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 )
 
@@ -42,6 +43,9 @@ func (p *process[M]) Value(key any) any {
 	return p.kind.sys.base.Value(key)
 }
 
+// Named implements owner.Named.
+func (p *process[M]) Named() (kind, id string) { return p.kind.name, p.id }
+
 // Ended implements contexts.Owner.
 func (p *process[M]) Ended() bool { return p.state.Load()&(flagKilled|flagEnded) != 0 }
 
@@ -70,4 +74,5 @@ func (p *process[M]) system() *System { return p.kind.sys }
 var (
 	_ context.Context = (*process[int])(nil)
 	_ contexts.Owner  = (*process[int])(nil)
+	_ owner.Named     = (*process[int])(nil)
 )

@@ -31,7 +31,7 @@ func (p *process[M]) happenedTo(s *slot[M], e Event) {
 	if !p.kind.sys.hears(e.Type, e.Err) {
 		return
 	}
-	e.Message = p.kind.spans.TypeName(typeOf(s.message))
+	e.Message = p.kind.spans.TypeName(p.typeOf(s))
 	if !e.SpanContext.IsValid() {
 		e.SpanContext = s.header.SpanContext()
 	}

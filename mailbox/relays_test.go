@@ -55,7 +55,7 @@ func TestRelaysShareOneBudget(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rec := record(t)
 		sys := rec.system()
-		tr := newTree(t, sys, 16) // 136 sessions, 13.6 of which keep the trace
+		tr := newTree(t, sys, 16) // 136 sessions, 13.6 of which are sampled
 		const runs = 300
 		var weights float64
 		for range runs {

@@ -18,8 +18,12 @@ type slot[M any] struct {
 	sent    int64    // by the system's clock
 }
 
-// clear forgets the message.
-func (s *slot[M]) clear() { *s = slot[M]{sent: s.sent} }
+// clear forgets the message. It does not write the time of sending, which somebody else may
+// be reading: see oldestLocked and inlineSent.
+func (s *slot[M]) clear() {
+	var none M
+	s.message, s.header, s.call = none, nil, nil
+}
 
 // ring is a first-in first-out queue that grows fourfold when it is full. What
 // was taken out of it is cleared.
@@ -31,19 +35,18 @@ type ring[M any] struct {
 }
 
 const (
-	smallRing   = 4                 // slots
-	ringGrowth  = 4                 // times
-	pooledRings = 3                 // sizes that are pooled
-	firstPooled = smallRing * 4 * 4 // the smallest of them, in slots
+	smallRing   = 4 // slots
+	ringGrowth  = 4 // times
+	pooledRings = 5 // sizes that are pooled, from the smallest on
 )
 
-// ringPool keeps the room of rings that had grown, for the next that grow.
+// ringPool keeps the room that rings have given back, for the next that grow.
 type ringPool [pooledRings]sync.Pool
 
 // pool returns the pool for rings of n slots, or nil if these are not pooled.
 func (p *ringPool) pool(n int) *sync.Pool {
-	class := (bits.Len(uint(n)) - bits.Len(firstPooled)) / 2
-	if n < firstPooled || class >= len(p) {
+	class := (bits.Len(uint(n)) - bits.Len(smallRing)) / 2
+	if n < smallRing || class >= len(p) {
 		return nil
 	}
 	return &p[class]

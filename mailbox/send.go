@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/mailbox/internal/contexts"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 )
@@ -149,6 +150,7 @@ func (p *process[M]) waitForRoom(ctx context.Context, c *cold[M], s *slot[M]) er
 	p.state.Or(flagWaiters)
 	p.admitWaitingLocked(c) // The worker may have made room just before it could see the flag.
 	c.mu.Unlock()
+	header.Queued(ctx) // Senders get room in their order.
 
 	var timeout <-chan time.Time
 	if self := contexts.OwnerOf(ctx); self != nil {

@@ -3,7 +3,10 @@
 
 package mailbox
 
-import "sync/atomic"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
 // A process's state is one word: flags below, above them the number of messages
 // that it is done with, but for those from the batch in hand. So the end of a
@@ -13,7 +16,7 @@ import "sync/atomic"
 // whoever closes it, or by whoever has it passivated. The claimer sees that the flag was
 // not set before, and must have the process run. All other flags but flagRest are
 // changed by whoever runs the process or holds its lock; those marked L need both, or
-// the lock while nobody runs it.
+// the lock while nobody runs it. Nobody looks at flagPinned but those who would write the slot.
 const (
 	flagBusy    uint64 = 1 << iota // somebody looks after it: its claimer, the scheduler, a worker
 	flagInline                     // there is an inline message: in slot, or taken from it
@@ -26,6 +29,7 @@ const (
 	flagRest                       // is to be passivated when it has nothing to do (set by anybody)
 	flagListed                     // its kind looks now and then whether it is idle
 	flagNamed                      // its kind finds it by its ID (from the beginning)
+	flagPinned                     // somebody reads the slot: no sender may write it (set by anybody)
 
 	doneShift = 12
 	oneDone   = 1 << doneShift
@@ -39,6 +43,17 @@ type state struct{ atomic.Uint64 }
 func (s *state) claim() bool {
 	st := s.Load()
 	return st&(allFlags&^idleFlags) == 0 && s.CompareAndSwap(st, st|flagBusy|flagInline)
+}
+
+// claimOrYield is claim, and lets others run if somebody reads the slot.
+func (s *state) claimOrYield() bool {
+	if s.claim() {
+		return true
+	}
+	if s.Load()&flagPinned != 0 {
+		runtime.Gosched() // The reader is about to let go.
+	}
+	return false
 }
 
 // takeInline takes the inline message in hand if there is one, unless the
@@ -94,7 +109,7 @@ func (s *state) keepBusy() bool {
 		st := s.Load()
 		switch {
 		case st&flagBusy == 0:
-			if s.claim() {
+			if s.claimOrYield() {
 				return false
 			}
 		case st&flagMore != 0, s.CompareAndSwap(st, st|flagMore):
@@ -102,6 +117,22 @@ func (s *state) keepBusy() bool {
 		}
 	}
 }
+
+// pin keeps the slot as it is until unpin, if the inline message is in hand. Otherwise it
+// reports false. One goroutine at a time may use it.
+func (s *state) pin() bool {
+	for {
+		st := s.Load()
+		if st&(flagInline|flagTaken) != flagInline|flagTaken {
+			return false // A sender may be writing it.
+		}
+		if s.CompareAndSwap(st, st|flagPinned) {
+			return true
+		}
+	}
+}
+
+func (s *state) unpin() { s.And(^flagPinned) }
 
 // doneCount returns how many messages the process is done with.
 func doneCount(st uint64) uint64 { return st >> doneShift }

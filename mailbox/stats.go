@@ -6,6 +6,7 @@ package mailbox
 import (
 	"sync/atomic"
 
+	"github.com/waybill-go/waybill/internal/durations"
 	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/observe"
@@ -20,6 +21,8 @@ type Stats struct {
 	Queued        uint64      // now in a mailbox or being handled
 	Handled       uint64      // handler returned nil
 	Failed        uint64      // handler returned an error, panicked or called Goexit
+	Panicked      uint64      // of those that Failed counts: handler panicked
+	Exited        uint64      // of those that Failed counts: handler called Goexit
 	DeadLetters   DeadLetters // accepted and never handled
 	LateReplies   uint64      // answers to calls whose caller had gone
 	Restarts      uint64      // of processes after a failure
@@ -64,6 +67,8 @@ func (s *Stats) add(o *Stats) {
 	s.Queued += o.Queued
 	s.Handled += o.Handled
 	s.Failed += o.Failed
+	s.Panicked += o.Panicked
+	s.Exited += o.Exited
 	s.DeadLetters.Killed += o.DeadLetters.Killed
 	s.DeadLetters.Failed += o.DeadLetters.Failed
 	s.DeadLetters.Dropped += o.DeadLetters.Dropped
@@ -92,7 +97,10 @@ var figures = []observe.Field[Stats]{
 	figure("queued", "{message}", "Messages now in a mailbox or being handled.",
 		func(s *Stats) *uint64 { return &s.Queued }).Falling(),
 	figure("handled", "{message}", "Messages whose handler returned nil.", func(s *Stats) *uint64 { return &s.Handled }),
-	figure("failed", "{message}", "Messages whose handler failed.", func(s *Stats) *uint64 { return &s.Failed }),
+	observe.NewReading("waybill.mailbox.failed", "{message}", failedMeans,
+		func(s Stats) uint64 { return s.Failed - s.Panicked - s.Exited }).With(keys.MailboxReason.String("error")),
+	failedFigure("panic", func(s *Stats) *uint64 { return &s.Panicked }),
+	failedFigure("goexit", func(s *Stats) *uint64 { return &s.Exited }),
 	deadLetterFigure("killed", func(s *Stats) *uint64 { return &s.DeadLetters.Killed }),
 	deadLetterFigure("failed", func(s *Stats) *uint64 { return &s.DeadLetters.Failed }),
 	deadLetterFigure("dropped", func(s *Stats) *uint64 { return &s.DeadLetters.Dropped }),
@@ -114,6 +122,12 @@ var figures = []observe.Field[Stats]{
 
 func figure(name, unit, description string, of func(*Stats) *uint64) observe.Field[Stats] {
 	return observe.NewField("waybill.mailbox."+name, unit, description, of)
+}
+
+const failedMeans = "Messages whose handler failed."
+
+func failedFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
+	return figure("failed", "{message}", failedMeans, of).With(keys.MailboxReason.String(reason))
 }
 
 func refusedFigure(reason string, of func(*Stats) *uint64) observe.Field[Stats] {
@@ -148,10 +162,10 @@ func (r deadReason) count(n *DeadLetters) {
 }
 
 // kindTotals is what the kinds of one name in a system share: the counts that no
-// process keeps, and the load of late spans.
+// process keeps, and what their spans share.
 type kindTotals struct {
 	name string
-	late *spans.Late
+	made *spans.Totals
 
 	own observe.Tally[Stats] // what is counted here
 
@@ -159,20 +173,22 @@ type kindTotals struct {
 	unlogged atomic.Uint64 // since the last record that says how many
 
 	// Guarded by the system's mu:
-	retired Stats // counts of processes that have ended
-	sum     Stats // of all, while they are being counted
-	added   Stats // of one, while it is added to one of the above: that allocates nothing
+	durations *durations.Place // nil until somebody wants to know them
+	retired   Stats            // counts of processes that have ended
+	sum       Stats            // of all, while they are being counted
+	most      pressure         // likewise
+	added     Stats            // of one, while it is added to one of the above: that allocates nothing
 }
 
 func newKindTotals(name string) *kindTotals {
-	return &kindTotals{name: name, late: spans.NewLate()}
+	return &kindTotals{name: name, made: spans.NewTotals()}
 }
 
 // statsLocked returns all but what the processes alive count.
 func (t *kindTotals) statsLocked() Stats {
 	n := t.retired
 	here := t.own.Load(figures)
-	here.LateShed, here.Slow = t.late.Shed(), t.late.Slow()
+	here.LateShed, here.Slow = t.made.Shed(), t.made.Slow()
 	n.add(&here)
 	return n
 }

@@ -78,6 +78,7 @@ type stressActor struct {
 	inside, overlaps    atomic.Int32
 	log                 []stressMessage
 	handled, failed     uint64
+	panicked, exited    uint64
 	tried, started      uint64
 	saved, saveFailures uint64
 }
@@ -91,6 +92,7 @@ func (a *stressActor) makeInstance(context.Context, mailbox.Ref[stressMessage]) 
 		return mailbox.Instance[stressMessage]{}, errSpilt
 	case 7:
 		a.fails()
+		a.panicked++
 		panic(errSpilt)
 	}
 	a.started++
@@ -120,6 +122,9 @@ func (a *stressActor) handle(ctx context.Context, m stressMessage) (err error) {
 		} else {
 			a.fails()
 		}
+		if !ok { // By now it is about to panic, or to exit.
+			a.count(m.step.Effect)
+		}
 		a.inside.Add(-1)
 	}()
 	switch {
@@ -136,6 +141,15 @@ func (a *stressActor) handle(ctx context.Context, m stressMessage) (err error) {
 	err = m.step.Effect.do(ctx)
 	ok = true
 	return err
+}
+
+func (a *stressActor) count(e effect) {
+	switch e {
+	case effectPanic:
+		a.panicked++
+	case effectExit:
+		a.exited++
+	}
 }
 
 func (a *stressActor) fails() {

@@ -34,12 +34,16 @@ func (r *stressRun) observe(over <-chan struct{}) {
 	for {
 		finished, accepted := r.known.finished.Load(), r.known.accepted.Load()
 		s := r.sys.Stats()
+		waiting, share, _ := r.sys.Pressure()
 		begun, handled, failed := r.known.begun.Load(), r.known.handled.Load(), r.known.failed.Load()
 		sent := s.Accepted + s.Refused.Total() + s.Waiting
 		if s.Accepted != s.Handled+s.Failed+s.DeadLetters.Total()+s.Queued || sent < finished || sent > begun ||
 			s.Accepted < accepted || s.Handled > handled || s.Failed > failed {
 			r.wrong = append(r.wrong, fmt.Sprintf("%d to %d sent, %d accepted, %d handled and %d failed, but it counts %+v",
 				finished, begun, accepted, handled, failed, s))
+		}
+		if waiting > 1000 || share > 1 && !r.program.Calls {
+			r.wrong = append(r.wrong, fmt.Sprintf("%d messages in a mailbox, %g of its capacity", waiting, share))
 		}
 		select {
 		case <-over:
@@ -82,6 +86,8 @@ func (r *stressRun) mistakes(s mailbox.Stats) (list []string) {
 	for _, a := range r.actors {
 		handlers.handled += a.handled
 		handlers.failed += a.failed
+		handlers.panicked += a.panicked
+		handlers.exited += a.exited
 		handlers.started += a.started
 		handlers.saved += a.saved
 		handlers.saveFailures += a.saveFailures
@@ -89,6 +95,8 @@ func (r *stressRun) mistakes(s mailbox.Stats) (list []string) {
 	}
 	exactly("handled", s.Handled, handlers.handled)
 	exactly("failed", s.Failed, handlers.failed)
+	exactly("panicked", s.Panicked, handlers.panicked)
+	exactly("exited", s.Exited, handlers.exited)
 	exactly("dead letters", s.DeadLetters.Total(), s.Accepted-handlers.handled-handlers.failed)
 	check("passivated", s.Passivated, 0, handlers.saved) // The others were saved before their end.
 	exactly("not saved", s.SaveFailures, handlers.saveFailures)

@@ -173,10 +173,11 @@ type stressService struct {
 	group    *mailbox.Group[stressMessage]
 }
 
-func newStressService(t require.TestingT, settings stressSettings) *stressService {
+func newStressService(t require.TestingT, settings stressSettings, opts ...mailbox.SystemOption) *stressService {
 	provider := sdktrace.NewTracerProvider()
 	s := &stressService{settings: settings, tracer: provider.Tracer("stress")}
-	s.sys = mailbox.NewSystem(mailbox.WithHandlerSendTimeout(stressShort), mailbox.WithTracerProvider(provider))
+	s.sys = mailbox.NewSystem(append(opts,
+		mailbox.WithHandlerSendTimeout(stressShort), mailbox.WithTracerProvider(provider))...)
 	s.group = newGroup[stressMessage](t, s.sys, "stress")
 	for i, own := range settings {
 		opts := append(own.options(), mailbox.WithRestartPolicy(mailbox.RestartPolicy{

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -14,7 +15,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/clock"
+	"github.com/waybill-go/waybill/internal/durations"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
@@ -39,8 +42,11 @@ type System struct {
 	control     *liveControl
 	controlled  bool // by the user
 	metrics     observe.Registry
-	timings     *minutes.Store  // nil without
-	base        context.Context //nolint:containedctx // What every handler's context begins with.
+	timings     *minutes.Store        // nil without
+	durations   *durations.Histograms // nil without a meter provider
+	sizes       metric.Int64Histogram // of broadcasts; nil without a meter provider
+	reported    atomic.Bool           // There are metrics, so broadcasts are counted.
+	base        context.Context       //nolint:containedctx // What every handler's context begins with.
 	debug       bool
 
 	hook   eventHook
@@ -57,6 +63,7 @@ type System struct {
 	newest member // the processes alive, linked in the order of their spawning
 	alive  int
 	kinds  observe.Names[kindTotals]
+	groups observe.Names[groupTotals]
 }
 
 // meters are where a system's metrics are made without being asked again.
@@ -77,7 +84,10 @@ type member interface {
 	siblings() *memberLinks
 	close(kill bool) (busy bool, waiting int)
 	doneChannel() chan struct{}
-	counts() Stats
+	// measure sets n to the counts of the process, which are exact. If m is not nil, it
+	// raises m to what holds for the process too. now is the reading of package clock. It is
+	// called under the system's lock.
+	measure(n *Stats, m *pressure, now int64)
 	totals() *kindTotals
 }
 
@@ -109,6 +119,9 @@ func NewSystem(opts ...SystemOption) *System {
 	return s
 }
 
+// CarryPolicy returns what [WithCarry] has set.
+func (s *System) CarryPolicy() envelope.CarryPolicy { return envelope.CarryPolicy(s.carry) }
+
 // stamp returns the time of sending of a message with that header, which is sent
 // now.
 func (s *System) stamp(h *header.Header) int64 {
@@ -135,20 +148,31 @@ func (s *System) Stats() Stats {
 func (s *System) KindStats() map[string]Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.kinds.All() {
-		t.sum = t.statsLocked()
-	}
-	for m := s.newest; m != nil; m = m.siblings().older {
-		t := m.totals()
-		t.sum.Processes++
-		t.added = m.counts()
-		t.sum.add(&t.added)
-	}
+	s.measureLocked(false)
 	stats := make(map[string]Stats, s.kinds.Len())
 	for name, t := range s.kinds.All() {
 		stats[name] = t.sum
 	}
 	return stats
+}
+
+// measureLocked counts what all kinds have counted, and with pressures looks at how full
+// their mailboxes are too. The result is in the totals of the kinds.
+func (s *System) measureLocked(pressures bool) {
+	for _, t := range s.kinds.All() {
+		t.sum, t.most = t.statsLocked(), pressure{}
+	}
+	now := clock.Now()
+	for m := s.newest; m != nil; m = m.siblings().older {
+		t := m.totals()
+		t.sum.Processes++
+		if pressures {
+			m.measure(&t.added, &t.most, now)
+		} else {
+			m.measure(&t.added, nil, 0)
+		}
+		t.sum.add(&t.added)
+	}
 }
 
 // totalsOf returns what all kinds of that name share.
@@ -175,6 +199,14 @@ func (s *System) totalsOrOthers(name string) (t *kindTotals, uncounted uint64) {
 		uncounted = s.kinds.Others()
 	}
 	return t, uncounted
+}
+
+// groupTotalsOf returns what all groups of that name share. If there are too many names,
+// those beyond share what there is for the others.
+func (s *System) groupTotalsOf(name string) *groupTotals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.groups.Of(name, false, func(name string) *groupTotals { return newGroupTotals(name, s.sizes, s.meters.attrs) })
 }
 
 // Shutdown stops all processes gracefully, the newest first and one after another, and

@@ -4,6 +4,12 @@
 package mailbox
 
 import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/mailbox/internal/minutes"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/sampling"
@@ -46,22 +52,49 @@ func (p *process[M]) begunAt(t *turn) int64 {
 	return t.now
 }
 
-// timeHandling times a handling that has just ended.
-func (p *process[M]) timeHandling(s *slot[M], h *currentHandling, t *turn) {
+// timeHandling times a handling that has just ended. It reports whether the metrics are to
+// be told.
+func (p *process[M]) timeHandling(s *slot[M], h *currentHandling, t *turn) (measured bool) {
 	h.ended = p.kind.sys.sched.Exact()
 	t.now = h.ended
-	t.batch = p.kind.timed.Add(t.batch, p.id, &minutes.Message{
-		Type: typeOf(s.message), Sent: s.sent, Begun: h.begun, Ended: h.ended, Weight: h.weight,
-	})
+	timed := p.kind.timed
+	if timed.minutes != nil {
+		t.batch = timed.minutes.Add(t.batch, p.id, &minutes.Message{
+			Type: p.typeOf(s), Sent: s.sent, Begun: h.begun, Ended: h.ended, Weight: h.weight,
+		})
+	}
 	if h.panicked {
 		p.writeTimes(t) // The goroutine may be ending.
 	}
+	return timed.durations != nil
+}
+
+// measureHandling tells the metrics how long a message waited and how long it was handled. Every
+// message that is timed counts once there, whatever it stands for in the timings: they are
+// a uniform sample. If the handling has a span, that is where an exemplar leads, and
+// otherwise its late span if there is one.
+func (p *process[M]) measureHandling(s *slot[M], h *currentHandling, late trace.SpanContext) {
+	if h.weight == 0 || p.kind.timed.durations == nil {
+		return
+	}
+	ctx := context.Background()
+	switch {
+	case h.span != nil:
+		ctx = trace.ContextWithSpan(ctx, h.span)
+	case late.IsValid():
+		ctx = trace.ContextWithSpanContext(ctx, late)
+	}
+	guard.Do(func() {
+		series := p.kind.timed.durations.Of(p.typeOf(s))
+		series.Queued(ctx, time.Duration(h.begun-s.sent))
+		series.Handled(ctx, time.Duration(h.ended-h.begun))
+	})
 }
 
 // writeTimes writes what was timed.
 func (p *process[M]) writeTimes(t *turn) {
 	if t.batch != nil {
-		p.kind.timed.Flush(t.batch, p.id)
+		p.kind.timed.minutes.Flush(t.batch, p.id)
 		t.batch = nil
 	}
 }

@@ -9,13 +9,15 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/delivered"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
 )
 
 // describe returns what the spans of a message to p say of it.
 func (p *process[M]) describe(s *slot[M]) spans.Message {
 	return spans.Message{
-		Kind: p.kind.spans, Process: p.id, Type: typeOf(s.message), Header: s.header, Awaited: s.call != nil,
+		Kind: p.kind.spans, Process: p.id, Type: p.typeOf(s), Header: s.header,
+		Awaited: s.call != nil, Served: s.call != nil && s.call.served,
 	}
 }
 
@@ -37,12 +39,15 @@ func (p *process[M]) lateReply(s *slot[M]) *spans.Message {
 	return &described
 }
 
-// typeOf returns the message's type, its dynamic one if M is an interface: nil for a
-// nil message then.
-func typeOf[M any](message M) reflect.Type {
+// typeOf returns the type of the message in s, its dynamic one if M is an interface: nil for
+// a nil message then. For a message that stands for another one, it is the type of that.
+func (p *process[M]) typeOf(s *slot[M]) reflect.Type {
+	if p.kind.delivered {
+		return any(s.message).(delivered.Message).MessageType() //nolint:forcetypeassert // As NewKind has seen.
+	}
 	t := reflect.TypeFor[M]()
 	if t.Kind() == reflect.Interface {
-		t = reflect.TypeOf(message)
+		t = reflect.TypeOf(s.message)
 	}
 	return t
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/delivered"
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/mailbox/internal/scheduler"
 	"github.com/waybill-go/waybill/mailbox/internal/spans"
@@ -130,7 +131,7 @@ func (p *process[M]) takeBatch(t *turn) (held bool) {
 	} else {
 		c.hand, c.box = c.box, c.hand
 	}
-	c.batch, c.ahead = uint64(c.hand.len), c.hand.len //nolint:gosec // A length.
+	c.batch, c.first, c.ahead = uint64(c.hand.len), c.hand.head, c.hand.len //nolint:gosec // A length.
 	p.admitWaitingLocked(c)
 	c.mu.Unlock()
 	return true
@@ -178,7 +179,7 @@ func (p *process[M]) handle(s *slot[M], t *turn) (settled bool) {
 		remarkable := h.err != nil || h.span != nil || s.call != nil
 		if h.begun != 0 {
 			if h.weight > 0 {
-				p.timeHandling(s, &h, t)
+				remarkable = p.timeHandling(s, &h, t) || remarkable
 			} else {
 				h.ended = p.kind.sys.sched.Now()
 			}
@@ -214,7 +215,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 		return ctx
 	}
 	ctx = s.header.Context(ctx)
-	if (s.header.Sampled() || root) && !p.kind.cell.Load().NoSpans {
+	if (s.header.Sampled() || root || s.header.Caller() != nil) && !p.kind.silent && !p.kind.cell.Load().NoSpans {
 		ctx, h.span = p.startHandling(ctx, s)
 	}
 	if h.span != nil && p.kind.site != nil {
@@ -251,21 +252,24 @@ func (p *process[M]) conclude(s *slot[M], h *currentHandling, late *sampling.Lat
 		}
 		s.call.leave()
 	}
+	var lateSpan trace.SpanContext
 	if h.long || h.begun != 0 && h.err != nil {
-		p.endLate(s, h, late)
+		lateSpan = p.endLate(s, h, late)
 	}
 	if h.span != nil {
 		failure := failureOf(h.err, h.panicked)
 		failure.End(h.span)
 	}
+	p.measureHandling(s, h, lateSpan)
 	exiting = false
 	return false
 }
 
-// endLate looks whether the handling h, which has ended, is worth a late span.
-func (p *process[M]) endLate(s *slot[M], h *currentHandling, late *sampling.Late) {
+// endLate looks whether the handling h, which has ended, is worth a late span. It returns the
+// one that it makes.
+func (p *process[M]) endLate(s *slot[M], h *currentHandling, late *sampling.Late) trace.SpanContext {
 	described := p.describe(s)
-	described.EndedLate(&spans.Handled{
+	return described.EndedLate(&spans.Handled{
 		Failure: failureOf(h.err, h.panicked), Span: h.span,
 		Took: time.Duration(h.ended - h.begun), Waited: time.Duration(h.begun - s.sent),
 	}, late)
@@ -273,6 +277,7 @@ func (p *process[M]) endLate(s *slot[M], h *currentHandling, late *sampling.Late
 
 // fail accounts for a failure, and does what is configured.
 func (p *process[M]) fail(s *slot[M], h *currentHandling) {
+	p.tellDelivered(s, delivered.Message.Failed, h.err)
 	failed := Event{Type: HandlerFailed, Err: h.err}
 	if h.span != nil {
 		failed.SpanContext = h.span.SpanContext()
@@ -281,9 +286,12 @@ func (p *process[M]) fail(s *slot[M], h *currentHandling) {
 	if p.handler == nil {
 		p.dropInstance() // Its Factory failed, and may have set timers before.
 	}
-	policy := p.kind.onError
+	policy, became := p.kind.onError, outcomeFailed
 	if h.panicked {
-		policy = p.kind.onPanic
+		policy, became = p.kind.onPanic, outcomePanicked
+		if h.err == ErrGoexit { //nolint:errorlint // Our own, never wrapped.
+			became = outcomeExited
+		}
 	}
 	var cause error
 	switch {
@@ -292,7 +300,7 @@ func (p *process[M]) fail(s *slot[M], h *currentHandling) {
 	case policy == Restart && p.state.Load()&flagKilled == 0:
 		cause = p.restart(h)
 	}
-	p.settle(cause, outcomeFailed)
+	p.settle(cause, became)
 }
 
 // keepOpen remembers a call that was left to be answered later.
@@ -320,8 +328,10 @@ func (p *process[M]) forget(call *pending) {
 
 // Outcomes of a message in hand, beside the reasons of dead letters.
 const (
-	outcomeHandled deadReason = "handled"
-	outcomeFailed  deadReason = "failed"
+	outcomeHandled  deadReason = "handled"
+	outcomeFailed   deadReason = "failed" // by an error
+	outcomePanicked deadReason = "panicked"
+	outcomeExited   deadReason = "exited" // The handler ended its goroutine.
 )
 
 // settle accounts for the message in hand, of which that became. A cause that is not
@@ -333,6 +343,12 @@ func (p *process[M]) settle(cause error, became deadReason) {
 	case outcomeHandled:
 	case outcomeFailed:
 		c.failed++
+	case outcomePanicked:
+		c.failed++
+		c.panicked++
+	case outcomeExited:
+		c.failed++
+		c.exited++
 	default:
 		became.count(&c.dead)
 		c.lost++

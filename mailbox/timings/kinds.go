@@ -31,11 +31,12 @@ type Kind struct {
 }
 
 // Kinds returns the sums of all kinds that did something, or of the one that q asks for.
-// Of q it takes Kind, Last and Minutes.
+// Of q it takes Kind, Last and Minutes. What is forgotten while Kinds reads may be missed
+// this time; nothing is counted twice.
 func (s *Store) Kinds(q Query) Kinds {
 	first, last := q.span(s)
 	processes, rows := make(map[string]int), make(map[string][]minutes.Row)
-	forgotten := s.minutes().Forgotten(first, last)
+	forgotten := s.minutes().Forgotten(first, last) // First, as its comment asks for.
 	for kind, of := range forgotten {
 		if len(of) > 0 && cmp.Or(q.Kind, kind) == kind {
 			rows[kind] = slices.Clone(of)

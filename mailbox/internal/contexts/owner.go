@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/owner"
 )
 
 // Owner is the process that a handler's context belongs to.
@@ -22,8 +23,8 @@ type Owner interface {
 }
 
 // OwnerKey is the key under which the context of an [Owner] holds the owner. For all
-// other keys, the context returns the values of [Base].
-type OwnerKey struct{}
+// other keys, the context returns the values of [Base]. The owner implements [owner.Named].
+type OwnerKey = owner.Key
 
 // OwnerOf returns the owner of ctx, or of the context that ctx is derived from. It
 // returns nil if there is none, and if ctx is nil.
@@ -31,8 +32,8 @@ func OwnerOf(ctx context.Context) Owner {
 	if ctx == nil {
 		return nil
 	}
-	owner, _ := ctx.Value(OwnerKey{}).(Owner)
-	return owner
+	found, _ := ctx.Value(OwnerKey{}).(Owner)
+	return found
 }
 
 // Base returns the context whose values an owner's context has. It is the context of an

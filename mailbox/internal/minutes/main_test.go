@@ -72,16 +72,17 @@ func kept(s *minutes.Store, first, last int64) map[[3]string]minutes.Sums {
 	return all
 }
 
-// everything returns the sums of what is kept and of what was forgotten.
+// everything returns the sums of what was forgotten and of what is kept, in the order
+// that Forgotten asks for.
 func everything(s *minutes.Store, first, last int64) minutes.Sums {
 	var sum minutes.Sums
-	for _, sums := range kept(s, first, last) {
-		sum.Add(&sums)
-	}
 	for _, rows := range s.Forgotten(first, last) {
 		for _, r := range rows {
 			sum.Add(&r.Sums)
 		}
+	}
+	for _, sums := range kept(s, first, last) {
+		sum.Add(&sums)
 	}
 	return sum
 }

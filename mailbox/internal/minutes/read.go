@@ -109,7 +109,9 @@ func (s *shard) minutes(p *key, first int64) (found []Minute) {
 }
 
 // Forgotten returns what was forgotten in the minutes from first to last, by kind. A kind
-// of which nothing was forgotten has no rows.
+// of which nothing was forgotten has no rows. Who wants everything reads this first, and
+// what is kept after it: what is forgotten in between is then missed, and not counted
+// twice.
 func (s *Store) Forgotten(first, last int64) map[string][]Row {
 	all := make(map[string][]Row)
 	s.mu.Lock()

@@ -41,6 +41,7 @@ type Scheduler struct {
 	parked    []*worker
 	watching  bool          // set while the monitor runs
 	releasing bool          // set while a release of parked workers is due
+	blocked   int           // workers that do not count against procs until their handlers return
 	parkings  int           // how often a worker has left
 	burst     int           // how many workers the monitor has let in at the last tick
 	closed    bool          // workers leave when there is nothing to do
@@ -232,6 +233,7 @@ func (s *Scheduler) nextLocked(w *worker) *chunk {
 		}
 		return nil
 	case w.retired:
+		s.blocked--
 		s.countLocked(w)
 	}
 	if c := s.queue.pop(); c != nil {
@@ -268,7 +270,9 @@ func (s *Scheduler) stealLocked(thief *worker) *chunk {
 // leaveLocked removes w from the workers, and reports whether it is parked for later
 // use.
 func (s *Scheduler) leaveLocked(w *worker) (parked bool) {
-	if !w.retired {
+	if w.retired {
+		s.blocked--
+	} else {
 		s.discountLocked(w)
 	}
 	s.queue.put(w.chunk)
@@ -363,11 +367,12 @@ func (s *Scheduler) Yield(r Runnable) {
 func (s *Scheduler) retireLocked(w *worker) {
 	s.discountLocked(w)
 	w.retired = true
+	s.blocked++
 	w.chunk.reclaim(s.queue.push)
 	s.queued.Store(int32(s.queue.len)) //nolint:gosec // Bounded by memory.
 }
 
-// Waiting returns how many processes wait for a worker, and in how many chunks.
+// Waiting returns how many processes no worker has been given, and in how many chunks.
 func (s *Scheduler) Waiting() (processes, chunks int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -375,4 +380,22 @@ func (s *Scheduler) Waiting() (processes, chunks int) {
 		chunks++
 	}
 	return s.queue.len, chunks
+}
+
+// Load is how much a scheduler has to do.
+type Load struct {
+	Running  int // workers that count against the number of processors
+	Blocked  int // workers beside them, whose handlers have waited or computed for long
+	Runnable int // processes that wait for their turn
+}
+
+// Load returns how much the scheduler has to do now.
+func (s *Scheduler) Load() Load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := Load{Running: len(s.workers), Blocked: s.blocked, Runnable: s.queue.len}
+	for _, w := range s.workers {
+		l.Runnable += w.chunk.rest()
+	}
+	return l
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/failure"
 	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
@@ -23,7 +24,7 @@ var (
 
 // StartHandling starts the span of handling m below whatever ctx holds, with a link to
 // failed if that is valid: the handling before a restart. A message without a sampled
-// trace gets a root span.
+// trace gets a root span, with a link to the caller's if a boundary has linked the message.
 func (m *Message) StartHandling(ctx context.Context, failed trace.SpanContext) (context.Context, trace.Span) {
 	now, sc := time.Now(), m.Header.SpanContext()
 	t, names := m.Kind.tracer, m.Kind.namesOf(m.Type)
@@ -31,16 +32,25 @@ func (m *Message) StartHandling(ctx context.Context, failed trace.SpanContext) (
 	attrs, options := roomForHandling(f.Depth > 0)
 	attrs = m.describe(attrs, names, f)
 	options = append(options, m.spanKind(), trace.WithTimestamp(now))
-	if m.Header.Sampled() {
+	var linked *caller.Caller
+	if m.Header.Caller() != nil {
+		linked = caller.Of(ctx)
+	}
+	switch {
+	case m.Header.Sampled():
 		attrs = append(attrs, keys.QueueDuration.Float64(now.Sub(m.Header.SentAt()).Seconds()))
-	} else {
+	case linked != nil:
+		ctx, options = caller.With(ctx, nil), linked.Options(options) // The provider of a boundary would add the link again.
+	default:
 		options = append(options, trace.WithNewRoot())
 	}
+	cut := false
 	switch {
 	case m.Header.Linked():
 		ctx = forced.NextTrace(ctx, sc)
 		options = append(options, trace.WithLinks(forced.FanoutLink(sc)))
 	case t.limit.exceeded(m.Header):
+		cut = true
 		ctx = forced.NextTrace(ctx, sc)
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: chainLink}))
 	}
@@ -48,7 +58,12 @@ func (m *Message) StartHandling(ctx context.Context, failed trace.SpanContext) (
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: failed, Attributes: restartLink}))
 	}
 	options = append(options, trace.WithAttributes(attrs...))
-	return guard.Start(ctx, t.tracer, names.handling, options...)
+	ctx, span := guard.Start(ctx, t.tracer, names.handling, options...)
+	m.Kind.totals.countTraced(span, cut)
+	if linked != nil {
+		ctx = caller.With(ctx, linked)
+	}
+	return ctx, span
 }
 
 // roomForHandling returns room for what most handlings' spans are started with, in one

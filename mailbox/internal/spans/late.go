@@ -6,7 +6,6 @@ package spans
 import (
 	"math"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,12 +14,10 @@ import (
 
 	"github.com/waybill-go/waybill/internal/clock"
 	"github.com/waybill-go/waybill/internal/fanout"
-	"github.com/waybill-go/waybill/internal/gcra"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/keys"
 	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/sentinel"
-	"github.com/waybill-go/waybill/internal/spanrate"
 	"github.com/waybill-go/waybill/internal/threshold"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -37,23 +34,6 @@ const (
 	lateSlow    = "slow"
 	lateWaiting = "waited"
 )
-
-// Late is what the late spans of all kinds of one name share: how many there may be, and
-// how many there were. Make one with [NewLate].
-type Late struct {
-	uncounted  gcra.Limiter
-	stratum    *spanrate.Rate // of those that count
-	shed, slow atomic.Uint64
-}
-
-// NewLate returns the Late of kinds that have not made any late span.
-func NewLate() *Late { return &Late{stratum: spanrate.New(time.Second)} }
-
-// Shed returns how many late spans were beyond the bound.
-func (l *Late) Shed() uint64 { return l.shed.Load() }
-
-// Slow returns how many handlings took as long as the settings call slow.
-func (l *Late) Slow() uint64 { return l.slow.Load() }
 
 // AnyLate reports whether l makes any late spans of messages that were handled.
 func AnyLate(l *sampling.Late) bool { return l.Failures || l.SlowerThan > 0 || l.QueuedLongerThan > 0 }
@@ -95,10 +75,10 @@ func (h *Handled) reason(l *sampling.Late) string {
 
 // EndedLate looks whether a handling of m that has ended just now is worth a late span,
 // or if it has a span, whether that counts as a slow one. It does not end the handling's
-// own span.
-func (m *Message) EndedLate(h *Handled, l *sampling.Late) {
+// own span. It returns the late span that it makes, if it makes one.
+func (m *Message) EndedLate(h *Handled, l *sampling.Late) (made trace.SpanContext) {
 	if l.SlowerThan > 0 && h.Took >= l.SlowerThan {
-		m.Kind.late.slow.Add(1)
+		m.Kind.totals.slow.Add(1)
 	}
 	reason := h.reason(l)
 	switch {
@@ -109,15 +89,17 @@ func (m *Message) EndedLate(h *Handled, l *sampling.Late) {
 			guard.Do(func() {
 				h.record(span, trace.WithTimestamp(ended))
 				span.End(trace.WithTimestamp(ended))
+				made = span.SpanContext()
 			})
 		}
 	case reason == lateSlow && l.CountSlow && m.Header.SampledByFanout():
 		f := fanoutOf(m.Header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 4)
 		attrs = append(attrs, keys.LateReason.String(reason))
-		attrs = m.Kind.late.count(f.Weight*f.Probability, l).attributes(attrs)
+		attrs = m.Kind.totals.count(f.Weight*f.Probability, l).attributes(attrs)
 		guard.Do(func() { h.Span.SetAttributes(attrs...) })
 	}
+	return made
 }
 
 // standing is what a late span stands for. The zero value is that of an uncounted span.
@@ -129,10 +111,10 @@ type standing struct {
 // count decides whether one more slow handling counts, and for how much: for
 // weight, as long as there are not too many. It does not look at whether the
 // handling has a span, which would make the choice of the fan-out one for this.
-func (l *Late) count(weight float64, settings *sampling.Late) standing {
+func (t *Totals) count(weight float64, settings *sampling.Late) standing {
 	probability := 1.0
 	if rate := planning.LatePerSecond(settings); !math.IsInf(rate, 1) {
-		probability = l.stratum.Factor(rate, 1, time.Duration(clock.Now()))
+		probability = t.stratum.Factor(rate, 1, time.Duration(clock.Now()))
 		if rand.Float64() >= probability {
 			return standing{}
 		}
@@ -175,10 +157,10 @@ func (m *Message) startLate(reason string, start time.Time, waited time.Duration
 	}
 	var c standing
 	if l.CountSlow && reason == lateSlow && parent.IsValid() {
-		c = m.Kind.late.count(weight, l)
+		c = m.Kind.totals.count(weight, l)
 	}
-	if c.weight == 0 && !m.Kind.late.uncounted.Allow(clock.Now(), planning.LatePerSecond(l)) {
-		m.Kind.late.shed.Add(1)
+	if c.weight == 0 && !m.Kind.totals.uncounted.Allow(clock.Now(), planning.LatePerSecond(l)) {
+		m.Kind.totals.shed.Add(1)
 		return nil
 	}
 	t, names := m.Kind.tracer, m.Kind.namesOf(m.Type)
@@ -197,6 +179,7 @@ func (m *Message) startLate(reason string, start time.Time, waited time.Duration
 		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	}
 	_, span := guard.Start(sampling.Force(ctx), t.tracer, names.handling, options...)
+	m.Kind.totals.countLate(reason, span)
 	return span
 }
 
@@ -236,6 +219,7 @@ func (m *Message) fromSending(name, reason string, kind trace.SpanStartOption) {
 	}
 	_, span := guard.Start(m.Header.Context(t.base), t.tracer, name,
 		kind, trace.WithTimestamp(m.Header.SentAt()), trace.WithAttributes(attrs...))
+	m.Kind.totals.countLate(reason, span)
 	if span != nil {
 		endUnhandled(span, reason, ended)
 	}

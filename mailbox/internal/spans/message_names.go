@@ -5,7 +5,8 @@ package spans
 
 import (
 	"reflect"
-	"regexp"
+
+	"github.com/waybill-go/waybill/internal/typename"
 )
 
 // messageNames are the names of spans about one type of message to one kind.
@@ -24,7 +25,7 @@ func (k *Kind) namesOf(t reflect.Type) *messageNames {
 	if names, ok := k.byType.Load(t); ok {
 		return names.(*messageNames) //nolint:forcetypeassert // The map holds nothing else.
 	}
-	name := typeName(t)
+	name := typename.Of(t)
 	names, _ := k.byType.LoadOrStore(t, &messageNames{
 		message:  name,
 		handling: k.name + " " + name,
@@ -32,21 +33,4 @@ func (k *Kind) namesOf(t reflect.Type) *messageNames {
 		replying: "reply " + k.name + " " + name,
 	})
 	return names.(*messageNames) //nolint:forcetypeassert // The map holds nothing else.
-}
-
-// qualifier matches what stands before a type's own name within another type's
-// name: its package, by path or by name, and what numbers a local type.
-var qualifier = regexp.MustCompile(`[^\[\](){}*,; ]+\.|·\d+`)
-
-func typeName(t reflect.Type) string {
-	switch {
-	case t == nil:
-		return "nil"
-	case t.Name() == "" && t.Kind() == reflect.Pointer:
-		return typeName(t.Elem())
-	case t.Name() != "":
-		return qualifier.ReplaceAllString(t.Name(), "")
-	default:
-		return qualifier.ReplaceAllString(t.String(), "")
-	}
 }

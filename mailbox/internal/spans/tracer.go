@@ -36,13 +36,15 @@ func New(base context.Context, tracer trace.Tracer, limit ChainLimit) *Tracer {
 type Kind struct {
 	tracer *Tracer
 	name   string
-	late   *Late
+	totals *Totals
 	byType sync.Map // *messageNames by reflect.Type
 }
 
-// Kind returns what makes the spans of processes of the kind called name. late is what
+// Kind returns what makes the spans of processes of the kind called name. totals is what
 // it shares with other kinds of that name.
-func (t *Tracer) Kind(name string, late *Late) *Kind { return &Kind{tracer: t, name: name, late: late} }
+func (t *Tracer) Kind(name string, totals *Totals) *Kind {
+	return &Kind{tracer: t, name: name, totals: totals}
+}
 
 // Message is a message to a process, as its spans describe it.
 type Message struct {
@@ -51,6 +53,7 @@ type Message struct {
 	Type    reflect.Type   // of the message; nil for a nil message of an interface type
 	Header  *header.Header // of the message
 	Awaited bool           // a caller waits for the handling
+	Served  bool           // the caller is on another machine
 }
 
 // attributes describes the message and what it stands for, with room for five more.
@@ -70,20 +73,28 @@ func (m *Message) describe(
 	if m.Process != "" {
 		attrs = append(attrs, keys.ProcessID.String(m.Process))
 	}
+	if took, remote := m.Header.Network(); remote {
+		attrs = append(attrs, keys.NetworkDuration.Float64(took.Seconds()), keys.ClocksCrossed.Bool(true))
+	}
 	return f.Attributes(attrs)
 }
 
 // spanKind returns the kind of the message's span: the handling that a caller waits for
-// is INTERNAL; CONSUMER means that nobody waits.
+// is INTERNAL, or SERVER for a caller on another machine; CONSUMER means that nobody waits.
 func (m *Message) spanKind() trace.SpanStartOption {
-	if m.Awaited {
+	switch {
+	case m.Served:
+		return serverKind
+	case m.Awaited:
 		return internalKind
+	default:
+		return consumerKind
 	}
-	return consumerKind
 }
 
 var (
 	internalKind = trace.WithSpanKind(trace.SpanKindInternal)
+	serverKind   = trace.WithSpanKind(trace.SpanKindServer)
 	consumerKind = trace.WithSpanKind(trace.SpanKindConsumer)
 )
 
