@@ -18,6 +18,7 @@ import (
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/propagate/grpcstream"
+	"github.com/waybill-go/waybill/sampling/fanout"
 )
 
 // What the page on streams shows.
@@ -62,17 +63,19 @@ func toPool(stream grpcstream.RecvStream[note], pool chan<- envelope.Envelope[*n
 	// streams: end
 }
 
-func pushTo(subscribers []grpcstream.SendStream[note], event *note, headers func() *envelope.Header) error {
+func pushTo(ctx context.Context, events *fanout.Fanout, subscribers []*grpcstream.Sender[note], event *note) error {
 	// streams: encode
 	encoded, err := grpcstream.Encode(event)
 	if err != nil {
 		return err
 	}
-	for _, stream := range subscribers {
-		if err := grpcstream.NewSender(stream).SendEncoded(encoded, headers()); err != nil {
-			return err
+	b := events.Begin(ctx, len(subscribers)) // events is a fanout.Fanout, made once
+	for _, subscriber := range subscribers { // each a grpcstream.Sender
+		if err := subscriber.SendEncoded(encoded, b.Next()); err != nil {
+			b.Refuse("broken") // Its stream has ended. The others go on.
 		}
 	}
+	b.End()
 	// streams: end
 	return nil
 }
@@ -117,7 +120,10 @@ func TestThePageWorks(t *testing.T) {
 	assert.Equal(t, "three", (<-pool).Message().Value)
 	assert.True(t, (<-pool).Header().Sampled())
 
-	require.NoError(t, pushTo([]grpcstream.SendStream[note]{p, p}, text("five"), func() *envelope.Header { return nil }))
+	events, err := fanout.New("events")
+	require.NoError(t, err)
+	to := grpcstream.NewSender(p)
+	require.NoError(t, pushTo(t.Context(), events, []*grpcstream.Sender[note]{to, to}, text("five")))
 	e, err := fromStrangers(p, propagate.Boundary{}).Recv()
 	require.NoError(t, err)
 	assert.Equal(t, "five", e.Message().Value)
