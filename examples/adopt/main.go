@@ -17,10 +17,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 )
 
 func main() {
@@ -44,8 +44,8 @@ var pieces = []struct {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	for _, piece := range pieces {
-		recorder := record.New(record.Limits{})
+	for i, piece := range pieces {
+		recorder := record.New(traces.Config{})
 		provider := sdktrace.NewTracerProvider(
 			sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("shop"))),
 			sdktrace.WithSpanProcessor(recorder),
@@ -55,7 +55,7 @@ func run(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("%s: %w", piece.name, err)
 		}
 		fmt.Fprintln(out, piece.name)
-		if err := longest(recorder).Waterfall(out); err != nil {
+		if err := report.WriteTrace(out, longest(recorder), i < len(pieces)-1); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)
@@ -67,9 +67,7 @@ func run(ctx context.Context, out io.Writer) error {
 }
 
 // longest returns the trace with the most spans.
-func longest(recorder *record.Recorder) report.Trace {
-	id := slices.MaxFunc(recorder.Traces(), func(a, b trace.TraceID) int {
-		return cmp.Compare(len(recorder.Trace(a)), len(recorder.Trace(b)))
-	})
-	return report.NewTrace(id, recorder.Trace(id))
+func longest(recorder *record.Recorder) traces.Trace {
+	most := slices.MaxFunc(recorder.All(), func(a, b traces.Summary) int { return cmp.Compare(a.Spans, b.Spans) })
+	return recorder.Trace(most.ID)
 }

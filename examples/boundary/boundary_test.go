@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/internal/traces"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,7 +48,7 @@ func TestRun(t *testing.T) {
 // The inner service has no boundary: it believes every word. So strangers must not
 // reach it.
 func TestInnerServiceBelievesWhoeverReachesIt(t *testing.T) {
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	inner, url, err := serve(t.Context(), newInner(newProvider("inner", recorder)))
 	require.NoError(t, err)
 	got, err := ask(t.Context(), url+"/headers", hostile[0].sent)
@@ -55,9 +56,9 @@ func TestInnerServiceBelievesWhoeverReachesIt(t *testing.T) {
 	assert.Equal(t, answer(hostile[0].sent), got)
 	require.NoError(t, inner.Shutdown(t.Context()))
 
-	traces := recorder.Traces()
-	require.Len(t, traces, 1)
-	span := recorder.Trace(traces[0])[0]
+	all := recorder.All()
+	require.Len(t, all, 1)
+	span := recorder.Trace(all[0].ID).Spans[0]
 	assert.Equal(t, "b7ad6b7169203331", span.Parent().SpanID().String())
 	assert.Equal(t, "waybill=w:1000000;p:0.000001;n:1000000;d:1", span.SpanContext().TraceState().String())
 }

@@ -20,6 +20,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/propagate"
 )
 
@@ -56,7 +57,7 @@ var hostile = []struct {
 type answer map[string]string
 
 func run(ctx context.Context, out io.Writer) error {
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	edgeSpans, innerSpans := newProvider("edge", recorder), newProvider("inner", recorder)
 
 	inner, innerURL, err := serve(ctx, newInner(innerSpans))

@@ -6,10 +6,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/waybill-go/waybill/examples/internal/record"
@@ -41,9 +39,7 @@ func showTrace(out io.Writer, recorder *record.Recorder, got answer) error {
 		return err
 	}
 	fmt.Fprintln(out, "  The inner service continued this trace:")
-	spans := recorder.Trace(continued.TraceID())
-	slices.SortFunc(spans, func(a, b sdktrace.ReadOnlySpan) int { return a.StartTime().Compare(b.StartTime()) })
-	for _, span := range spans {
+	for _, span := range recorder.Trace(continued.TraceID()).Spans {
 		service, _ := span.Resource().Set().Value(semconv.ServiceNameKey)
 		parent := "a root"
 		if span.Parent().IsValid() {

@@ -20,6 +20,7 @@ import (
 	pipeline "github.com/waybill-go/waybill/examples/channels/after"
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 )
 
 func main() {
@@ -36,7 +37,7 @@ const (
 )
 
 func run(ctx context.Context, out io.Writer) error {
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("shop"))),
 		sdktrace.WithSpanProcessor(recorder),
@@ -55,8 +56,9 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	p.Close()
 
-	for _, id := range recorder.Traces() {
-		if err := report.NewTrace(id, recorder.Trace(id)).Waterfall(out); err != nil {
+	all := recorder.All()
+	for i, summary := range all {
+		if err := report.WriteTrace(out, recorder.Trace(summary.ID), i < len(all)-1); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)

@@ -12,9 +12,13 @@ import (
 	"syscall"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/app"
+	"github.com/waybill-go/waybill/examples/guild/internal/nodes"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == nodes.Command { // A guild node has started it.
+		os.Exit(nodes.Main(os.Stdin, os.Stdout, os.Stderr))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // A second signal ends the program at once.
 	os.Exit(app.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -21,6 +21,7 @@ import (
 	hub "github.com/waybill-go/waybill/examples/hub/after"
 	"github.com/waybill-go/waybill/examples/internal/readmetest"
 	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/sampling"
 	"github.com/waybill-go/waybill/sampling/fanout"
 )
@@ -40,13 +41,13 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			require.NoError(t, run(t.Context(), &out, c))
-			assert.Regexp(t, `^trace [0-9a-f]{32}: 12 spans in .*\n`+
+			assert.Regexp(t, `^trace [0-9a-f]{32}: 12 spans of 1 service in .*\n(.+\n)+\n`+
 				`service +span .*\n`+
 				`hub +say .*\n`+
 				`hub {8}broadcast chat .*\n`+
-				`(hub {10}write message .* ms +× 10\n){3}`+
+				`(hub {10}write message .*░.* × 10\n){3}`+
 				` +… 7 more like these`, out.String())
-			assert.Contains(t, out.String(), "3 traced broadcasts to 300 recipients, of which 30 (10 %) kept the trace")
+			assert.Contains(t, out.String(), "3 traced broadcasts to 300 recipients, of which 30 (10 %) were sampled")
 			assert.Contains(t, out.String(), "\nhub: 300 messages were delivered, 0 refused\n")
 		})
 	}
@@ -72,7 +73,7 @@ type crowd struct {
 // gather runs a hub with n clients, some of them slow.
 func gather(t *testing.T, n, slow int, run func(*hub.Hub, context.Context), opts ...fanout.Option) *crowd {
 	t.Helper()
-	c := &crowd{t: t, slow: slow, recorder: record.New(record.Limits{}), release: make(chan struct{})}
+	c := &crowd{t: t, slow: slow, recorder: record.New(traces.Config{}), release: make(chan struct{})}
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(c.recorder)))
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	var err error
@@ -144,9 +145,9 @@ type counted struct {
 
 // count counts the spans of each message, in the order of sending.
 func (c *crowd) count() (all []counted) {
-	for _, id := range c.recorder.Traces() {
+	for _, summary := range c.recorder.All() {
 		var m counted
-		for _, span := range c.recorder.Trace(id) {
+		for _, span := range c.recorder.Trace(summary.ID).Spans {
 			attributes := attribute.NewSet(span.Attributes()...)
 			value := func(key string) attribute.Value {
 				v, _ := attributes.Value(attribute.Key("waybill." + key))

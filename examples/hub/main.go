@@ -23,6 +23,7 @@ import (
 	hub "github.com/waybill-go/waybill/examples/hub/after"
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/sampling/fanout"
 )
 
@@ -47,7 +48,7 @@ func run(ctx context.Context, out io.Writer, c config) error {
 	if c.sockets < 1 || c.sockets > maxClients || min(c.memory, c.messages, c.shards) < 0 {
 		return errFlags
 	}
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("hub"))),
 		sdktrace.WithSpanProcessor(recorder),

@@ -26,11 +26,11 @@ func bridged(provider log.LoggerProvider) *slog.Logger {
 
 // logs: plain
 
-// traceHandler adds the IDs of the trace to each line.
+// traceHandler adds the IDs of the trace to each line. It stands behind envelope.LogHandler.
 type traceHandler struct{ slog.Handler }
 
 func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
-	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() && !envelope.IsSentinel(sc) {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
 		r = r.Clone() // The record may be somebody else's too.
 		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	}
@@ -46,6 +46,14 @@ func (h traceHandler) WithGroup(name string) slog.Handler {
 }
 
 // logs: end
+
+// written returns a logger that writes to a plain handler.
+func written(text slog.Handler) *slog.Logger {
+	// logs: written
+	logger := slog.New(envelope.LogHandler(traceHandler{text}))
+	// logs: end
+	return logger
+}
 
 // logs: processor
 

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command logs writes log lines in the handling of a sampled, an untraced and an
-// unsampled message. It writes them once with a plain handler of log/slog and once over
-// OpenTelemetry's bridge. A line has the IDs of its trace, or none.
+// unsampled message, and of a message to a process. It writes them once with a plain handler
+// of log/slog and once over OpenTelemetry's bridge. A line has the IDs of its trace, or none,
+// and the process that wrote it.
 package main
 
 import (
@@ -13,12 +14,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/mailbox"
 )
 
 func main() {
@@ -34,10 +38,13 @@ type Order struct{ ID int }
 func run(ctx context.Context, out io.Writer) error {
 	spans := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(onlyPaid{})))
 	logs := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(printer{out})))
-	plain := slog.New(traceHandler{slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime})})
+	plain := written(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 
 	for _, logger := range []*slog.Logger{plain, bridged(logs)} {
 		if err := handle(ctx, spans, logger); err != nil {
+			return err
+		}
+		if err := process(ctx, spans, logger); err != nil {
 			return err
 		}
 		fmt.Fprintln(out)
@@ -81,6 +88,28 @@ func handle(ctx context.Context, provider trace.TracerProvider, logger *slog.Log
 	return nil
 }
 
+// process sends a message to a process, which logs it.
+func process(ctx context.Context, provider trace.TracerProvider, logger *slog.Logger) error {
+	sys := mailbox.NewSystem(mailbox.WithTracerProvider(provider))
+	carts, err := mailbox.NewKind[Order](sys, "cart")
+	if err != nil {
+		return err
+	}
+	cart, err := carts.Spawn("ada", func(ctx context.Context, order Order) error {
+		logger.InfoContext(ctx, "put into the cart", "order", order.ID)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	sampled, span := provider.Tracer("orders").Start(ctx, "pay")
+	defer span.End()
+	if err := cart.Send(sampled, Order{4}); err != nil {
+		return err
+	}
+	return sys.Shutdown(ctx)
+}
+
 // onlyPaid is a sampler.
 type onlyPaid struct{}
 
@@ -111,6 +140,12 @@ func (p printer) Export(_ context.Context, records []sdklog.Record) error {
 		if r.TraceID().IsValid() {
 			trace = "trace " + r.TraceID().String()
 		}
+		r.WalkAttributes(func(a attribute.KeyValue) bool {
+			if strings.HasPrefix(string(a.Key), "waybill.process.") {
+				trace += fmt.Sprintf(", %s %s", a.Key, a.Value.AsString())
+			}
+			return true
+		})
 		_, failed := fmt.Fprintf(p.out, "OpenTelemetry's record %q: %s\n", r.Body().AsString(), trace)
 		err = cmp.Or(err, failed)
 	}

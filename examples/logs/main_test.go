@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -36,11 +37,13 @@ func TestLinesHaveTheirTraceOrNone(t *testing.T) {
 	require.Len(t, parts, 2, out.String())
 	for _, part := range parts {
 		lines := strings.Split(part, "\n")
-		require.Len(t, lines, 6, part)
+		require.Len(t, lines, 7, part)
 		id := func(line int) string { return hexadecimal.FindString(lines[line]) }
 		sent, received := []string{id(0), id(1), id(2)}, []string{id(3), id(4), id(5)}
 		assert.NotContains(t, sent, "", "the sender knows its traces")
 		assert.Equal(t, []string{sent[0], "", sent[2]}, received, part)
+		assert.NotEmpty(t, id(6), "a line of a process")
+		assert.Regexp(t, `waybill\.process\.kind.cart,? waybill\.process\.id.ada`, lines[6])
 	}
 }
 
@@ -70,6 +73,26 @@ func (m *memory) ids() (ids []trace.SpanContextConfig) {
 		ids = append(ids, trace.SpanContextConfig{TraceID: r.TraceID(), SpanID: r.SpanID()})
 	}
 	return ids
+}
+
+// processes returns the kind and the ID of the process that wrote each record.
+func (m *memory) processes() (all [][2]string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.records {
+		var process [2]string
+		r.WalkAttributes(func(a attribute.KeyValue) bool {
+			switch a.Key {
+			case "waybill.process.kind":
+				process[0] += a.Value.AsString()
+			case "waybill.process.id":
+				process[1] += a.Value.AsString()
+			}
+			return true
+		})
+		all = append(all, process)
+	}
+	return all
 }
 
 func synchronous(exporter sdklog.Exporter, first ...sdklog.Processor) *sdklog.LoggerProvider {
@@ -113,7 +136,9 @@ func TestHandlersOfProcessesLog(t *testing.T) {
 			spans := sdktrace.NewTracerProvider() // parent-based
 			sys := mailbox.NewSystem(mailbox.WithTracerProvider(spans),
 				mailbox.WithCarry(envelope.CarryPolicy{Unsampled: carried}))
-			orders, err := mailbox.Spawn(sys, "order", func(ctx context.Context, m Order) error {
+			kind, err := mailbox.NewKind[Order](sys, "order")
+			require.NoError(t, err)
+			orders, err := kind.Spawn("7", func(ctx context.Context, m Order) error {
 				logger.InfoContext(ctx, "received", "order", m.ID)
 				ctx, span := spans.Tracer("orders").Start(ctx, "price")
 				defer span.End()
@@ -129,6 +154,13 @@ func TestHandlersOfProcessesLog(t *testing.T) {
 
 			ids := kept.ids()
 			require.Len(t, ids, 6, name)
+			for _, process := range kept.processes() {
+				if name == "processor" { // It knows nothing of them.
+					assert.Zero(t, process)
+				} else {
+					assert.Equal(t, [2]string{"order", "7"}, process, name)
+				}
+			}
 			for _, id := range ids[:2] {
 				assert.Equal(t, sampled.TraceID(), id.TraceID, name)
 				assert.True(t, id.SpanID.IsValid(), name)
@@ -164,7 +196,7 @@ func TestProcessorEnablesNothing(t *testing.T) {
 
 func TestPlainHandlerKeepsAttributes(t *testing.T) {
 	var out bytes.Buffer
-	logger := slog.New(traceHandler{slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: withoutTime})})
+	logger := written(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	ctx := trace.ContextWithSpanContext(t.Context(),
 		trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}))
 	logger.With("service", "orders").InfoContext(ctx, "line")

@@ -23,6 +23,16 @@ type Client struct {
 // Clients are those of a hub.
 type Clients map[*Client]bool
 
+// Pass broadcasts an order that came through the hub's own channel.
+func (clients Clients) Pass(
+	ctx context.Context, feed *fanout.Fanout, received envelope.Envelope[Order],
+) fanout.Delivery {
+	// channels: received
+	ctx, order := received.Unwrap(ctx) // in a loop that selects among the hub's channels
+	// channels: end
+	return clients.Broadcast(ctx, feed, order)
+}
+
 // Broadcast sends an order to all clients, and drops those that have no room.
 func (clients Clients) Broadcast(ctx context.Context, feed *fanout.Fanout, order Order) fanout.Delivery {
 	// channels: hub

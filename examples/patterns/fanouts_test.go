@@ -89,7 +89,7 @@ func TestBroadcast(t *testing.T) {
 	r := record(t)
 	f, all := feed(t), clients(1000)
 	r.from(t.Context(), "import", func(ctx context.Context) {
-		d := hub(all).Broadcast(ctx, f, patterns.Order{Item: "a lamp"})
+		d := hub(all).Pass(t.Context(), f, envelope.Wrap(ctx, patterns.Order{Item: "a lamp"}))
 		assert.Equal(t, fanout.Delivery{Size: 1000, Delivered: 1000, Sampled: 10}, d)
 	})
 	assert.Equal(t, 1000, show(all))

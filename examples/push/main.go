@@ -26,6 +26,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/propagate/grpcstream"
 	"github.com/waybill-go/waybill/sampling/sampler"
@@ -56,7 +57,7 @@ func run(ctx context.Context, out io.Writer, c config) error {
 	if c.subscribers < 1 || c.subscribers > maxSubscribers || c.prices < 1 {
 		return errFlags
 	}
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	never := sdktrace.NeverSample() // A stream begins no trace. A price continues its publisher's.
 	feed := newTelemetry("feed", recorder, never)
 	clients := telemetry{

@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 	assert.Regexp(t, `publisher +publish price`, out.String())
 	assert.Regexp(t, `feed +broadcast prices`, out.String())
 	assert.Regexp(t, `subscriber +show price .* × 10`, out.String())
-	assert.Contains(t, out.String(), "2 traced broadcasts to 200 recipients, of which 20 (10 %) kept the trace")
+	assert.Contains(t, out.String(), "2 traced broadcasts to 200 recipients, of which 20 (10 %) were sampled")
 	assert.Contains(t, out.String(), "push: 100 subscribers got 200 prices, 0 were refused")
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/sampling/estimate"
 )
@@ -38,7 +39,7 @@ const (
 )
 
 func run(ctx context.Context, out io.Writer) error {
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName("hub"))),
 		sdktrace.WithSpanProcessor(recorder),
@@ -70,16 +71,16 @@ func show(out io.Writer, recorder *record.Recorder, hub *hub) error {
 	var spans estimate.Spans
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "broadcast\tspans planned\tspans recorded\tsum of weights\tsessions\t")
-	for i, id := range recorder.Traces() {
-		recorded := recorder.Trace(id)
+	for i, summary := range recorder.All() {
+		trace := recorder.Trace(summary.ID)
 		if i == 0 {
-			if err := report.NewTrace(id, recorded).Waterfall(out); err != nil {
+			if err := report.WriteTrace(out, trace, false); err != nil {
 				return err
 			}
 			fmt.Fprintln(out)
 		}
 		planned, count, weights := int64(0), 0, 0.0
-		for _, span := range recorded {
+		for _, span := range trace.Spans {
 			spans.Add(span)
 			attributes := attribute.NewSet(span.Attributes()...)
 			switch span.Name() {

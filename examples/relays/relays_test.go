@@ -20,16 +20,16 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
 	parts := strings.Split(strings.TrimSpace(out.String()), "\n\n")
-	require.Len(t, parts, 4, out.String())
+	require.Len(t, parts, 6, out.String())
 	assert.Equal(t, "16 relays pass each message on to 13600 sessions.", parts[0])
 
 	// Below each relay that is shown there is its broadcast, and below that a session.
-	assert.Contains(t, parts[1], "hub        broadcast relays ")
+	assert.Contains(t, parts[2], "hub        broadcast relays ")
 	assert.Regexp(t, `hub {10}relay News .*\n`+
 		`hub {12}broadcast sessions .*\n`+
-		`hub {14}session News .* × (971\.4|1046)`, parts[1]) // 14 or 13 of 13,600.
+		`hub {14}session News .* × (971\.4|1046)`, parts[2]) // 14 or 13 of 13,600.
 
-	rows := strings.Split(parts[2], "\n")
+	rows := strings.Split(parts[4], "\n")
 	require.Len(t, rows, 1+broadcasts)
 	spans := 0
 	for i, row := range rows[1:] {
@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 
 	var rested int
 	var estimated, stderr, counted float64
-	_, err := fmt.Sscanf(parts[3], "written to clients, estimated from %d spans: %f ± %f MB\n"+
+	_, err := fmt.Sscanf(parts[5], "written to clients, estimated from %d spans: %f ± %f MB\n"+
 		"written to clients, counted in all sessions: %f MB", &rested, &estimated, &stderr, &counted)
 	require.NoError(t, err, parts[3])
 	assert.Equal(t, spans, rested)

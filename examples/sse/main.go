@@ -29,6 +29,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling/fanout"
 )
@@ -49,7 +50,7 @@ func run(ctx context.Context, out io.Writer, subscribers, count int) error {
 	if subscribers < 1 || subscribers > maxSubscribers || count < 1 {
 		return errFlags
 	}
-	recorder := record.New(record.Limits{})
+	recorder := record.New(traces.Config{})
 	otel.SetTracerProvider(newProvider("broker", recorder))
 	fan, err := fanout.New("news")
 	if err != nil {

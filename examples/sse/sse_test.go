@@ -25,15 +25,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, 100, 3))
-	assert.Regexp(t, `^trace [0-9a-f]{32}: 14 spans in .*\n`+
+	assert.Regexp(t, `^trace [0-9a-f]{32}: 14 spans of 2 services in .*\n(.+\n)+\n`+
 		`service +span .*\n`+
 		`newsroom {2}publish .*\n`+
 		`newsroom {4}HTTP POST .*\n`+
 		`broker {8}POST /news .*\n`+
 		`broker {10}broadcast news .*\n`+
-		`(broker {12}write news .* ms +× 10\n){3}`+
+		`(broker {12}write news .*░.* × 10\n){3}`+
 		` +… 7 more like these`, out.String())
-	assert.Contains(t, out.String(), "3 traced broadcasts to 300 recipients, of which 30 (10 %) kept the trace")
+	assert.Contains(t, out.String(), "3 traced broadcasts to 300 recipients, of which 30 (10 %) were sampled")
 	assert.Contains(t, out.String(), "\nbroker: 300 news were delivered, 0 refused\n")
 
 	out.Reset()

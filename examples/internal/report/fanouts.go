@@ -13,7 +13,7 @@ import (
 type Fanouts struct {
 	Broadcasts int
 	Recipients int64 // of all broadcasts
-	Traced     int64 // recipients that kept the trace
+	Traced     int64 // recipients that were sampled
 	Spans      int64 // recorded in all
 }
 
@@ -46,7 +46,7 @@ func (f Fanouts) String() string {
 		return "sampling: no traced broadcast, no spans for recipients"
 	}
 	share := 100 * float64(f.Traced) / float64(f.Recipients)
-	return fmt.Sprintf("sampling: %d traced broadcasts to %d recipients, of which %d (%.2g %%) kept the trace\n"+
+	return fmt.Sprintf("sampling: %d traced broadcasts to %d recipients, of which %d (%.2g %%) were sampled\n"+
 		"          %d spans recorded; naive tracing would have made %d, %.1f times as many",
 		f.Broadcasts, f.Recipients, f.Traced, share, f.Spans, f.Naive(), float64(f.Naive())/float64(f.Spans))
 }

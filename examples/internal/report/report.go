@@ -42,6 +42,7 @@ type Trace struct {
 // Span is one span.
 type Span struct {
 	Service       string         `json:"service"`
+	Instance      string         `json:"instance,omitempty"` // of the service, if there may be several
 	Name          string         `json:"name"`
 	Kind          string         `json:"kind"`
 	SpanID        string         `json:"span_id"`
@@ -84,7 +85,8 @@ func newSpan(s sdktrace.ReadOnlySpan) Span {
 		span.ParentID = s.Parent().SpanID().String()
 	}
 	service, _ := s.Resource().Set().Value(semconv.ServiceNameKey)
-	span.Service = service.AsString()
+	instance, _ := s.Resource().Set().Value(semconv.ServiceInstanceIDKey)
+	span.Service, span.Instance = service.AsString(), instance.AsString()
 	for _, a := range s.Attributes() {
 		span.Attributes[string(a.Key)] = a.Value.AsInterface()
 	}

@@ -5,11 +5,9 @@ package report_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -32,45 +30,6 @@ func fanout(n int) report.Trace {
 		})
 	}
 	return t
-}
-
-func waterfall(t *testing.T, trace report.Trace) []string {
-	t.Helper()
-	var out strings.Builder
-	require.NoError(t, trace.Waterfall(&out))
-	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-}
-
-func TestWaterfall(t *testing.T) {
-	lines := waterfall(t, fanout(2))
-	require.Len(t, lines, 5)
-	assert.Contains(t, lines[0], "3 spans in 4.000 ms")
-	assert.Regexp(t, `^guild +broadcast sessions +█{32} +4\.000 ms *$`, lines[2])
-	assert.Regexp(t, `^session +session MessageCreate +█·{31} +0\.000 ms +0\.000 ms +× 500$`, lines[3])
-	assert.Regexp(t, `^session +session MessageCreate +·{8}█·{23} +0\.000 ms +1\.000 ms +× 500$`, lines[4])
-}
-
-func TestWaterfallShowsTheSlowestOfMany(t *testing.T) {
-	trace := fanout(5)
-	trace.Spans = append(trace.Spans, report.Span{
-		Service: "session", Name: "websocket write", SpanID: "99", ParentID: "10", StartUnixNano: 1_000,
-	})
-	lines := waterfall(t, trace)
-	require.Len(t, lines, 2+1+4+1)
-	assert.Contains(t, lines[3], "0.000 ms", "what has something below it comes first")
-	assert.Contains(t, lines[4], "websocket write")
-	assert.Contains(t, lines[5], "4.000 ms", "then the slowest")
-	assert.Contains(t, lines[6], "3.000 ms")
-	assert.Contains(t, lines[7], "… 2 more like these")
-}
-
-func TestWaterfallOfATraceWithoutItsRoot(t *testing.T) {
-	trace := fanout(1)
-	trace.Spans = trace.Spans[1:]
-	assert.Len(t, waterfall(t, trace), 3)
-	var out strings.Builder
-	require.NoError(t, report.Trace{}.Waterfall(&out))
-	assert.Empty(t, out.String())
 }
 
 func TestFanouts(t *testing.T) {

@@ -99,6 +99,16 @@ func (o *outbox) take(ctx context.Context, guild int64) (*lane, error) {
 	}
 }
 
+// tryTake takes the turn if it is nobody's.
+func (l *lane) tryTake() bool {
+	select {
+	case <-l.turn:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *lane) giveBack() { l.turn <- struct{}{} }
 
 // room says whether one more post may be stored.

@@ -78,7 +78,7 @@ func (s *Service) send(ctx context.Context, p *store.Post) (published *guildpb.P
 // guild's turn: posts are delivered in the order of their numbers. Who hangs up
 // takes nothing back that is stored.
 func (s *Service) publish(ctx context.Context, p *store.Post) (*guildpb.PublishResponse, error) {
-	l, err := s.outbox.take(ctx, p.Guild)
+	l, err := s.turn(ctx, p.Guild)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,18 @@ func (s *Service) publish(ctx context.Context, p *store.Post) (*guildpb.PublishR
 		return nil, err
 	}
 	return s.outbox.deliver(ctx, l, p)
+}
+
+// turn takes a guild's turn. To wait for it is a span.
+func (s *Service) turn(ctx context.Context, guild int64) (*lane, error) {
+	if l, ok := s.outbox.lanes[guild]; ok && l.tryTake() {
+		return l, nil
+	} else if ok {
+		waiting, span := s.tracer.Start(ctx, "wait for earlier posts")
+		defer span.End()
+		ctx = waiting
+	}
+	return s.outbox.take(ctx, guild)
 }
 
 // add stores p below a span of its own, with the trace for who delivers it later.

@@ -37,7 +37,7 @@ func TestThePageWorksWhereItIsToldTo(t *testing.T) {
 				}
 			}
 			const rebound = "evil.example"
-			assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodGet, "/api/traces", rebound, ""))
+			assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodGet, "/api/config", rebound, ""))
 			assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodPost, "/guilds/1/messages", rebound, "http://"+rebound))
 			assert.Equal(t, http.StatusMisdirectedRequest, e.open(rebound, "http://"+rebound))
 			e.finish()

@@ -26,6 +26,8 @@ type Config struct {
 	Ops      string
 	Guilds   int
 	Sessions int
+	Nodes    int           // processes for the sessions; 0 for this one
+	NATS     string        // URL of a server; empty for one of our own
 	Slow     int           // of the sessions
 	SlowFor  time.Duration // which a slow session takes for a message
 	Posts    int
@@ -47,12 +49,16 @@ const (
 	defaultAddr = "127.0.0.1:8080"
 	maxGuilds   = 10_000
 	maxSessions = 2_000_000
+
+	maxNodes       = 16
+	maxNodesGuilds = 200 // with several nodes, which tell each other of each guild all the time
 )
 
 // usage is printed above the flags.
 const usage = `Runs a small chat: an HTTP API, a guild service and a session service, each with
 its own telemetry. It connects sessions, sends posts, shows one of their traces,
-and then serves a page to chat on until it is interrupted.
+and then serves a page to chat on until it is interrupted. All of that is in one
+process, unless -nodes spreads the sessions over others.
 
 Flags:
 `
@@ -68,6 +74,9 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.DurationVar(&c.SlowFor, "slow-for", 20*time.Millisecond, "a slow session takes this `DURATION` for each message")
 	flags.IntVar(&c.Posts, "posts", 20, "send `N` posts through the HTTP API")
 	flags.IntVar(&c.Guilds, "guilds", 1, "run `N` guilds; sessions and posts are spread over them")
+	flags.IntVar(&c.Nodes, "nodes", 0, "run the simulated sessions in `N` processes of their own, session nodes, which this\n"+
+		"one starts and talks to over NATS (default in this one)")
+	flags.StringVar(&c.NATS, "nats", "", "with -nodes, talk over the server of NATS at `URL` (default one inside this process)")
 	flags.DurationVar(&c.Idle, "idle", time.Minute, "put a guild to sleep that has had nothing to do for this `DURATION`")
 	flags.BoolVar(&c.Faults, "faults", false, "let a post with the content "+guilds.Fault+" make its guild's process panic, once")
 	flags.Float64Var(&c.Sample, "sample", 1, "share of posts that start a trace, a `RATIO` from 0 to 1; without it,\n"+
@@ -82,12 +91,12 @@ func parse(args []string, out io.Writer) (Config, error) {
 	flags.StringVar(&c.DB, "db", "", "keep the posts in `FILE`, an SQLite database, and go on with those that it has\n"+
 		"(default a temporary one)")
 	flags.Int64Var(&c.Keep, "keep", 10_000, "keep the latest `N` posts of each guild")
-	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators, /tracing, /exports and /guilds, on `HOST:PORT`,\n"+
-		"port 0 for any free one. It asks nobody who they are, so choose an\n"+
-		"address that no stranger reaches")
+	flags.StringVar(&c.Ops, "ops", "127.0.0.1:0", "serve what is for operators on `HOST:PORT`, port 0 for any free one: /console/,\n"+
+		"/trouble, /tracing, /metrics, /exports, /guilds and /nodes. It asks nobody who\n"+
+		"they are, so choose an address that no stranger reaches")
 	policy := flags.String("browser", "", "ignore, link to or continue the traces that browsers begin, a `POLICY` of ignore,\n"+
-		"link and continue (default continue if only this machine reaches -addr, else\n"+
-		"link)")
+		"link and continue (default continue if only this machine reaches -addr and\n"+
+		"there are no -names, else link)")
 	flags.BoolVar(&c.Once, "once", false, "exit after the run instead of serving on")
 	flags.StringVar(&c.Report, "report", "", "write all spans as JSON to `FILE` after the run and at exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -100,17 +109,17 @@ func parse(args []string, out io.Writer) (Config, error) {
 	}
 	c.Addr = defaultedAddr(c)
 	var err error
-	if c.Browser, err = browserPolicy(*policy, c.Addr); err != nil {
+	if c.Browser, err = c.browserPolicy(*policy); err != nil {
 		return c, err
 	}
 	c.SampleEnv = os.Getenv("OTEL_TRACES_SAMPLER") != "" && !isSet(flags, "sample")
 	return c, c.check(flags.Args())
 }
 
-// browserPolicy returns the policy of that name; without one, that for addr. Who continues
-// a trace lets the browser choose its ID and its sampled flag. That is for people who
-// look at their own posts, and not for strangers.
-func browserPolicy(name, addr string) (propagate.Policy, error) {
+// browserPolicy returns the policy of that name; without one, that for who reaches -addr.
+// Who continues a trace lets the browser choose its ID and its sampled flag. That is for
+// people who look at their own posts, and not for strangers.
+func (c Config) browserPolicy(name string) (propagate.Policy, error) {
 	switch name {
 	case "ignore":
 		return propagate.Ignore, nil
@@ -122,11 +131,18 @@ func browserPolicy(name, addr string) (propagate.Policy, error) {
 	default:
 		return 0, fmt.Errorf("-browser %q is not ignore, link or continue", name)
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if ip, parseErr := netip.ParseAddr(host); err == nil && (host == "localhost" || parseErr == nil && ip.IsLoopback()) {
+	if c.local() {
 		return propagate.ContinueIDs, nil
 	}
 	return propagate.Link, nil
+}
+
+// local reports whether only this machine reaches -addr, as far as we can know: who has a
+// name for it may have others come by a proxy.
+func (c Config) local() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
+	ip, parseErr := netip.ParseAddr(host)
+	return err == nil && len(c.Names) == 0 && (host == "localhost" || parseErr == nil && ip.IsLoopback())
 }
 
 func defaultedAddr(c Config) string {
@@ -184,6 +200,12 @@ func (c Config) check(rest []string) error {
 		return fmt.Errorf("-guilds must be from 1 to %d", maxGuilds)
 	case c.Sessions < 0 || c.Sessions > maxSessions:
 		return fmt.Errorf("-sessions must be from 0 to %d", maxSessions)
+	case c.Nodes < 0 || c.Nodes > maxNodes:
+		return fmt.Errorf("-nodes must be from 0 to %d", maxNodes)
+	case c.Nodes == 0 && c.NATS != "":
+		return errors.New("-nats is for -nodes")
+	case c.Nodes > 0 && c.Guilds > maxNodesGuilds:
+		return fmt.Errorf("with -nodes, -guilds must be from 1 to %d", maxNodesGuilds)
 	case c.Idle <= 0:
 		return errors.New("-idle must be positive")
 	case c.Slow < 0:

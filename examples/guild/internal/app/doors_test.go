@@ -28,11 +28,39 @@ func TestOperatorsHaveAListenerOfTheirOwn(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPut, "/tracing", e.ops, "http://evil.example"))
 	assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPut, "/tracing", e.ops, "http://"+public), "a page of strangers' content")
 	assert.Equal(t, http.StatusOK, e.visit(http.MethodGet, "/guilds", e.ops, ""))
-	for _, path := range []string{"/", "/guilds/1/messages", "/ws", "/api/traces", "/api/guilds/1"} {
+	for _, path := range []string{"/guilds/1/messages", "/ws"} {
 		assert.Equal(t, http.StatusNotFound, e.visit(http.MethodGet, path, e.ops, ""), path)
 	}
 	e.api = public
 	e.finish()
+}
+
+// The console and the trouble are for operators, who have them beside the chat as well if
+// nobody else reaches that, and for no page of others.
+func TestWhoMaySeeAllAndCauseTrouble(t *testing.T) {
+	e := start(t, "-sessions", "1", "-posts", "0")
+	public := e.api
+	for _, at := range []string{e.ops, public} {
+		e.api = at
+		for _, path := range []string{"/", "/page.js", "/trouble", "/console/", "/console/api/about", "/console/api/traces"} {
+			assert.Equal(t, http.StatusOK, e.visit(http.MethodGet, path, at, ""), path)
+		}
+		assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPut, "/console/api/config", at, "http://evil.example"))
+		assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodGet, "/console/api/traces", "evil.example", ""))
+		assert.Equal(t, http.StatusForbidden, e.visit(http.MethodPost, "/trouble/slow-guild", at, "http://evil.example"))
+		assert.Equal(t, http.StatusForbidden, e.visit(http.MethodDelete, "/trouble/slow-guild", at, "null"))
+		assert.Equal(t, http.StatusMisdirectedRequest, e.visit(http.MethodPost, "/trouble/slow-guild", "evil.example", ""))
+	}
+	e.finish()
+	for _, args := range [][]string{{"-addr", ":0"}, {"-addr", "127.0.0.1:0", "-names", "chat.example"}} {
+		e = start(t, append([]string{"-sessions", "1", "-posts", "0"}, args...)...)
+		for _, path := range []string{"/trouble", "/console/", "/console/api/traces", "/metrics"} {
+			assert.Equal(t, http.StatusNotFound, e.visit(http.MethodGet, path, e.api, ""), "%s %v", path, args)
+		}
+		assert.Equal(t, http.StatusOK, e.visit(http.MethodGet, "/", e.api, ""), args)
+		assert.NotEqual(t, http.StatusOK, e.visit(http.MethodPost, "/trouble/slow-guild", e.api, ""), args)
+		e.finish()
+	}
 }
 
 // Posts whose bodies trickle keep nobody from posting, and no operator from stopping

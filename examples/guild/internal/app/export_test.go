@@ -6,13 +6,13 @@ package app
 import (
 	"testing"
 
-	"github.com/waybill-go/waybill/examples/internal/record"
+	"github.com/waybill-go/waybill/internal/traces"
 )
 
 // SetKeptForReport changes how much is kept for reports, until the test ends.
-func SetKeptForReport(t *testing.T, limits record.Limits) {
+func SetKeptForReport(t *testing.T, keep traces.Config) {
 	t.Helper()
 	before := keptForReport
-	keptForReport = limits
+	keptForReport = keep
 	t.Cleanup(func() { keptForReport = before })
 }

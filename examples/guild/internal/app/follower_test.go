@@ -6,6 +6,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -41,10 +42,22 @@ type follower struct {
 func newFollowers(t *testing.T, addr string) *followers {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
-	f := &followers{t: t, ctx: ctx, stop: cancel, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	f := &followers{t: t, ctx: ctx, stop: cancel, http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, DialContext: dialWithLittleRoom,
+	}}}
 	f.addr.Store(&addr)
 	t.Cleanup(func() { cancel(); f.running.Wait() })
 	return f
+}
+
+// dialWithLittleRoom connects with a small buffer for what was not read yet. Buffers that grow
+// take megabytes until a client that does not read holds anybody up.
+func dialWithLittleRoom(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		err = tcp.SetReadBuffer(16 << 10)
+	}
+	return conn, err
 }
 
 // add adds one that does not read before pause is closed, if that is not nil.

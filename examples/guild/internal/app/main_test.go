@@ -23,10 +23,22 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/app"
+	"github.com/waybill-go/waybill/examples/guild/internal/nodes"
 	"github.com/waybill-go/waybill/examples/internal/report"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == nodes.Command: // A guild node of a test has started it.
+		os.Exit(nodes.Main(os.Stdin, os.Stdout, os.Stderr))
+	case os.Getenv(asProgram) != "":
+		os.Exit(app.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// asProgram is set where a test runs the program as a process of its own.
+const asProgram = "GUILD_TEST_PROGRAM"
 
 // patience bounds every wait of these tests; none is expected to take it.
 const patience = time.Minute
@@ -40,6 +52,7 @@ type example struct {
 	stop       context.CancelFunc
 	done       chan struct{} // closed at its end, after which the rest may be read
 	code       int
+	said       chan string // lines that it prints after it has invited people, if somebody takes them
 	stdout     bytes.Buffer
 	stderr     bytes.Buffer
 }
@@ -50,7 +63,7 @@ func start(t *testing.T, args ...string) *example {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	e := &example{
-		t: t, stop: cancel, done: make(chan struct{}),
+		t: t, stop: cancel, done: make(chan struct{}), said: make(chan string, 100),
 		reportFile: filepath.Join(t.TempDir(), "report.json"),
 	}
 	read, write := io.Pipe()
@@ -71,6 +84,10 @@ func start(t *testing.T, args ...string) *example {
 		defer open()
 		for lines := bufio.NewScanner(read); lines.Scan(); {
 			e.stdout.WriteString(lines.Text() + "\n")
+			select {
+			case e.said <- lines.Text():
+			default:
+			}
 			if strings.HasPrefix(lines.Text(), "interrupt to stop") {
 				open()
 			}

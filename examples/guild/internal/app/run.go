@@ -11,18 +11,22 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
-	"math"
 	"os"
 	"runtime/debug"
 	"sync"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/waybill-go/waybill/examples/guild/internal/load"
+	"github.com/waybill-go/waybill/examples/guild/internal/nodes"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/examples/internal/record"
 	"github.com/waybill-go/waybill/examples/internal/report"
+	"github.com/waybill-go/waybill/internal/traces"
+	"github.com/waybill-go/waybill/internal/traces/text"
 )
 
 // Exit codes.
@@ -32,18 +36,11 @@ const (
 	exitUsage = 2 // it could not start as asked: a wrong flag, a taken port
 )
 
-// What is kept of the spans: some for the page; all for a report, up to about 30,000,
-// which is more than a run of 1,000 posts makes. Without a bound, those who post
-// would decide how much memory we take.
-var (
-	keptForPage   = record.Limits{Traces: 500, Bytes: 16 << 20}
-	keptForReport = record.Limits{Bytes: 20 << 20}
-)
-
 // exportTime bounds how long the last spans may take to the collector.
 const exportTime = 5 * time.Second
 
-// Main runs the example until it is done or ctx ends, and returns its exit code.
+// Main runs the example until it is done or ctx ends, and returns its exit code. It writes
+// nothing after it has returned.
 func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 	c, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {
@@ -52,8 +49,16 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "guild: %v (-h for help)\n", err)
 		return exitUsage
 	}
-	r := &run{c: c, out: &locked{w: out}, errOut: &locked{w: errOut}}
-	if err = r.start(ctx); err != nil {
+	look := report.Look(out)
+	lockedOut, lockedErr := &locked{w: out}, &locked{w: errOut}
+	defer lockedOut.close() // Those who log may come to it later.
+	defer lockedErr.close()
+	out, errOut = lockedOut, lockedErr
+	r := &run{c: c, look: look, out: out, errOut: errOut}
+	if err = r.start(ctx); err != nil && ctx.Err() != nil {
+		fmt.Fprintln(out, "interrupted before it had begun")
+		return exitOK
+	} else if err != nil {
 		fmt.Fprintf(errOut, "guild: %v\n", err)
 		return exitUsage
 	}
@@ -68,13 +73,19 @@ func Main(ctx context.Context, args []string, out, errOut io.Writer) int {
 type run struct {
 	c           Config
 	out, errOut io.Writer
+	look        text.Options // of the trace that is shown
+	spans       *record.Recorder
+	sums        *report.Sums
+	insight     *insight
 	tel         *telemetry.Telemetry
 	services    *services
+	receiver    *telemetry.Receiver // of the spans of session nodes; nil if there are none
+	ledger      *load.Ledger
 	load        *postLoad
 }
 
-func (r *run) start(ctx context.Context) error {
-	keep := keptForPage
+func (r *run) start(ctx context.Context) (err error) {
+	keep := traces.Config{Bytes: runBytes}
 	if r.c.Report != "" {
 		keep = keptForReport
 		if os.Getenv("GOGC") == "" { // Twice the spans would be too much of a heap.
@@ -88,14 +99,31 @@ func (r *run) start(ctx context.Context) error {
 	if r.c.SampleEnv {
 		head = 0 // It may depend on anything.
 	}
-	r.tel = telemetry.New(ctx, telemetry.Config{
-		Recorder: record.New(keep), Sums: report.NewSums(sessions.Kind, head), Console: r.out, Warn: r.warn,
-	})
+	log := slog.New(slog.NewTextHandler(r.errOut, nil))
+	if r.insight, err = newInsight(r.c, log); err != nil {
+		return err
+	}
+	r.spans, r.sums = record.New(keep), report.NewSums(sessions.Kind, head)
+	about := telemetry.Config{
+		Processors: []sdktrace.SpanProcessor{r.insight.console, r.sums, r.spans}, Terminal: r.out, Warn: r.warn,
+	}
+	if r.c.Nodes > 0 {
+		about.Resource = nodes.Resource(0)
+	}
+	r.tel = telemetry.New(ctx, about)
 	for _, line := range r.tel.Exporting() {
 		fmt.Fprintln(r.out, line)
 	}
-	var err error
-	r.services, err = start(ctx, r.c, r.tel, slog.New(slog.NewTextHandler(r.errOut, nil)))
+	if err := r.insight.measure(ctx, r.tel); err != nil {
+		return err
+	}
+	if r.services, err = start(ctx, r.c, r.tel, r.insight, log); err != nil {
+		return err
+	}
+	r.ledger = load.NewLedger(r.c.Guilds)
+	if err = r.spread(ctx, log); err != nil {
+		_, _ = r.services.shutdown() // The first error says more.
+	}
 	return err
 }
 
@@ -104,10 +132,15 @@ func (r *run) warn(text string) { fmt.Fprintf(r.errOut, "guild: warning: %s\n", 
 
 // work does the run, reports, and serves on if asked to.
 func (r *run) work(ctx context.Context) error {
-	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\noperators    http://%[2]s/tracing\n\n",
-		r.services.apiAddr, r.services.opsAddr)
+	at := r.services.opsAddr
+	if r.c.local() { // Then all is at one address.
+		at = r.services.apiAddr
+	}
+	fmt.Fprintf(r.out, "chat API     http://%[1]s\nsessions     ws://%[1]s/ws?guild=1\n"+
+		"operators    http://%[2]s/tracing\nconsole      http://%[3]s/console/\n\n",
+		r.services.apiAddr, r.services.opsAddr, at)
 	var err error
-	if r.load, err = newPostLoad(ctx, r.c, r.services, r.out); err != nil {
+	if r.load, err = newPostLoad(ctx, r.c, r.services, r.ledger, r.out); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{r.load.connect, r.load.post, r.settle} {
@@ -116,6 +149,9 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	r.show()
+	if r.c.Report == "" {
+		r.spans.Forget() // The console has its own.
+	}
 	if r.c.Once {
 		return nil
 	}
@@ -139,98 +175,8 @@ func (r *run) unlessOver(ctx context.Context, err error) error {
 		return err
 	}
 	fmt.Fprintf(r.out, "\ninterrupted with %d of %d sessions connected and %d of %d posts stored\n",
-		r.services.sessions.Connected(), r.c.Sessions, r.services.api.Posts(), r.c.Posts)
+		r.services.total().Connected, r.c.Sessions, r.services.api.Posts(), r.c.Posts)
 	return nil
-}
-
-// show prints what the run did: one trace, and what sampling saved.
-func (r *run) show() {
-	totals := r.tel.Sums.Finish()
-	fmt.Fprintln(r.out)
-	rec := r.tel.Recorder
-	if ids := rec.Traces(); len(ids) > 0 {
-		last := ids[len(ids)-1]
-		_ = report.NewTrace(last, rec.Trace(last)).Waterfall(r.out) // A terminal that has gone does not matter.
-		fmt.Fprintln(r.out)
-	}
-	fmt.Fprintln(r.out, totals.Fanouts)
-	n := r.services.sessions.Stats()
-	r.showLatency(totals, n.Slow)
-	g := r.services.guilds.Stats()
-	fmt.Fprintf(r.out, "guilds:   %d of %d in use, %d passivated, %d restarts\n", g.Processes, r.c.Guilds, g.Passivated, g.Restarts)
-	fmt.Fprintf(r.out, "sessions: %d connected, %d messages accepted, %d handled, %d refused, %d dead letters\n",
-		n.Processes, n.Accepted, n.Handled, n.Refused.Total(), n.DeadLetters.Total())
-	fmt.Fprintln(r.out, r.load.summary())
-}
-
-// showLatency holds what the few spans of sessions say of all deliveries against
-// the truth, which is that slowTruth of them were slow.
-func (r *run) showLatency(totals report.Totals, slowTruth uint64) {
-	l := &totals.Latency
-	if l.Spans == 0 {
-		return
-	}
-	if totals.Unobserved > 0 {
-		fmt.Fprintf(r.out, "latency: not estimated, for there were %d spans too many\n", totals.Unobserved)
-		return
-	}
-	truth := &r.services.sessions.Latency
-	slow := l.Slow.Count()
-	of := ""
-	if r.c.SampleEnv {
-		of = " of the posts that were traced"
-	}
-	fmt.Fprintf(r.out, "latency, estimated from %d spans of sessions%s, and counted:\n", l.Spans, of)
-	fmt.Fprintf(r.out, "          slow deliveries  %s   %d\n", figure(slow.Value, slow.StdErr, ""), slowTruth)
-	for _, q := range []struct {
-		name string
-		q    float64
-	}{{"p50", 0.5}, {"p99", 0.99}} {
-		e := l.All.Quantile(q.q)
-		fmt.Fprintf(r.out, "          %-15s  %s   %.3f ms\n", q.name, figure(1e3*e.Value, 1e3*e.StdErr, " ms"),
-			float64(truth.Quantile(q.q))/float64(time.Millisecond))
-	}
-}
-
-// figure writes an estimate and its standard error.
-func figure(value, stdErr float64, unit string) string {
-	if math.IsInf(stdErr, 0) || math.IsNaN(stdErr) {
-		return fmt.Sprintf("%8.4g ± ?%s", value, unit)
-	}
-	return fmt.Sprintf("%8.4g ± %.2g%s", value, stdErr, unit)
-}
-
-// invite says what a person can do now.
-func (r *run) invite() {
-	fmt.Fprintf(r.out, "\nchat at http://%[1]s, or:\n"+
-		"  curl -d '{\"author\":\"me\",\"content\":\"hello\"}' http://%[1]s/guilds/1/messages\n"+
-		"interrupt to stop\n", r.services.apiAddr)
-}
-
-func (r *run) summary() report.Summary {
-	spans := r.tel.Recorder.Counts()
-	deliveries := r.services.sessions.Tally.Counts()
-	return report.Summary{
-		Posts:        r.services.api.Posts(),
-		Sessions:     r.services.sessions.Connected(),
-		Delivered:    deliveries.Delivered,
-		CaughtUp:     deliveries.CaughtUp,
-		Gone:         deliveries.Gone,
-		Behind:       deliveries.Behind,
-		Spans:        spans.Spans,
-		SpansLeftOut: spans.LeftOut,
-	}
-}
-
-// traces makes the traces that are kept ready for the report, one after another.
-func (r *run) traces() iter.Seq[report.Trace] {
-	return func(yield func(report.Trace) bool) {
-		for _, id := range r.tel.Recorder.Traces() {
-			if t := report.NewTrace(id, r.tel.Recorder.Trace(id)); len(t.Spans) > 0 && !yield(t) {
-				return
-			}
-		}
-	}
 }
 
 // tryReport finds out before the run whether its report can be written.
@@ -252,7 +198,7 @@ func (r *run) writeReport() error {
 	if n := summary.SpansLeftOut; n > 0 {
 		fmt.Fprintf(r.out, "report: without %d of %d spans, to keep memory bounded\n", n, summary.Spans)
 	}
-	return report.Write(r.c.Report, summary, r.traces())
+	return report.Write(r.c.Report, summary, reported(r.spans))
 }
 
 // finish ends everything that start started, and writes the report. After an
@@ -268,6 +214,9 @@ func (r *run) finish(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 		err = errors.Join(err, r.load.close(ctx))
 		cancel()
+	}
+	if r.receiver != nil {
+		r.receiver.Close()
 	}
 	err = errors.Join(err, r.writeReport())
 	r.finishExports()
@@ -285,17 +234,32 @@ func (r *run) finishExports() {
 	if e := r.tel.Exports(); e != (telemetry.Exports{}) {
 		fmt.Fprintln(r.out, "export:", e)
 	}
+	if fleet := r.services.fleet.Load(); fleet != nil {
+		if e := fleet.State().Exports; e.Dropped+e.Failed > 0 {
+			r.warn("of the spans of session nodes: " + e.String())
+		}
+	}
 }
 
-// locked is an output that several goroutines write to.
+// locked is an output that several goroutines write to, until it is closed.
 type locked struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu     sync.Mutex
+	w      io.Writer
+	closed bool
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. After close it writes nothing.
 func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return len(p), nil
+	}
 	return l.w.Write(p)
+}
+
+func (l *locked) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 }

@@ -5,13 +5,13 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -21,13 +21,13 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/internal/browser"
 	"github.com/waybill-go/waybill/examples/guild/internal/edge"
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
+	"github.com/waybill-go/waybill/examples/guild/internal/nodes"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
-	"github.com/waybill-go/waybill/examples/guild/internal/web"
+	"github.com/waybill-go/waybill/examples/guild/internal/trouble"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/propagate"
-	"github.com/waybill-go/waybill/sampling"
 )
 
 // shutdownTime is how long the services may take to finish what they have.
@@ -43,6 +43,11 @@ type services struct {
 	sessions *sessions.Service
 	api      *api.Service
 	ops      *edge.Server
+	trouble  *trouble.Board
+	poster   *poster
+
+	hub   *nodes.Hub                  // to other nodes; nil if there are none
+	fleet atomic.Pointer[nodes.Fleet] // of session nodes; nil if there are none, or not yet
 
 	apiAddr string // HOST:PORT that the API and the page can be visited at
 	opsAddr string // and what is for operators
@@ -52,7 +57,9 @@ type services struct {
 }
 
 // start starts the services, the ones that others need first.
-func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger) (s *services, err error) {
+func start(
+	ctx context.Context, c Config, tel *telemetry.Telemetry, in *insight, log *slog.Logger,
+) (s *services, err error) {
 	listeners, err := listen(ctx, c)
 	if err != nil {
 		return nil, err
@@ -62,12 +69,23 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 		opsAddr: visitable(listeners.ops.Addr().String()),
 		failed:  make(chan error, 3), //nolint:mnd // One for each listener.
 	}
+	s.poster = newPoster(s.apiAddr)
+	s.trouble = trouble.NewBoard(trouble.Config{
+		Guilds: c.Guilds, Logger: log,
+		Post: func(ctx context.Context, guild int64, content string) error {
+			_, err := s.poster.post(ctx, guild, "traffic", content)
+			return err
+		},
+	})
 	if s.store, err = store.Open(ctx, store.Config{File: c.DB, Guilds: c.Guilds, Keep: c.Keep}); err != nil {
 		listeners.close()
 		return nil, err
 	}
-	if err = s.build(ctx, c, tel, log, listeners.grpc.Addr().String()); err != nil {
+	if err = s.build(ctx, c, tel, in, log, listeners.grpc.Addr().String()); err != nil {
 		listeners.close()
+		if s.hub != nil {
+			_ = s.hub.Close(ctx)
+		}
 		_ = s.store.Close(ctx)
 		return nil, err
 	}
@@ -78,29 +96,30 @@ func start(ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Lo
 }
 
 func (s *services) build(
-	ctx context.Context, c Config, tel *telemetry.Telemetry, log *slog.Logger, guildsAddr string,
+	ctx context.Context, c Config, tel *telemetry.Telemetry, in *insight, log *slog.Logger, guildsAddr string,
 ) error {
 	propagator := propagate.SampledFirst{}
-	control, err := newControl()
-	if err != nil {
-		return err
-	}
 	provider, err := tel.Provider(ctx, "guild", telemetry.Inner())
 	if err != nil {
 		return err
 	}
 	token := guilds.NewToken()
-	if s.guilds, err = guilds.New(guilds.Config{
-		Guilds: c.Guilds, Store: s.store, Provider: provider, Propagator: propagator, Control: control, Token: token,
-		Idle: c.Idle, Faults: c.Faults, Logger: log,
-	}); err != nil {
+	config := guilds.Config{
+		Guilds: c.Guilds, Store: s.store, Provider: provider, Propagator: propagator, Token: token,
+		Control: in.control, Meters: in.meters, Timings: in.timings,
+		Idle: c.Idle, Faults: c.Faults, Trouble: s.trouble, Logger: log,
+	}
+	if err := s.buildGuilds(ctx, c, config); err != nil {
 		return err
 	}
-	s.ops = edge.NewServer(edge.Protect(operators(control, tel, s.guilds), hostOf(c.Ops)...), log)
+	s.ops = edge.NewServer(edge.Protect(s.operators(c, tel, in), hostOf(c.Ops)...), log)
 	if provider, err = tel.Provider(ctx, "session", telemetry.Inner()); err != nil {
 		return err
 	}
-	if s.sessions, err = sessions.New(s.guilds, s.store, provider, control, log); err != nil {
+	if s.sessions, err = sessions.New(sessions.Config{
+		Directory: s.guilds, History: s.store, Provider: provider, Trouble: s.trouble, Logger: log,
+		Control: in.control, Meters: in.meters, Timings: in.timings, Lossy: c.Nodes > 0,
+	}); err != nil {
 		return err
 	}
 	entry := telemetry.EntryPoint(c.Sample)
@@ -117,7 +136,7 @@ func (s *services) build(
 	}
 	s.api, err = api.New(ctx, api.Config{
 		Store: s.store, Guilds: c.Guilds, GuildsAddr: guildsAddr, Token: token, Provider: provider, Propagator: propagator,
-		Page:     web.Handler(web.Config{Guilds: c.Guilds, View: s.guilds.View, Recorder: tel.Recorder}),
+		Page:     s.public(c, in),
 		Sessions: s.sessions.WebSockets,
 		Browser:  pages,
 		Policy:   c.Browser,
@@ -127,38 +146,24 @@ func (s *services) build(
 	return err
 }
 
-// operators serves what strangers must not reach: what is traced, which whoever gets
-// there can change for everybody, what became of the spans, and how the guilds do.
-func operators(control http.Handler, tel *telemetry.Telemetry, g *guilds.Service) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/tracing", control)
-	mux.HandleFunc("GET /exports", func(w http.ResponseWriter, _ *http.Request) { answer(w, tel.Exports()) })
-	mux.HandleFunc("GET /guilds", func(w http.ResponseWriter, _ *http.Request) {
-		n := g.Stats()
-		answer(w, map[string]any{
-			"processes": n.Processes, "passivated": n.Passivated, "restarts": n.Restarts, "save_failures": n.SaveFailures,
-		})
+// buildGuilds makes the guild service, with the way to other nodes if there are to be some.
+func (s *services) buildGuilds(ctx context.Context, c Config, config guilds.Config) (err error) {
+	if c.Nodes == 0 {
+		s.guilds, err = guilds.New(config)
+		return err
+	}
+	s.hub, err = nodes.NewHub(ctx, nodes.HubConfig{
+		NATS: c.NATS, Guilds: c.Guilds, History: s.store,
+		Provider: config.Provider, Control: config.Control, Logger: config.Logger,
 	})
-	return mux
-}
-
-func answer(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // An operator who has gone does not matter.
-}
-
-// newControl makes what the tracing of all services follows: sessions that are
-// slow leave a span though nobody chose them, and are counted by those. So do
-// deliveries that fail. Both are as many as clients make them, who may be hostile,
-// so there is a bound, the library's own of ten a second: beyond it failures are
-// counted and leave no span, and of the slow ones a share is chosen that stands
-// for all.
-func newControl() (*sampling.Control, error) {
-	c := sampling.Config{}
-	session := sampling.KindConfig{}
-	session.Late = sampling.Late{Failures: true, SlowerThan: sessions.SlowAfter, CountSlow: true}
-	c.Kinds = map[string]sampling.KindConfig{sessions.Kind: session}
-	return sampling.NewControl(c)
+	if err != nil {
+		return err
+	}
+	config.Sessions = s.hub.Sessions
+	if s.guilds, err = guilds.New(config); err != nil {
+		return err
+	}
+	return s.hub.Serve(ctx, s.guilds)
 }
 
 func (s *services) serve(name string, serve func(net.Listener) error, on net.Listener) {
@@ -175,8 +180,10 @@ func (s *services) serve(name string, serve func(net.Listener) error, on net.Lis
 func (s *services) shutdown() (left, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
+	s.trouble.Close()
+	s.poster.close()
 	for _, end := range []func(context.Context) error{
-		s.ops.Shutdown, s.api.Shutdown, s.guilds.Shutdown, s.sessions.Shutdown,
+		s.ops.Shutdown, s.api.Shutdown, s.endNodes, s.guilds.Shutdown, s.sessions.Shutdown, s.leaveNodes,
 	} {
 		failure := end(ctx)
 		if undone := (*mailbox.ShutdownError)(nil); errors.As(failure, &undone) {

@@ -30,6 +30,9 @@ var (
 	// as they come, or not at all. The client may come back and go on from where it
 	// was.
 	ErrBehind = errors.New("the client cannot keep up")
+	// ErrAway is why a session of another node ended that could not reach its guild. The
+	// client may come back as well.
+	ErrAway = errors.New("the guild is out of reach")
 )
 
 // Ready is a client's first event: it will get all messages after number Last,

@@ -21,6 +21,8 @@ const (
 	maxWebSockets  = 256      // each takes up to some 130 kB while its client does not read, and 64 kB for a frame
 	maxHeader      = 16 << 10 // bytes
 
+	sendBuffer = 64 << 10 // bytes that the system holds for a client that does not read; else megabytes
+
 	headerTime = 2 * time.Second  // until a request's headers are there
 	readTime   = 3 * time.Second  // until its body is there as well
 	writeTime  = 30 * time.Second // from its headers until its answer is taken
@@ -90,7 +92,19 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Serve answers on listener until Shutdown. At the bound of connections, new ones
 // wait for others to end.
 func (s *Server) Serve(listener net.Listener) error {
-	return s.http.Serve(netutil.LimitListener(listener, s.conns))
+	return s.http.Serve(netutil.LimitListener(smallBuffers{listener}, s.conns))
+}
+
+// smallBuffers bounds what the system holds for each connection.
+type smallBuffers struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l smallBuffers) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // It is a bound only.
+	}
+	return conn, err
 }
 
 // Shutdown finishes the requests that have begun, and cuts off those that take too

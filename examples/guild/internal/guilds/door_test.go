@@ -78,7 +78,9 @@ func listen(t *testing.T, s *guilds.Service) (next func() *chat.MessageCreate) {
 	t.Helper()
 	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
-	service, err := sessions.New(s, nil, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
+	service, err := sessions.New(sessions.Config{
+		Directory: s, Provider: noop.NewTracerProvider(), Control: control, Logger: slog.New(slog.DiscardHandler),
+	})
 	require.NoError(t, err)
 	server := httptest.NewServer(service.WebSockets(func(int64) chat.Frames { return nil }))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

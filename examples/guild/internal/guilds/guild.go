@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/trouble"
 	"github.com/waybill-go/waybill/mailbox"
 )
 
@@ -30,15 +31,27 @@ type Store interface {
 	Delivered(guild, seq int64)
 }
 
+// Sessions are the sessions of a guild, wherever they are.
+type Sessions interface {
+	// Join adds a session of this process of the operating system, until it ends.
+	Join(session chat.Session) error
+	// Broadcast sends an event to all of them, one call after the other in that order. It
+	// does not wait for any of them.
+	Broadcast(ctx context.Context, e chat.Event) mailbox.Delivery
+	// Len returns how many there are.
+	Len() int
+}
+
 // guild is what there is of a guild for as long as its process lives. Its sessions stay
 // in their group while the process sleeps, and while it restarts after a failure.
 // Only its process touches it.
 type guild struct {
 	id       int64
-	sessions *mailbox.Group[chat.Event]
+	sessions Sessions
 	store    Store
 	tracer   trace.Tracer
 	faults   bool
+	trouble  *trouble.Board
 	failedOn int64 // number of the message that made it fail on purpose
 	unsure   bool  // some session may have missed a message and not know
 }

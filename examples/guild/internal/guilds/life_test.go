@@ -326,3 +326,18 @@ func TestWhoHasEndedDoesNotJoin(t *testing.T) {
 		})
 	})
 }
+
+// Another node's session is counted, and told what it will get by itself.
+func TestAdmit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inTown(t, newStates(), func(s *town) {
+			require.NoError(t, s.post(1, 1, "x"))
+			last, err := s.Admit(t.Context(), 1)
+			require.NoError(t, err)
+			assert.EqualValues(t, 1, last)
+			assert.Equal(t, view(0, 1, 1, 0, 0), s.view(1))
+			_, err = s.Admit(t.Context(), 3)
+			require.ErrorIs(t, err, chat.ErrUnknownGuild)
+		})
+	})
+}

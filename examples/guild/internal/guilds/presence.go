@@ -29,10 +29,24 @@ func (m Subscribe) handle(ctx context.Context, g *instance) error {
 	}
 	// The group forgets a session that ends. The guild wants to know of it, and why.
 	mailbox.Watch(g.self, m.Session, func(t mailbox.Termination) message { return sessionEnded{t.Err} })
+	g.joined(ctx)
+	m.Reply.Answer(struct{}{})
+	return nil
+}
+
+// joined takes note of one more session.
+func (g *instance) joined(ctx context.Context) {
 	g.state.Joins++
 	g.countSessions()
 	g.saveSoon(ctx)
-	m.Reply.Answer(struct{}{})
+}
+
+// Admit counts a session that another process of the operating system has.
+type Admit struct{ Reply mailbox.Reply[int64] }
+
+func (m Admit) handle(ctx context.Context, g *instance) error {
+	g.joined(ctx)
+	m.Reply.Answer(g.state.Seq)
 	return nil
 }
 

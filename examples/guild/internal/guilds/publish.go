@@ -37,9 +37,11 @@ func (m Publish) handle(ctx context.Context, g *instance) error {
 	if sc := trace.SpanContextFromContext(ctx); sc.IsSampled() {
 		event.TraceID = sc.TraceID().String()
 	}
+	g.trouble.AtGuild(ctx, g.id)
 	g.unsure = true // Until this has gone well.
 	d := g.sessions.Broadcast(ctx, event)
 	g.failOnPurpose(event)
+	g.trouble.AfterGuild(g.id)
 	g.state.Seq = event.Seq
 	g.store.Delivered(g.id, event.Seq) // An instance after this one goes on from here.
 	if d.Full > 0 {

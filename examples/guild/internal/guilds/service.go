@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
@@ -24,7 +26,9 @@ import (
 
 	"github.com/waybill-go/waybill/examples/guild/guildpb"
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/trouble"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/mailbox/timings"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -42,16 +46,23 @@ type Service struct {
 	server *grpc.Server
 }
 
-// Config is what [New] needs to know. All fields are needed, but for Faults.
+// Config is what [New] needs to know. All fields are needed, but for Sessions, Meters,
+// Timings, Trouble and Faults.
 type Config struct {
-	Guilds     int   // how many there are, numbered from 1
-	Store      Store // where their state is
+	Guilds int   // how many there are, numbered from 1
+	Store  Store // where their state is
+	// Sessions makes what the sessions of a guild are in. Nil is for sessions that are all in
+	// this process of the operating system.
+	Sessions   func(guild int64) (Sessions, error)
 	Provider   trace.TracerProvider
+	Meters     metric.MeterProvider
+	Timings    *timings.Store // gets what guilds do with their minutes
 	Propagator propagation.TextMapPropagator
 	Control    *sampling.Control // that the tracing follows
 	Token      Token             // that callers by gRPC show
 	Idle       time.Duration     // after which a guild goes to sleep
 	Faults     bool              // whether a message with the content [Fault] makes its guild fail
+	Trouble    *trouble.Board    // what goes wrong on purpose; nil for nothing
 	Logger     *slog.Logger      // gets what goes wrong in guilds
 }
 
@@ -60,11 +71,15 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		config: c,
 		sys: mailbox.NewSystem(mailbox.WithTracerProvider(c.Provider), mailbox.WithControl(c.Control),
+			mailbox.WithMeterProvider(c.Meters, semconv.ServiceName("guild")), mailbox.WithTimings(c.Timings),
 			mailbox.WithLogger(c.Logger)),
 		tracer: c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/guilds"),
 		server: grpc.NewServer(append(bounds(), grpc.UnaryInterceptor(c.Token.ask),
 			grpc.StatsHandler(otelgrpc.NewServerHandler(
 				otelgrpc.WithTracerProvider(c.Provider), otelgrpc.WithPropagators(c.Propagator))))...),
+	}
+	if c.Sessions == nil {
+		s.config.Sessions = func(int64) (Sessions, error) { return mailbox.NewGroup[chat.Event](s.sys, "sessions") }
 	}
 	// A guild that fails is never given up, for its posts are to be delivered: whoever
 	// gets it anew would begin without a back-off.
@@ -91,13 +106,13 @@ func (s *Service) guild(id int64) (mailbox.Ref[message], error) {
 	if process, ok := s.kind.Lookup(name); ok {
 		return process, nil
 	}
-	sessions, err := mailbox.NewGroup[chat.Event](s.sys, "sessions")
+	sessions, err := s.config.Sessions(id)
 	if err != nil {
 		return mailbox.Ref[message]{}, err
 	}
 	g := &guild{
 		id: id, sessions: sessions,
-		store: s.config.Store, tracer: s.tracer, faults: s.config.Faults,
+		store: s.config.Store, tracer: s.tracer, faults: s.config.Faults, trouble: s.config.Trouble,
 	}
 	return s.kind.GetOrSpawn(name, g.load)
 }
@@ -161,6 +176,18 @@ func (s *Service) Subscribe(ctx context.Context, guild int64, session chat.Sessi
 		return Subscribe{Session: session, Reply: r}
 	})
 	return err
+}
+
+// Admit counts a session that another process of the operating system has, where it has
+// joined the guild's [Sessions]. It returns the number of the latest message that was fanned
+// out before: the session may lack that one, or get later ones before it knows of the answer.
+// The error wraps [chat.ErrUnknownGuild] if there is no such guild.
+func (s *Service) Admit(ctx context.Context, guild int64) (last int64, err error) {
+	g, err := s.guild(guild)
+	if err != nil {
+		return 0, err
+	}
+	return mailbox.Call(ctx, g, func(r mailbox.Reply[int64]) message { return Admit{Reply: r} })
 }
 
 // View returns what there is to see of a guild, which wakes it up. The error wraps

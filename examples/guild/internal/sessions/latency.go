@@ -46,3 +46,24 @@ func (l *Latency) Quantile(q float64) time.Duration {
 	}
 	return 0
 }
+
+// Counts returns how many deliveries there were in each bucket that has some. Only [Latency.Add]
+// knows what that means.
+func (l *Latency) Counts() map[int]int64 {
+	counts := make(map[int]int64)
+	for i := range l.buckets {
+		if n := l.buckets[i].Load(); n > 0 {
+			counts[i] = n
+		}
+	}
+	return counts
+}
+
+// Add adds what another Latency has counted. Buckets that there are not are left out.
+func (l *Latency) Add(counts map[int]int64) {
+	for i, n := range counts {
+		if i >= 0 && i < latencyBuckets {
+			l.buckets[i].Add(n)
+		}
+	}
+}

@@ -16,11 +16,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
+	"github.com/waybill-go/waybill/examples/guild/internal/trouble"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/mailbox/timings"
 	"github.com/waybill-go/waybill/sampling"
 )
 
@@ -55,9 +59,12 @@ type Service struct {
 	kind      *mailbox.Kind[chat.Event]
 	directory Directory
 	history   History
+	trouble   *trouble.Board
 	tracer    trace.Tracer
 	log       *slog.Logger
 	notices   rate.Sometimes
+	prefix    string
+	lossy     bool
 	writeTime time.Duration   // that a client may take for one message
 	closing   context.Context //nolint:containedctx // Ends what sessions do before they have processes.
 	close     context.CancelFunc
@@ -68,22 +75,41 @@ type Service struct {
 	connected atomic.Int64
 }
 
-// New makes the service, whose tracing follows control. The logger gets what
-// clients are not told.
-func New(
-	directory Directory, history History, provider trace.TracerProvider, control *sampling.Control, log *slog.Logger,
-) (*Service, error) {
+// Config is what [New] needs to know. All fields are needed, but for Prefix, Lossy, Meters,
+// Timings and Trouble.
+type Config struct {
+	Directory Directory
+	History   History
+	Prefix    string // of the IDs of processes, which tells those of several services apart
+	// Lossy says that messages to sessions may be lost on their way, as they may between
+	// machines. A session that lacks some gets them from the history. Where it is false, a
+	// session lacks messages only if its client cannot keep up, and ends.
+	Lossy    bool
+	Provider trace.TracerProvider
+	Meters   metric.MeterProvider
+	Timings  *timings.Store    // gets what sessions do with their minutes
+	Control  *sampling.Control // that the tracing follows
+	Trouble  *trouble.Board    // what goes wrong on purpose; nil for nothing
+	Logger   *slog.Logger      // gets what clients are not told
+}
+
+// New makes the service.
+func New(c Config) (*Service, error) {
 	s := &Service{
-		log:       log,
+		log:       c.Logger,
 		notices:   rate.Sometimes{Interval: time.Second},
-		history:   history,
+		history:   c.History,
 		writeTime: maxWriteTime,
-		directory: directory,
-		tracer:    provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
+		directory: c.Directory,
+		prefix:    c.Prefix,
+		lossy:     c.Lossy,
+		trouble:   c.Trouble,
+		tracer:    c.Provider.Tracer("github.com/waybill-go/waybill/examples/guild/sessions"),
 	}
 	// Sessions end with their clients all the time, and refuse what those do not take:
 	// that is no news, and panics we tell of ourselves.
-	s.sys = mailbox.NewSystem(mailbox.WithTracerProvider(provider), mailbox.WithControl(control),
+	s.sys = mailbox.NewSystem(mailbox.WithTracerProvider(c.Provider), mailbox.WithControl(c.Control),
+		mailbox.WithMeterProvider(c.Meters, semconv.ServiceName("session")), mailbox.WithTimings(c.Timings),
 		mailbox.WithLogger(nil))
 	s.closing, s.close = context.WithCancel(context.Background())
 	// A client that cannot keep up loses its session, not the guild its time.
@@ -130,7 +156,8 @@ func (s *Service) Connect(
 			return process, fmt.Errorf("catch up: %w", err)
 		}
 	}
-	id := strconv.FormatInt(s.nextID.Add(1), 10)
+	c.number = s.nextID.Add(1)
+	id := s.prefix + strconv.FormatInt(c.number, 10)
 	if process, err = s.kind.Spawn(id, c.handle); err != nil {
 		return process, err
 	}

@@ -25,6 +25,14 @@ type Counts struct {
 	Repeated  int64 // messages that came again, or too late
 }
 
+// Plus returns the sum of both.
+func (c Counts) Plus(o Counts) Counts {
+	return Counts{
+		Delivered: c.Delivered + o.Delivered, CaughtUp: c.CaughtUp + o.CaughtUp, Gone: c.Gone + o.Gone,
+		Behind: c.Behind + o.Behind, Missed: c.Missed + o.Missed, Repeated: c.Repeated + o.Repeated,
+	}
+}
+
 // Err says what went wrong, if anything did.
 func (c Counts) Err() error {
 	if c.Missed+c.Repeated == 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/internal/guilds"
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/store"
+	"github.com/waybill-go/waybill/examples/guild/internal/trouble"
 	"github.com/waybill-go/waybill/propagate"
 	"github.com/waybill-go/waybill/sampling"
 )
@@ -34,16 +35,18 @@ const patience = time.Minute
 type world struct {
 	*sessions.Service
 
-	t      *testing.T
-	store  *store.Store
-	guilds *guilds.Service
-	posted sync.Mutex
+	t       *testing.T
+	store   *store.Store
+	guilds  *guilds.Service
+	posted  sync.Mutex
+	trouble *trouble.Board
 }
 
 // newWorld makes one whose history keeps so many posts.
 func newWorld(t *testing.T, keep int64) *world {
 	t.Helper()
 	w := &world{t: t}
+	w.trouble = trouble.NewBoard(trouble.Config{Guilds: 1, Logger: slog.New(slog.DiscardHandler)})
 	var err error
 	w.store, err = store.Open(t.Context(), store.Config{Guilds: 1, Keep: keep})
 	require.NoError(t, err)
@@ -51,14 +54,18 @@ func newWorld(t *testing.T, keep int64) *world {
 	require.NoError(t, err)
 	w.guilds, err = guilds.New(guilds.Config{
 		Guilds: 1, Store: w.store, Provider: noop.NewTracerProvider(), Propagator: propagate.SampledFirst{}, Control: control,
-		Idle: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		Idle: time.Minute, Trouble: w.trouble, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
-	w.Service, err = sessions.New(w.guilds, w.store, noop.NewTracerProvider(), control, slog.New(slog.DiscardHandler))
+	w.Service, err = sessions.New(sessions.Config{
+		Directory: w.guilds, History: w.store, Provider: noop.NewTracerProvider(), Control: control, Trouble: w.trouble,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
+		w.trouble.Close()
 		assert.NoError(t, w.guilds.Shutdown(ctx))
 		assert.NoError(t, w.Shutdown(ctx))
 		assert.NoError(t, w.store.Close(ctx))

@@ -5,6 +5,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -17,6 +19,33 @@ import (
 func (s *Store) Last(ctx context.Context, guild int64) (int64, error) {
 	m, err := s.Mark(ctx, guild)
 	return m.Last, err
+}
+
+// Heads returns the numbers of the latest posts of some guilds, leaving out those that there
+// are not.
+func (s *Store) Heads(ctx context.Context, guilds []int64) (map[int64]int64, error) {
+	asked, err := json.Marshal(guilds)
+	if err != nil {
+		return nil, fmt.Errorf("read the guilds: %w", err)
+	}
+	rows, err := s.db.QueryContext(ctx,
+		`SELECT id, last FROM guilds WHERE id IN (SELECT value FROM json_each(?))`, string(asked))
+	if err != nil {
+		return nil, fmt.Errorf("read the guilds: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Reading; Err below tells.
+	heads := make(map[int64]int64, len(guilds))
+	for rows.Next() {
+		var guild, last int64
+		if err = rows.Scan(&guild, &last); err != nil {
+			return nil, fmt.Errorf("read the guilds: %w", err)
+		}
+		heads[guild] = last
+	}
+	if err = rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the guilds: %w", err)
+	}
+	return heads, nil
 }
 
 // Messages returns what [Store.After] does, as clients get it. Those who read

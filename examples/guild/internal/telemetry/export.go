@@ -22,6 +22,11 @@ type Exports struct {
 	Waiting  int64 `json:"waiting"` // still; at the end, lost
 }
 
+// Plus returns the sum of both.
+func (e Exports) Plus(o Exports) Exports {
+	return Exports{e.Exported + o.Exported, e.Failed + o.Failed, e.Dropped + o.Dropped, e.Waiting + o.Waiting}
+}
+
 // String says it in a line.
 func (e Exports) String() string {
 	parts := []string{fmt.Sprintf("%d spans exported", e.Exported)}
@@ -52,9 +57,12 @@ func (e *exports) read() Exports {
 // batcher returns a processor that exports spans in batches, like the SDK's own. That
 // one drops spans when its queue is full, and tells nobody. So they are counted in
 // front of it, and as many are let in as it has room for.
-func (e *exports) batcher(exporter sdktrace.SpanExporter) sdktrace.SpanProcessor {
+func (e *exports) batcher(
+	exporter sdktrace.SpanExporter, more ...sdktrace.BatchSpanProcessorOption,
+) sdktrace.SpanProcessor {
 	q := &queue{exports: e, room: queueSize()}
-	q.SpanProcessor = sdktrace.NewBatchSpanProcessor(&counted{exporter, q}, sdktrace.WithMaxQueueSize(int(q.room)))
+	q.SpanProcessor = sdktrace.NewBatchSpanProcessor(&counted{exporter, q},
+		append(more, sdktrace.WithMaxQueueSize(int(q.room)))...)
 	return q
 }
 

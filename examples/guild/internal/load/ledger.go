@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package app
+package load
 
 import (
 	"context"
@@ -11,16 +11,17 @@ import (
 	"time"
 )
 
-// stallTime is how long the load waits while nothing reaches anybody.
-const stallTime = 30 * time.Second
+// StallTime is how long the load waits while nothing reaches anybody.
+const StallTime = 30 * time.Second
 
-// ledger keeps how far the clients of the load have come in their guilds. It is
+// Ledger keeps how far the clients of the load have come in their guilds. It is
 // what the load waits for, and what all of its deliveries are accounted for in.
-type ledger struct {
+type Ledger struct {
 	guilds   []account // from index 1
 	joined   atomic.Int64
 	taken    atomic.Int64  // messages that clients have taken, each once
 	told     atomic.Int64  // messages that clients were told are gone
+	others   atomic.Int64  // both, of clients that are counted elsewhere
 	lacking  atomic.Int64  // the load's posts that some client of their guild lacks
 	advanced chan struct{} // holds one when lacking or joined has changed
 }
@@ -34,13 +35,19 @@ type account struct {
 	reached []int // how many clients have number all+1, how many all+2, and so on
 }
 
-func newLedger(guilds int) *ledger {
-	return &ledger{guilds: make([]account, guilds+1), advanced: make(chan struct{}, 1)}
+// NewLedger makes a ledger of guilds 1 to guilds.
+func NewLedger(guilds int) *Ledger {
+	return &Ledger{guilds: make([]account, guilds+1), advanced: make(chan struct{}, 1)}
 }
 
-// join adds a client that is to get all messages of its guild after number last.
+// Join adds a client that is to get all messages of its guild after number last.
 // All clients must have joined before the load posts.
-func (l *ledger) join(guild int, last int64) {
+func (l *Ledger) Join(guild int, last int64) {
+	l.joined.Add(1)
+	l.enter(guild, last)
+}
+
+func (l *Ledger) enter(guild int, last int64) {
 	a := &l.guilds[guild]
 	a.mu.Lock()
 	if a.clients == 0 {
@@ -51,20 +58,19 @@ func (l *ledger) join(guild int, last int64) {
 		a.reach(seq)
 	}
 	a.mu.Unlock()
-	l.joined.Add(1)
 	l.advance()
 }
 
-// take takes note that one more client of a guild has message number seq, after
+// Take takes note that one more client of a guild has message number seq, after
 // all those before.
-func (l *ledger) take(guild int, seq int64) {
+func (l *Ledger) Take(guild int, seq int64) {
 	l.taken.Add(1)
 	l.change(guild, func(a *account) { a.reach(seq) })
 }
 
-// tell takes note that one more client of a guild knows that it will not get the
+// Tell takes note that one more client of a guild knows that it will not get the
 // messages after number last up to number seq, after all those before.
-func (l *ledger) tell(guild int, last, seq int64) {
+func (l *Ledger) Tell(guild int, last, seq int64) {
 	if seq > last {
 		l.told.Add(seq - last)
 		l.change(guild, func(a *account) {
@@ -75,12 +81,12 @@ func (l *ledger) tell(guild int, last, seq int64) {
 	}
 }
 
-// post takes note of the load's latest post in a guild.
-func (l *ledger) post(guild int, seq int64) {
+// Post takes note of the load's latest post in a guild.
+func (l *Ledger) Post(guild int, seq int64) {
 	l.change(guild, func(a *account) { a.posted = seq })
 }
 
-func (l *ledger) change(guild int, what func(*account)) {
+func (l *Ledger) change(guild int, what func(*account)) {
 	a := &l.guilds[guild]
 	a.mu.Lock()
 	before := a.lacking()
@@ -93,7 +99,7 @@ func (l *ledger) change(guild int, what func(*account)) {
 	}
 }
 
-func (l *ledger) advance() {
+func (l *Ledger) advance() {
 	select {
 	case l.advanced <- struct{}{}:
 	default:
@@ -115,14 +121,32 @@ func (a *account) reach(seq int64) {
 		a.reached = append(a.reached, 0)
 	}
 	a.reached[seq-a.all-1]++
+	a.settle()
+}
+
+// settle finds what every client has.
+func (a *account) settle() {
 	for len(a.reached) > 0 && a.reached[0] == a.clients {
 		a.reached = a.reached[1:]
 		a.all++
 	}
 }
 
-// waitJoined blocks until n clients have joined.
-func (l *ledger) waitJoined(ctx context.Context, n int) error {
+// Joined returns how many clients have joined so far.
+func (l *Ledger) Joined() int64 { return l.joined.Load() }
+
+// Taken returns how many messages clients have taken, each once.
+func (l *Ledger) Taken() int64 { return l.taken.Load() }
+
+// Told returns how many messages clients were told are gone.
+func (l *Ledger) Told() int64 { return l.told.Load() }
+
+// Elsewhere takes note of how many messages the clients that are counted elsewhere have taken
+// so far, or were told are gone.
+func (l *Ledger) Elsewhere(n int64) { l.others.Store(n) }
+
+// WaitJoined blocks until n clients have joined.
+func (l *Ledger) WaitJoined(ctx context.Context, n int) error {
 	return l.wait(ctx, func() error {
 		if missing := int64(n) - l.joined.Load(); missing > 0 {
 			return fmt.Errorf("%d of %d sessions are not in their guilds", missing, n)
@@ -131,10 +155,13 @@ func (l *ledger) waitJoined(ctx context.Context, n int) error {
 	})
 }
 
-// waitTaken blocks until no more than n of the load's posts are lacking anywhere.
-func (l *ledger) waitTaken(ctx context.Context, n int64) error {
+// WaitTaken blocks until no more than n of the load's posts are lacking anywhere. Until
+// then it says from time to time how many are.
+func (l *Ledger) WaitTaken(ctx context.Context, n int64, say func(lacking int64)) error {
 	return l.wait(ctx, func() error {
-		if lacking := l.lacking.Load(); lacking > n {
+		lacking := l.lacking.Load()
+		say(lacking)
+		if lacking > n {
 			return fmt.Errorf("%d posts have not reached all sessions of their guilds", lacking)
 		}
 		return nil
@@ -143,10 +170,11 @@ func (l *ledger) waitTaken(ctx context.Context, n int64) error {
 
 // wait blocks until done returns nil. It gives up, with done's error, when ctx
 // ends or nothing has reached anybody for a while, however much there is to do.
-func (l *ledger) wait(ctx context.Context, done func() error) error {
-	stalled := time.NewTimer(stallTime)
+func (l *Ledger) wait(ctx context.Context, done func() error) error {
+	stalled := time.NewTimer(StallTime)
 	defer stalled.Stop()
-	taken := l.taken.Load()
+	moved := func() int64 { return l.taken.Load() + l.others.Load() }
+	before := moved()
 	for {
 		err := done()
 		if err == nil {
@@ -154,14 +182,14 @@ func (l *ledger) wait(ctx context.Context, done func() error) error {
 		}
 		select {
 		case <-l.advanced:
-			stalled.Reset(stallTime)
+			stalled.Reset(StallTime)
 		case <-stalled.C:
-			now := l.taken.Load()
-			if now == taken {
-				return fmt.Errorf("%w, and nothing has moved for %v", err, stallTime)
+			now := moved()
+			if now == before {
+				return fmt.Errorf("%w, and nothing has moved for %v", err, StallTime)
 			}
-			taken = now
-			stalled.Reset(stallTime)
+			before = now
+			stalled.Reset(StallTime)
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", err, ctx.Err())
 		}
