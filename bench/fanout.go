@@ -48,11 +48,27 @@ func perSampled(recipients int) ratio {
 }
 
 func rawFanout(recipients int) (*contender, error) {
+	return overChannels(recipients, func(e *event) *event { return e })
+}
+
+// pair is a message and a pointer beside it, without anything to do with the pointer.
+type pair struct {
+	*event
+
+	_ *int
+}
+
+// rawPairFanout shows what it costs that an envelope is two words where a pointer is one.
+func rawPairFanout(recipients int) (*contender, error) {
+	return overChannels(recipients, func(e *event) pair { return pair{event: e} })
+}
+
+func overChannels[T any](recipients int, as func(*event) T) (*contender, error) {
 	l := newLatch(recipients)
 	var wg sync.WaitGroup
-	boxes := make([]chan *event, recipients)
+	boxes := make([]chan T, recipients)
 	for i := range boxes {
-		box, count := make(chan *event, recipientCapacity), l.of(i)
+		box, count := make(chan T, recipientCapacity), l.of(i)
 		boxes[i] = box
 		wg.Go(func() {
 			for range box {
@@ -63,7 +79,7 @@ func rawFanout(recipients int) (*contender, error) {
 	return &contender{
 		run: func(times int) error {
 			for range times {
-				e := &event{text: "hello"}
+				e := as(&event{text: "hello"})
 				for _, box := range boxes {
 					box <- e
 				}

@@ -140,6 +140,9 @@ func (p roundPlan) allocated(e *entrant) (sample, error) {
 	if _, err := p.batchOf(e, 1); err != nil {
 		return sample{}, err
 	}
+	if e.warm != nil {
+		e.warm()
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	took, err := p.goes(e, e.times)

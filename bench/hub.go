@@ -12,6 +12,9 @@ import (
 	"github.com/waybill-go/waybill/sampling/fanout"
 )
 
+// rawPair is raw with channels of two words, a message and another pointer, as in an envelope.
+const rawPair = "raw-two-words"
+
 // hubRow measures broadcasts over a channel and a goroutine for each client, for each
 // client. The next broadcast begins when all clients have handled the one before.
 func hubRow(clients int, ratios ...ratio) row {
@@ -19,7 +22,7 @@ func hubRow(clients int, ratios ...ratio) row {
 		name:  fmt.Sprintf("hub-%d", clients),
 		about: fmt.Sprintf("one message over the channels of %d clients, for each of them", clients),
 		size:  clients, ratios: ratios,
-		variants: fiveWays(rawFanout, naiveFanout, ourHub),
+		variants: append(fiveWays(rawFanout, naiveFanout, ourHub), variant{rawPair, rawPairFanout}),
 	}
 }
 

@@ -64,7 +64,7 @@ func TestSelection(t *testing.T) {
 	}
 	assert.Equal(t, []string{"send", "fanout-10000", "call", "sampled", "blocked-100"}, names("-quick"))
 	assert.Equal(t, []string{"call"}, names("-quick", "-run", "call"))
-	assert.Equal(t, []string{"call", "call-deadline"}, names("-run", "call"))
+	assert.Equal(t, []string{"call", "call-deadline"}, names("-run", "^call"))
 	assert.Len(t, names(), len(allRows()))
 }
 

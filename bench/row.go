@@ -69,6 +69,9 @@ type contender struct {
 	// run does the work a number of times, and returns when its effect is complete.
 	// Only run is timed.
 	run func(times int) error
+	// warm brings about the state in which run is measured, if a single go before does not.
+	// May be nil.
+	warm func()
 	// timed returns how much time all runs so far have spent on the work of the row, if
 	// that is only a part of what they do. May be nil.
 	timed func() time.Duration

@@ -11,9 +11,9 @@ import (
 )
 
 // small makes a row of thousands one that takes no time, and still needs
-// several shards of which the last is not full.
+// several shards of which the last is not full. Posts that are sent at once divide it.
 func small(r row) row {
-	r.size = min(r.size, 2*shardSize+5)
+	r.size = min(r.size, 2*shardSize+postsAtOnce)
 	return r
 }
 

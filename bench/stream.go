@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/waybill-go/waybill/internal/keys"
@@ -207,7 +206,10 @@ func streamContender(kind traffic, t *tally, otel *telemetry, end func() error, 
 // newStream opens a stream within the process to a server that handles it with handle. end
 // ends both, and returns the error of handle.
 func newStream(handle func(*serverEnd) error) (client *clientEnd, end func() error, err error) {
-	listener := bufconn.Listen(1 << 20)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
 	handled := make(chan error, 1)
 	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
 		err := handle(&serverEnd{ServerStream: s})
@@ -216,9 +218,8 @@ func newStream(handle func(*serverEnd) error) (client *clientEnd, end func() err
 	}))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:bench",
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	conn, err := grpc.NewClient(listener.Addr().String(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, nil, err
 	}
