@@ -11,7 +11,7 @@ SHELL := bash
 MODULES = $(shell go list -m -f '{{.Dir}}')
 
 # How long `make fuzz` spends on each target.
-FUZZTIME ?= 10s
+FUZZTIME ?= 5s
 
 # What `make bench` runs, and how.
 BENCH ?= .
@@ -77,11 +77,13 @@ bench: ## run every benchmark of every module (BENCH, BENCHFLAGS)
 	go test -run '^$$' -bench '$(BENCH)' $(BENCHFLAGS) work
 
 .PHONY: example
-example: ## run the guild example once and check its report
+example: ## run the guild example once, in one process and in several, and check its reports
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	set -x; \
 	go run ./examples/guild -once -sessions 2000 -posts 10 -report "$$dir/report.json"; \
-	go run ./internal/ci/checkreport -traces 10 -services 3 "$$dir/report.json"
+	go run ./internal/ci/checkreport -traces 10 -services 3 "$$dir/report.json"; \
+	go run ./examples/guild -nodes 3 -once -sessions 2000 -posts 10 -report "$$dir/nodes.json"; \
+	go run ./internal/ci/checkreport -traces 10 -services 3 -nodes 3 -recipients 2000 "$$dir/nodes.json"
 
 # The versions of protoc and its plugins stand in the generated files. They were
 # made with protoc 3.21.12 (protobuf-compiler in Debian 12).

@@ -18,6 +18,8 @@
 //   - One message to many channels, connections or subjects:
 //     [github.com/waybill-go/waybill/sampling/fanout]. The groups of package mailbox
 //     are built on the same.
+//   - Processes on several machines: [github.com/waybill-go/waybill/mailbox/remote].
+//     A process elsewhere is sent to and called like one here, over NATS.
 //   - Requests over HTTP and gRPC, and messages over NATS, Kafka and AMQP:
 //     [github.com/waybill-go/waybill/propagate]. Its propagators go wherever
 //     OpenTelemetry's go, and a Boundary stands where strangers come in.
@@ -36,11 +38,13 @@
 //     OpenTelemetry's SDK, in one line.
 //   - [github.com/waybill-go/waybill/mailbox/timings] keeps what each process does with
 //     its minutes.
+//   - [github.com/waybill-go/waybill/mailbox/console] shows all of that in a browser, below
+//     a path of your own server. It needs the SDK.
 //   - [github.com/waybill-go/waybill/sampling/estimate] computes from the recorded
 //     spans what all messages did.
 //
-// The package of gRPC's metadata and that of its streams are modules of their own. In a
-// terminal, go doc shows a package or one thing in it:
+// The packages of gRPC's metadata, of its streams and of processes on several machines are
+// modules of their own. In a terminal, go doc shows a package or one thing in it:
 //
 //	go doc github.com/waybill-go/waybill/envelope
 //	go doc github.com/waybill-go/waybill/mailbox.Spawn

@@ -28,7 +28,10 @@ var documents = []string{"../../README.md", "../../docs/*.md"}
 // sources are compiled and tested.
 var sources = []string{
 	"*_test.go", "../../examples/patterns/*.go", "../../examples/boundary/*.go", "../../examples/logs/*.go",
+	"../../examples/metrics/*.go",
 	"../../examples/start/*.go", "../../examples/exec/*.go", "../../propagate/grpcstream/page_test.go",
+	"../../mailbox/remote/page_test.go", "../../mailbox/remote/group_page_test.go",
+	"../../mailbox/remote/durable/page_test.go", "../../mailbox/remote/placement/page_test.go",
 }
 
 // codeBlock matches a block of Go in a document.

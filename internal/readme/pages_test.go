@@ -93,7 +93,7 @@ func controlled(operators *http.ServeMux, use func(*mailbox.System)) error {
 		return err
 	}
 	sys := mailbox.NewSystem(mailbox.WithControl(control))
-	operators.Handle("/tracing", control) // GET shows the configuration as JSON, PUT changes it
+	operators.Handle("/tracing", control) // GET shows the configuration as JSON, PUT replaces it
 	// sampling: end
 	use(sys)
 	return nil
@@ -138,15 +138,75 @@ func TestTimingsAreServed(t *testing.T) {
 	assert.Contains(t, answer.Body.String(), `"type": "Event"`)
 }
 
+func measured(meters metric.MeterProvider, use func(*mailbox.System)) error {
+	// metrics: durations
+	control, err := sampling.NewControl(sampling.Config{Kinds: map[string]sampling.KindConfig{
+		"guild":   {TimeOneIn: 1},    // all messages
+		"session": {TimeOneIn: 1000}, // one in a thousand, at random
+	}})
+	if err != nil {
+		return err
+	}
+	sys := mailbox.NewSystem(mailbox.WithControl(control), mailbox.WithMeterProvider(meters))
+	// metrics: end
+	use(sys)
+	return nil
+}
+
+func TestDurationsAreMeasured(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	require.NoError(t, measured(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), func(sys *mailbox.System) {
+		guild, err := mailbox.Spawn(sys, "guild", func(context.Context, Event) error { return nil })
+		require.NoError(t, err)
+		require.NoError(t, guild.Send(t.Context(), Event{"hello"}))
+		require.NoError(t, sys.Shutdown(t.Context()))
+	}))
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	counts := make(map[string]uint64)
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		if h, ok := m.Data.(metricdata.Histogram[float64]); ok {
+			counts[m.Name] = h.DataPoints[0].Count
+		}
+	}
+	assert.Equal(t, map[string]uint64{"waybill.mailbox.queue.duration": 1, "waybill.mailbox.handling.duration": 1}, counts)
+}
+
+func measuredLoop(
+	ctx context.Context, meters metric.MeterProvider, orders chan envelope.Envelope[Order], pack func(context.Context, Order),
+) {
+	// metrics: loop
+	metrics := envelope.WithMeterProvider(meters)
+	for ctx, order := range envelope.Receive(ctx, orders, "pack order", metrics) {
+		pack(ctx, order)
+	}
+	// metrics: end
+}
+
+func TestLoopsAreMeasured(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	orders := make(chan envelope.Envelope[Order], 1)
+	orders <- envelope.Bare(Order{1})
+	close(orders)
+	packed := 0
+	measuredLoop(t.Context(), sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), orders, func(context.Context, Order) { packed++ })
+	assert.Equal(t, 1, packed)
+	var all metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &all))
+	require.Len(t, all.ScopeMetrics, 1)
+	assert.Len(t, all.ScopeMetrics[0].Metrics, 6, "nobody knows how long the order waited")
+}
+
 // Client is a client of a hub.
 type Client struct{ send chan envelope.Envelope[Event] }
 
-func hub(ctx context.Context, clients []*Client, event Event) (fanout.Delivery, error) {
+func hub(ctx context.Context, clients []*Client, post envelope.Envelope[Event]) (fanout.Delivery, error) {
 	// sampling: hub
 	chat, err := fanout.New("chat") // once
 	if err != nil {
 		return fanout.Delivery{}, err
 	}
+	ctx, event := post.Unwrap(ctx) // what the hub has received: its own ctx is of no post
 	b := chat.Begin(ctx, len(clients))
 	for _, client := range clients {
 		select {
@@ -160,10 +220,10 @@ func hub(ctx context.Context, clients []*Client, event Event) (fanout.Delivery, 
 	return delivery, nil
 }
 
-func pass(ctx context.Context, chat *fanout.Fanout, clients []*Client, event Event) {
+func pass(ctx context.Context, chat *fanout.Fanout, clients []*Client, post envelope.Envelope[Event]) {
 	// README: hub
+	ctx, event := post.Unwrap(ctx)     // what the hub has received: its own ctx is of no post
 	b := chat.Begin(ctx, len(clients)) // chat is a fanout.Fanout, made once
-	defer b.End()
 	for _, client := range clients {
 		select {
 		case client.send <- envelope.New(event, b.Next()):
@@ -171,17 +231,18 @@ func pass(ctx context.Context, chat *fanout.Fanout, clients []*Client, event Eve
 			b.Refuse(fanout.Full)
 		}
 	}
+	b.End()
 	// README: end
 }
 
 func TestHubsDeliver(t *testing.T) {
 	clients := []*Client{{make(chan envelope.Envelope[Event], 2)}, {nil}}
-	d, err := hub(t.Context(), clients, Event{})
+	d, err := hub(t.Context(), clients, envelope.New(Event{}, nil))
 	require.NoError(t, err)
 	assert.Equal(t, fanout.Delivery{Size: 2, Delivered: 1, Refused: 1}, d)
 	chat, err := fanout.New("chat")
 	require.NoError(t, err)
-	pass(t.Context(), chat, clients, Event{})
+	pass(t.Context(), chat, clients, envelope.New(Event{}, nil))
 	assert.Equal(t, fanout.Stats{Broadcasts: 1, Delivered: 1, Refused: 1}, chat.Stats())
 	assert.Len(t, clients[0].send, 2)
 }

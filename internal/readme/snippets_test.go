@@ -6,13 +6,21 @@ package readme_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/mailbox/console"
+	"github.com/waybill-go/waybill/mailbox/timings"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Types that the README's snippets use.
@@ -75,9 +83,61 @@ func fanOut(ctx context.Context, sys *mailbox.System, session mailbox.Ref[Event]
 		return err
 	}
 	delivery := sessions.Broadcast(ctx, event)
-	fmt.Println(delivery.Delivered, "of", delivery.Size, "sessions have it,", delivery.Sampled, "keep the trace")
+	fmt.Println(delivery.Delivered, "of", delivery.Size, "sessions have it,", delivery.Sampled, "are sampled")
 	// README: end
 	return nil
+}
+
+func operate(operators *http.ServeMux, control *sampling.Control, store *timings.Store) (*sdktrace.TracerProvider, *sdkmetric.MeterProvider) {
+	// README: console
+	con := console.New(console.Config{Control: control, Timings: store})
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(con)) // beside your sampler and exporter
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(con.MetricReader()))
+	operators.Handle("/debug/waybill/", http.StripPrefix("/debug/waybill", con))
+	// README: end
+	return tracers, meters
+}
+
+func mount(control *sampling.Control, store *timings.Store) (*http.Server, *sdktrace.TracerProvider, *sdkmetric.MeterProvider) {
+	// console: mount
+	con := console.New(console.Config{Title: "chat", Control: control, Timings: store})
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(con)) // beside your sampler and exporter
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(con.MetricReader()))
+
+	operators := http.NewServeMux()
+	operators.Handle("/debug/waybill/", http.StripPrefix("/debug/waybill", con))
+	server := &http.Server{Addr: "localhost:6060", Handler: operators, ReadHeaderTimeout: 5 * time.Second}
+	// console: end
+	return server, tracers, meters
+}
+
+// TestTheConsoleIsMounted checks that the page, a span and a metric come where they should.
+func TestTheConsoleIsMounted(t *testing.T) {
+	control, err := sampling.NewControl(sampling.Config{})
+	require.NoError(t, err)
+	store := timings.New(timings.Config{})
+	mux := http.NewServeMux()
+	tracers, meters := operate(mux, control, store)
+	server, otherTracers, otherMeters := mount(control, store)
+	for _, test := range []struct {
+		handler http.Handler
+		tracers *sdktrace.TracerProvider
+		meters  *sdkmetric.MeterProvider
+	}{{mux, tracers, meters}, {server.Handler, otherTracers, otherMeters}} {
+		sys := mailbox.NewSystem(mailbox.WithTracerProvider(test.tracers), mailbox.WithMeterProvider(test.meters))
+		_, span := test.tracers.Tracer("test").Start(t.Context(), "GET /messages")
+		span.End()
+		for path, want := range map[string]string{
+			"": "<title>", "api/traces": "GET /messages", "api/metrics": "waybill.mailbox.workers", "api/config": "default_group", "api/timings": "processes",
+		} {
+			w := httptest.NewRecorder()
+			test.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/waybill/"+path, http.NoBody))
+			assert.Contains(t, w.Body.String(), want, path)
+		}
+		require.NoError(t, sys.Shutdown(t.Context()))
+		require.NoError(t, test.tracers.Shutdown(t.Context()))
+		require.NoError(t, test.meters.Shutdown(t.Context()))
+	}
 }
 
 func TestSnippetsWork(t *testing.T) {

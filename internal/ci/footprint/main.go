@@ -47,6 +47,9 @@ var core = []string{
 	library + "/sampling/fanout",
 }
 
+// pluggedIn are the packages that plug into the SDK, for programs that have it anyway.
+var pluggedIn = []string{library + "/sampling/sampler", library + "/mailbox/console"}
+
 // module is a fresh module that imports the library.
 type module struct{ dir string }
 
@@ -89,7 +92,7 @@ func libraryPackages(checkout string) ([]string, error) {
 		return nil, err
 	}
 	packages := slices.DeleteFunc(strings.Fields(out), func(p string) bool {
-		return strings.Contains(p, "/internal/") || p == library+"/sampling/sampler"
+		return strings.Contains(p, "/internal/") || slices.Contains(pluggedIn, p)
 	})
 	for _, p := range core {
 		if !slices.Contains(packages, p) {
