@@ -16,6 +16,9 @@ func WithClock[M any](c Config[M], now func() time.Time) Config[M] {
 	return c
 }
 
+// Fenced returns how often the node has lost its lease. It takes no lock, so a clock may call it.
+func Fenced[M any](k *Kind[M]) func() uint64 { return k.member.Counts().Fenced.Load }
+
 // Identity returns a context of a placed process, and whether it was killed.
 func Identity(kind, id string, token uint64, held *bool) (context.Context, *bool) {
 	killed := new(bool)

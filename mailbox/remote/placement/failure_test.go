@@ -386,17 +386,29 @@ func TestOwnerNoticesBeforeItHandles(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	var jump atomic.Int64
+	var fenced func() uint64
 	stopped := c.newMachine(t, c.server.Conn(t), func(config *placement.Config[counterMsg]) {
 		brief(config)
-		*config = placement.WithClock(*config, func() time.Time { return time.Now().Add(time.Duration(jump.Load())) })
+		*config = placement.WithClock(*config, func() time.Time {
+			// Only this clock jumps, so for the other node no time has passed in which to renew its
+			// lease. Later that would make it a lost one.
+			by := time.Duration(jump.Load())
+			if by != 0 && fenced() > 0 {
+				by = 0
+			}
+			return time.Now().Add(by)
+		})
 	})
+	fenced = placement.Fenced(stopped.kind)
 	other := c.newMachine(t, c.server.Conn(t), brief)
 	id := idsOn(t, stopped, other, 1)[0]
 	ref := get(t, other, id)
 	before := ask(t, other, id)
 	local := get(t, stopped, id)
+	renewals := stopped.kind.Stats().Renewals
+	require.Eventually(t, func() bool { return stopped.kind.Stats().Renewals > renewals }, patience, often)
 
-	jump.Store(int64(10 * lease))
+	jump.Store(int64(10 * lease)) // Until the next renewal nothing but a message looks at the clock.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	after, err := sumOf(ctx, ref)
