@@ -200,6 +200,51 @@ func TestLateSpansAreBoundedByDefault(t *testing.T) {
 	})
 }
 
+// A flood of slow handlings, refusals or errors does not hide a panic: each reason has a bound of
+// its own. That holds too where slow handlings count and a slow one that panics does not.
+func TestEachReasonHasItsBoundOfLateSpans(t *testing.T) {
+	for name, late := range map[string]sampling.Late{
+		"uncounted": {Failures: true, SlowerThan: time.Millisecond, PerSecond: 3},
+		"counted":   {Failures: true, SlowerThan: time.Millisecond, PerSecond: 3, CountSlow: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rec := record(t)
+				sys := rec.system(mailbox.WithControl(controlOf(t, sampling.KindConfig{Late: late})), mailbox.WithLogger(nil))
+				ref := spawn(t, sys, "worker", do)
+				slow := sleepFor(2 * time.Millisecond)
+				for range 500 {
+					sendSkipped(t, rec, sys, ref, slow)
+					time.Sleep(2 * time.Millisecond)
+					settle()
+				}
+				for range 10 {
+					sendSkipped(t, rec, sys, ref, fails)
+					settle()
+				}
+				sendSkipped(t, rec, sys, ref, func(ctx context.Context) error {
+					_ = slow(ctx)
+					panic("seen")
+				})
+				time.Sleep(2 * time.Millisecond)
+				settle()
+				seen, failed := 0, 0
+				for _, span := range rec.all("worker job") {
+					switch {
+					case span.Status.Description == "panic: seen":
+						seen++
+					case span.Status.Code == codes.Error:
+						failed++
+					}
+				}
+				assert.Equal(t, 1, seen)
+				assert.Equal(t, 3, failed)
+				drain(t, sys)
+			})
+		})
+	}
+}
+
 // weightOf returns how many recipients span stands for.
 func weightOf(t *testing.T, span tracetest.SpanStub) float64 {
 	t.Helper()

@@ -73,9 +73,10 @@ type Late struct {
 	// Where there are more of them per second than PerSecond, a random part is counted,
 	// with as much more weight. Estimates are still unbiased then, but no longer exact.
 	CountSlow bool
-	// PerSecond limits how many late spans a kind makes. The default is 10. The spans of
-	// CountSlow have a limit of the same size for themselves, which holds on average.
-	// Uncounted spans beyond the limit are not made; a metric tells how many.
+	// PerSecond limits how many late spans a kind makes for each reason, so that a panic is
+	// seen even where all is slow. The default is 10. The spans of CountSlow have a limit of
+	// the same size for themselves, which holds on average. Uncounted spans beyond the limit
+	// are not made; a metric tells how many.
 	PerSecond float64
 }
 

@@ -54,17 +54,17 @@ func TooLong(l *sampling.Late, took, waited int64) bool {
 	return l.SlowerThan > 0 && took >= int64(l.SlowerThan) || l.QueuedLongerThan > 0 && waited >= int64(l.QueuedLongerThan)
 }
 
-// reason returns why a handling is worth a late span; "" if it is not.
+// slow reports whether a handling took as long as the settings call slow.
+func (h *Handled) slow(l *sampling.Late) bool { return l.SlowerThan > 0 && h.Took >= l.SlowerThan }
+
+// reason returns why a handling is worth a late span that does not count; "" if it is not.
 func (h *Handled) reason(l *sampling.Late) string {
-	slow := l.SlowerThan > 0 && h.Took >= l.SlowerThan
 	switch {
-	case slow && l.CountSlow: // That counts; the others do not.
-		return lateSlow
 	case l.Failures && h.Panicked:
 		return latePanic
 	case l.Failures && h.Err != nil:
 		return lateError
-	case slow:
+	case h.slow(l):
 		return lateSlow
 	case l.QueuedLongerThan > 0 && h.Waited >= l.QueuedLongerThan:
 		return lateWaiting
@@ -77,25 +77,35 @@ func (h *Handled) reason(l *sampling.Late) string {
 // or if it has a span, whether that counts as a slow one. It does not end the handling's
 // own span. It returns the late span that it makes, if it makes one.
 func (m *Message) EndedLate(h *Handled, l *sampling.Late) (made trace.SpanContext) {
-	if l.SlowerThan > 0 && h.Took >= l.SlowerThan {
+	slow := h.slow(l)
+	if slow {
 		m.Kind.totals.slow.Add(1)
 	}
-	reason := h.reason(l)
 	switch {
-	case reason == "":
 	case h.Span == nil:
+		reason := h.reason(l)
+		if reason == "" {
+			return made
+		}
+		var c standing
+		parent, weight := m.above()
+		if slow && l.CountSlow && parent.IsValid() {
+			if c = m.Kind.totals.count(weight, l); c.weight > 0 {
+				reason = lateSlow
+			}
+		}
 		ended := time.Now()
-		if span := m.startLate(reason, ended.Add(-h.Took), h.Waited, l); span != nil {
+		if span := m.startLate(reason, parent, c, ended.Add(-h.Took), h.Waited, l); span != nil {
 			guard.Do(func() {
 				h.record(span, trace.WithTimestamp(ended))
 				span.End(trace.WithTimestamp(ended))
 				made = span.SpanContext()
 			})
 		}
-	case reason == lateSlow && l.CountSlow && m.Header.SampledByFanout():
+	case slow && l.CountSlow && m.Header.SampledByFanout():
 		f := fanoutOf(m.Header.SpanContext())
 		attrs := make([]attribute.KeyValue, 0, 4)
-		attrs = append(attrs, keys.LateReason.String(reason))
+		attrs = append(attrs, keys.LateReason.String(lateSlow))
 		attrs = m.Kind.totals.count(f.Weight*f.Probability, l).attributes(attrs)
 		guard.Do(func() { h.Span.SetAttributes(attrs...) })
 	}
@@ -147,19 +157,16 @@ func (m *Message) above() (parent trace.SpanContext, weight float64) {
 	return parent, max(f.Weight, 1)
 }
 
-// startLate starts the span of a message that has none: in the trace that skipped
-// it, or that it carries without spans, or in one of its own. It returns nil if
-// that is not wanted, or beyond the bound.
-func (m *Message) startLate(reason string, start time.Time, waited time.Duration, l *sampling.Late) trace.Span {
-	parent, weight := m.above()
+// startLate starts the span of a message that has none: below parent, or in a trace of its own
+// if that is not valid. c is what it stands for. It returns nil if that is not wanted, or beyond
+// the bound.
+func (m *Message) startLate(
+	reason string, parent trace.SpanContext, c standing, start time.Time, waited time.Duration, l *sampling.Late,
+) trace.Span {
 	if !parent.IsValid() && !l.Roots {
 		return nil
 	}
-	var c standing
-	if l.CountSlow && reason == lateSlow && parent.IsValid() {
-		c = m.Kind.totals.count(weight, l)
-	}
-	if c.weight == 0 && !m.Kind.totals.uncounted.Allow(clock.Now(), planning.LatePerSecond(l)) {
+	if c.weight == 0 && !m.Kind.totals.allow(reason, l) {
 		m.Kind.totals.shed.Add(1)
 		return nil
 	}
@@ -196,7 +203,8 @@ func (m *Message) NeverHandled(reason string, sent int64, settings *sampling.Kin
 	}
 	ended := time.Now()
 	waited := time.Duration(clock.Reading(ended) - sent)
-	if span := m.startLate(reason, ended.Add(-waited), waited, &settings.Late); span != nil {
+	parent, _ := m.above()
+	if span := m.startLate(reason, parent, standing{}, ended.Add(-waited), waited, &settings.Late); span != nil {
 		endUnhandled(span, reason, ended)
 	}
 }

@@ -10,19 +10,22 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/waybill-go/waybill/internal/clock"
 	"github.com/waybill-go/waybill/internal/gcra"
+	"github.com/waybill-go/waybill/internal/planning"
 	"github.com/waybill-go/waybill/internal/spanrate"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Totals are what the spans of all kinds of one name share: how many late ones there may
 // be, and how many spans there were. Make one with [NewTotals].
 type Totals struct {
-	uncounted  gcra.Limiter
-	stratum    *spanrate.Rate // of those that count
+	stratum    *spanrate.Rate // of late spans that count
 	shed, slow atomic.Uint64
 	traced     atomic.Uint64
 	cut        atomic.Uint64
 	late       [len(LateReasons)]atomic.Uint64
+	uncounted  [len(LateReasons)]gcra.Limiter // of late spans that do not count
 }
 
 // LateReasons are the reasons of late spans. No kind has another.
@@ -76,4 +79,11 @@ func (t *Totals) countLate(reason string, span trace.Span) {
 	if i := slices.Index(LateReasons[:], reason); i >= 0 {
 		t.late[i].Add(1)
 	}
+}
+
+// allow reports whether there may be one more late span for that reason that does not count.
+// Each reason has a limit of its own: where all is slow, a panic must still be seen.
+func (t *Totals) allow(reason string, l *sampling.Late) bool {
+	i := slices.Index(LateReasons[:], reason)
+	return i >= 0 && t.uncounted[i].Allow(clock.Now(), planning.LatePerSecond(l))
 }

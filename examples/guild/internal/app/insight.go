@@ -65,8 +65,8 @@ const (
 // newControl makes what the tracing of all services follows: sessions that are slow leave
 // a span though nobody sampled them, and are counted by those. So do deliveries that fail.
 // Both are as many as clients make them, who may be hostile, so there is a bound, the
-// library's own of ten a second: beyond it failures are counted and leave no span, and of
-// the slow ones a share is chosen that stands for all.
+// library's own of ten a second for each reason: beyond it failures are counted and leave
+// no span, and of the slow ones a share is chosen that stands for all.
 func newControl(c Config) (*sampling.Control, error) {
 	session := sampling.KindConfig{
 		TimeOneIn: 1,
