@@ -173,14 +173,15 @@ func Evaluate[T any](p *Page, expression string) T {
 	return get(p, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// Eventually waits until an expression of JavaScript is true.
+// Eventually waits until an expression of JavaScript is true, or a promise of something that is.
 func (p *Page) Eventually(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	for {
 		// A page that is just being loaded has nothing to ask yet.
-		if is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
+		asked := chromedp.Evaluate[bool]("(async () => !!(await ("+expression+")))()", chromedp.EvalAwaitPromise)
+		if is, err := chromedp.Run(ctx, asked); err == nil && is {
 			return
 		}
 		select {
