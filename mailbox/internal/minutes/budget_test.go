@@ -86,9 +86,10 @@ func TestBudget(t *testing.T) {
 }
 
 // Processes of all sizes fill a store. The busy ones keep all their minutes, and the light
-// ones only the last.
+// ones only the last. The busy ones are so few that one shard has room for them all: which shard
+// each comes into is random.
 func TestBusyProcessesKeepTheirMinutes(t *testing.T) {
-	const busyProcesses, lightProcesses, passed = 20, 5_000, 50
+	const busyProcesses, lightProcesses, passed = 5, 5_000, 50
 	s := minutes.New(1 << 20)
 	first, _ := clockOf(s)
 	guilds, sessions := s.Kind("guild", nameOf), s.Kind("session", nameOf)
