@@ -19,6 +19,7 @@ import (
 	"github.com/waybill-go/waybill/internal/scope"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/mailbox/remote/internal/closing"
+	"github.com/waybill-go/waybill/mailbox/remote/internal/reports"
 	"github.com/waybill-go/waybill/mailbox/remote/internal/subject"
 )
 
@@ -32,7 +33,7 @@ type Node struct {
 	conn   *nats.Conn
 	tracer trace.Tracer
 	tally  observe.Tally[Stats]
-	told   reports
+	told   [reasons]reports.Report
 	calls  callTable            // from here, to be answered by others
 	served servedCalls          // from others, being answered here
 	subs   []*nats.Subscription // the node's own

@@ -38,8 +38,9 @@ type Config[M any] struct {
 	// default. Beyond it, the one is stopped that [Kind.GetOrSpawn] has not returned for the
 	// longest time.
 	MaxReferences int
-	// Logger is told when the node loses its processes and when the store fails, once a second
-	// at most. Nil means [slog.Default].
+	// Logger is told of what goes wrong, such as when the node loses its processes or the store
+	// fails: once a second at most for each, with how often it happened. A logger that blocks holds
+	// nothing up. Nil means [slog.Default].
 	Logger *slog.Logger
 
 	now func() time.Time // time.Now, but in tests

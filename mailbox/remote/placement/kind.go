@@ -15,11 +15,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/observe"
 	"github.com/waybill-go/waybill/mailbox"
 	"github.com/waybill-go/waybill/mailbox/remote"
+	"github.com/waybill-go/waybill/mailbox/remote/internal/reports"
 	"github.com/waybill-go/waybill/mailbox/remote/internal/routing"
 	"github.com/waybill-go/waybill/mailbox/remote/internal/subject"
 	"github.com/waybill-go/waybill/mailbox/remote/placement/internal/ownership"
@@ -39,8 +39,7 @@ type Kind[M any] struct {
 	failTo   func(prefix string) // fails the calls to subjects that begin so
 	claims   chan struct{}       // holds one for each request that is being answered
 	counts   Stats
-	told     atomic.Int64 // when the logger was told of something, in Unix nanoseconds
-	telling  atomic.Bool  // the logger is being told something
+	told     sync.Map // what the logger was told of: a *reports.Report for each text
 	metrics  observe.Registry
 
 	ctx    context.Context //nolint:containedctx // It lasts as long as the kind.
@@ -280,22 +279,17 @@ func (k *Kind[M]) refuse(m *nats.Msg) {
 	}
 }
 
-// tellEvery is the least time between two records of the logger.
-const tellEvery = time.Second
-
-func (k *Kind[M]) tell(what string, err error) {
+// tell tells the logger of something that has gone wrong. Of the same within a second it tells the
+// first, and then how often it happened. what must have few values.
+func (k *Kind[M]) tell(what string, err error, attrs ...any) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	now, last := time.Now().UnixNano(), k.told.Load()
-	if now-last < int64(tellEvery) || !k.told.CompareAndSwap(last, now) {
-		return
+	told, known := k.told.Load(what)
+	if !known {
+		told, _ = k.told.LoadOrStore(what, new(reports.Report))
 	}
-	if !k.telling.CompareAndSwap(false, true) {
-		return
-	}
-	go func() { // A logger that blocks holds up nobody else.
-		defer k.telling.Store(false)
-		guard.Do(func() { k.config.Logger.Warn("placement: "+what, "kind", k.name, "error", err) })
-	}()
+	told.(*reports.Report).Tell(1, func(count uint64, _ bool) { //nolint:forcetypeassert // Nothing else is in there.
+		k.config.Logger.Warn("placement: "+what, append([]any{"kind", k.name, "count", count, "error", err}, attrs...)...)
+	})
 }

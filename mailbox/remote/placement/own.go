@@ -196,7 +196,7 @@ func (k *Kind[M]) fenced(s *ownership.Session) {
 	if e != nil {
 		k.silence(e)
 	}
-	k.tell(fmt.Sprintf("lost the lease, and %d processes with it", len(killed)), ErrMoved)
+	k.tell("lost the lease, and its processes with it", ErrMoved, "processes", len(killed))
 }
 
 // claimAnswer is the answer to a request to own a process.
