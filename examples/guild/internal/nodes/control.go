@@ -107,6 +107,7 @@ func (c *control) state() State {
 		Joined: c.ledger.Joined(), Taken: c.ledger.Taken(), Told: c.ledger.Told(), Reached: reached,
 		Connected: c.sessions.Connected(), Sessions: c.sessions.Tally.Counts(),
 		Traffic: TrafficOf(c.sessions.Stats()), Exports: c.tel.Exports(),
+		Sampling: c.sampling.Config(),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,10 +4,11 @@
 package nodes
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"sync"
 	"time"
 
@@ -24,15 +25,14 @@ type remoteNode struct {
 	control mailbox.Ref[nodeRequest]
 	wake    chan struct{} // holds one when it is to be asked how it is at once
 
-	mu       sync.Mutex
-	pid      int // 0 while there is none
-	starts   int // so often it was ready
-	process  int // changes when one is ready and when one has ended
-	clients  *Clients
-	now      State // of the process that there is
-	past     State // of those before, as they were last seen
-	crowds   map[int]*load.Crowd
-	followed sampling.Config
+	mu      sync.Mutex
+	pid     int // 0 while there is none
+	starts  int // so often it was ready
+	process int // changes when one is ready and when one has ended
+	clients *Clients
+	now     State // of the process that there is
+	past    State // of those before, as they were last seen
+	crowds  map[int]*load.Crowd
 }
 
 // begin takes note that the node is ready.
@@ -42,7 +42,6 @@ func (n *remoteNode) begin(pid int) {
 	n.process++
 	n.starts++
 	again, clients := n.starts > 1, n.clients
-	n.followed = n.fleet.config.Hub.config.Control.Config() // Or a little later, as it is told soon.
 	n.mu.Unlock()
 	switch {
 	case !again:
@@ -174,12 +173,12 @@ func (n *remoteNode) take(s State) {
 	}
 }
 
-// follow has the node's tracing follow the control of the guild node.
+// follow has the node's tracing follow the control of the guild node. The node says what it follows, so
+// a message that is lost is sent again.
 func (n *remoteNode) follow(ctx context.Context) {
 	config := n.fleet.config.Hub.config.Control.Config()
 	n.mu.Lock()
-	changed := n.pid != 0 && !reflect.DeepEqual(config, n.followed)
-	n.followed = config
+	changed := n.pid != 0 && !same(config, n.now.Sampling)
 	n.mu.Unlock()
 	if changed {
 		if err := n.control.Send(ctx, Follow{config}); err != nil {
@@ -203,4 +202,14 @@ func (n *remoteNode) state() State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.past.Plus(n.now)
+}
+
+// same reports whether two configurations are the same as JSON, in which an empty part may be left out.
+func same(a, b sampling.Config) bool {
+	one, err := json.Marshal(a)
+	if err != nil {
+		return false
+	}
+	other, err := json.Marshal(b)
+	return err == nil && bytes.Equal(one, other)
 }

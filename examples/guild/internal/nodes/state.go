@@ -10,6 +10,7 @@ import (
 	"github.com/waybill-go/waybill/examples/guild/internal/sessions"
 	"github.com/waybill-go/waybill/examples/guild/internal/telemetry"
 	"github.com/waybill-go/waybill/mailbox"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // Clients are simulated ones, numbered over all nodes: First, First + Step and so on, below
@@ -53,6 +54,7 @@ type State struct {
 	Exports   telemetry.Exports `json:"exports"`
 	Latency   map[int]int64     `json:"latency,omitempty"` // of all deliveries, where the node has settled
 	Failure   string            `json:"failure,omitempty"` // what went wrong first
+	Sampling  sampling.Config   `json:"sampling"`          // what its tracing follows; not in sums
 }
 
 // Traffic counts the messages to sessions.
