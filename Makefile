@@ -11,7 +11,7 @@ SHELL := bash
 MODULES = $(shell go list -m -f '{{.Dir}}')
 
 # How long `make fuzz` spends on each target.
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 
 # What `make bench` runs, and how.
 BENCH ?= .
