@@ -28,10 +28,11 @@ import (
 func TestOnePostIsTracedToEveryNode(t *testing.T) {
 	const sessions, posts = 400, 6
 	e := start(t, "-nodes", "2", "-sessions", fmt.Sprint(sessions), "-slow", "0", "-posts", "0")
-	status, _ := e.tracing(http.MethodPut, "{}") // As in TestOnePostIsTracedToEverySession.
-	require.Equal(t, http.StatusOK, status)
-	e.until(func() bool { // A session that is slow until then has a late span that counts.
-		return !slices.ContainsFunc(e.views(), func(v nodes.View) bool { return len(v.Sampling.Kinds) > 0 })
+	// As in TestOnePostIsTracedToEverySession, with a group that shows who follows.
+	status, shown := e.tracing(http.MethodPut, `{"groups": {"nobody": {}}}`)
+	require.Equal(t, http.StatusOK, status, shown)
+	e.until(func() bool { // A session that is slow before then leaves a late span that counts.
+		return !slices.ContainsFunc(e.views(), func(v nodes.View) bool { return len(v.Sampling.Groups) == 0 })
 	})
 	l := e.listen("1") // It comes to the guild node.
 	for i := range posts {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,11 +29,34 @@ import (
 	"github.com/waybill-go/waybill/sampling"
 )
 
+// gate is the environment variable of the folder in which a session node says that it is there, and
+// waits until it may go on. Without it, it does not wait.
+const gate = "NODES_TEST_GATE"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == nodes.Command { // A fleet of a test has started it.
+		if folder := os.Getenv(gate); folder != "" {
+			mark(folder, "there")
+			awaitMark(folder, "go on")
+		}
 		os.Exit(nodes.Main(os.Stdin, os.Stdout, os.Stderr))
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// mark makes a file that says something, and awaitMark waits for it.
+func mark(folder, what string) {
+	if err := os.WriteFile(filepath.Join(folder, what), nil, 0o600); err != nil {
+		panic(err)
+	}
+}
+
+func awaitMark(folder, what string) {
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(folder, what)); err == nil {
+			return
+		}
+	}
 }
 
 // patience bounds every wait of these tests; none is expected to take it.
@@ -52,12 +76,17 @@ type world struct {
 // test if there is a URL.
 func newWorld(t *testing.T, count int, url string) *world {
 	t.Helper()
+	control, err := sampling.NewControl(sampling.Config{})
+	require.NoError(t, err)
+	return newWorldWith(t, count, url, control)
+}
+
+func newWorldWith(t *testing.T, count int, url string, control *sampling.Control) *world {
+	t.Helper()
 	w := &world{t: t, ledger: load.NewLedger(2)}
 	ctx, log := t.Context(), slog.New(slog.DiscardHandler)
 	var err error
 	w.store, err = store.Open(ctx, store.Config{Guilds: 2, Keep: 1000})
-	require.NoError(t, err)
-	control, err := sampling.NewControl(sampling.Config{})
 	require.NoError(t, err)
 	w.hub, err = nodes.NewHub(ctx, nodes.HubConfig{
 		NATS: url, Guilds: 2, History: w.store, Provider: noop.NewTracerProvider(), Control: control, Logger: log,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net"
 	"regexp"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/waybill-go/waybill/examples/guild/internal/chat"
 	"github.com/waybill-go/waybill/examples/guild/internal/nodes"
+	"github.com/waybill-go/waybill/sampling"
 )
 
 // A post that was lost on its way to the nodes comes from the history, to each session once and
@@ -61,6 +63,24 @@ func TestTheServerOfNATSComesBack(t *testing.T) {
 	s := w.until(func(s nodes.State) bool { return s.Taken == 3*clients/2 })
 	assert.EqualValues(t, 3*clients/2, s.Sessions.Delivered)
 	assert.Zero(t, s.Sessions.Missed+s.Sessions.Repeated)
+}
+
+// A change of the tracing that comes after a node was told what to begin with, and before it is ready, is
+// made good.
+func TestANodeFollowsAChangeWhileItStarts(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv(gate, folder)
+	control, err := sampling.NewControl(sampling.Config{})
+	require.NoError(t, err)
+	var changing sync.WaitGroup
+	defer changing.Wait()
+	changing.Go(func() {
+		awaitMark(folder, "there")
+		assert.NoError(t, control.Set(sampling.Config{Default: sampling.KindConfig{NoSpans: true}}))
+		mark(folder, "go on")
+	})
+	w := newWorldWith(t, 1, "", control)
+	w.until(func(nodes.State) bool { return w.fleet.Views()[0].Sampling.Default.NoSpans })
 }
 
 // Strangers on this machine do not get in.

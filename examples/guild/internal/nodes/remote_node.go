@@ -193,7 +193,7 @@ func (n *remoteNode) view() View {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	v := View{Node: Name(n.number), PID: n.pid, Starts: n.starts, State: n.past.Plus(n.now)}
-	v.Reached, v.Latency = n.now.Reached, nil
+	v.Reached, v.Sampling, v.Latency = n.now.Reached, n.now.Sampling, nil
 	return v
 }
 
