@@ -280,7 +280,7 @@ func (k *Kind[M]) refuse(m *nats.Msg) {
 }
 
 // tell tells the logger of something that has gone wrong. Of the same within a second it tells the
-// first, and then how often it happened. what must have few values.
+// first, and then how many more there were. what must have few values.
 func (k *Kind[M]) tell(what string, err error, attrs ...any) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -289,7 +289,11 @@ func (k *Kind[M]) tell(what string, err error, attrs ...any) {
 	if !known {
 		told, _ = k.told.LoadOrStore(what, new(reports.Report))
 	}
-	told.(*reports.Report).Tell(1, func(count uint64, _ bool) { //nolint:forcetypeassert // Nothing else is in there.
-		k.config.Logger.Warn("placement: "+what, append([]any{"kind", k.name, "count", count, "error", err}, attrs...)...)
+	told.(*reports.Report).Tell(1, func(count uint64, first bool) { //nolint:forcetypeassert // Nothing else is in there.
+		all := []any{"kind", k.name, "count", count}
+		if first {
+			all = append(append(all, "error", err), attrs...)
+		}
+		k.config.Logger.Warn("placement: "+what, all...)
 	})
 }
