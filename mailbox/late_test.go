@@ -200,8 +200,7 @@ func TestLateSpansAreBoundedByDefault(t *testing.T) {
 	})
 }
 
-// A flood of slow handlings, refusals or errors does not hide a panic: each reason has a bound of
-// its own. That holds too where slow handlings count and a slow one that panics does not.
+// A flood of slow handlings or errors does not hide a panic: each reason has a bound of its own. That holds too where slow handlings count and a slow one that panics does not.
 func TestEachReasonHasItsBoundOfLateSpans(t *testing.T) {
 	for name, late := range map[string]sampling.Late{
 		"uncounted": {Failures: true, SlowerThan: time.Millisecond, PerSecond: 3},
