@@ -94,22 +94,11 @@ func (e *entry) attribute(a *attribute.KeyValue) {
 	case keys.LateReason:
 		e.late = cut(a.Value.AsString())
 	case keys.FanoutWeight:
-		if w, ok := number(a.Value); ok && w >= 0 {
+		if w, ok := keys.Number(a.Value); ok && w >= 0 {
 			e.weight = min(w, mostWeight)
 		}
 	case keys.FanoutSampled:
 		e.broadcast = &Broadcast{}
-	}
-}
-
-func number(v attribute.Value) (float64, bool) {
-	switch v.Type() {
-	case attribute.FLOAT64:
-		return v.AsFloat64(), true
-	case attribute.INT64:
-		return float64(v.AsInt64()), true
-	default:
-		return 0, false
 	}
 }
 

@@ -212,7 +212,7 @@ const badWeight = -1
 // weightOf returns 0 for a span that is in no estimate, and badWeight for one whose
 // weight makes no sense.
 func weightOf(v attribute.Value) float64 {
-	switch w, ok := number(v); {
+	switch w, ok := keys.Number(v); {
 	case !ok:
 		return badWeight
 	case w == 0:
@@ -226,7 +226,7 @@ func weightOf(v attribute.Value) float64 {
 
 // shareOf returns a share in (0, 1], or 0.
 func shareOf(v attribute.Value) float64 {
-	if p, ok := number(v); ok && p > 0 && p <= 1 {
+	if p, ok := keys.Number(v); ok && p > 0 && p <= 1 {
 		return p
 	}
 	return 0
@@ -234,7 +234,7 @@ func shareOf(v attribute.Value) float64 {
 
 // sizeOf returns the value as a number of recipients, or otherwise if it is none.
 func sizeOf(v attribute.Value, otherwise int) int {
-	if n, ok := number(v); ok && n >= 0 && n <= math.MaxInt32 {
+	if n, ok := keys.Number(v); ok && n >= 0 && n <= math.MaxInt32 {
 		return int(n)
 	}
 	return otherwise
@@ -242,17 +242,6 @@ func sizeOf(v attribute.Value, otherwise int) int {
 
 // isSet reports whether the value is true or a number other than 0.
 func isSet(v attribute.Value) bool {
-	n, ok := number(v)
+	n, ok := keys.Number(v)
 	return ok && n != 0 || v.Type() == attribute.BOOL && v.AsBool()
-}
-
-func number(v attribute.Value) (float64, bool) {
-	switch v.Type() {
-	case attribute.FLOAT64:
-		return v.AsFloat64(), true
-	case attribute.INT64:
-		return float64(v.AsInt64()), true
-	default:
-		return 0, false
-	}
 }

@@ -145,16 +145,7 @@ func text(v attribute.Value) string {
 
 // number returns 0 for what is none, or is beyond all that makes sense.
 func number(v attribute.Value) float64 {
-	var n float64
-	switch v.Type() {
-	case attribute.FLOAT64:
-		n = v.AsFloat64()
-	case attribute.INT64: // As a span of another language may have it.
-		n = float64(v.AsInt64())
-	default:
-		return 0
-	}
-	if math.Abs(n) < 1e15 {
+	if n, _ := keys.Number(v); math.Abs(n) < 1e15 {
 		return n
 	}
 	return 0
