@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -100,8 +101,19 @@ func pass[M any](t *testing.T, c encoding.CodecV2, message *M, counters *grpcstr
 		to := grpcstream.NewSender(stream, grpcstream.WithCounters(counters))
 		return to.Send(sampledContext(t), message)
 	})
+	return only(t, client, counters)
+}
+
+// only returns the one message of a stream, when the server's handler has returned: what
+// it sent is counted then.
+func only[Out, In any](
+	t *testing.T, client *grpc.GenericClientStream[Out, In], counters *grpcstream.Counters,
+) envelope.Envelope[*In] {
+	t.Helper()
 	e, err := grpcstream.NewReceiver(client, "handle", grpcstream.WithCounters(counters)).Recv()
 	require.NoError(t, err)
+	_, err = client.Recv()
+	require.ErrorIs(t, err, io.EOF)
 	return e
 }
 
@@ -204,8 +216,7 @@ func TestALosingCodecIsDetected(t *testing.T) {
 	client := connect(t, t.Context(), peer{}, func(stream *grpc.GenericServerStream[fresh, fresh]) error {
 		return grpcstream.NewSender(stream, grpcstream.WithCounters(&counters)).Send(sampledContext(t), new(fresh))
 	})
-	e, err := grpcstream.NewReceiver(client, "handle", grpcstream.WithCounters(&counters)).Recv()
-	require.NoError(t, err)
+	e := only(t, client, &counters)
 	assert.Nil(t, e.Header())
 	assert.Equal(t, grpcstream.Counts{SentWrapped: 1, Bare: 1, NotReadable: 1}, counters.Counts())
 }
@@ -222,8 +233,7 @@ func TestInterceptorsSeeTheMessage(t *testing.T) {
 	client := connect(t, t.Context(), p, func(stream *grpc.GenericServerStream[note, note]) error {
 		return grpcstream.NewSender(stream, grpcstream.WithCounters(&counters)).Send(sampledContext(t), text("hello"))
 	})
-	e, err := grpcstream.NewReceiver(client, "handle", grpcstream.WithCounters(&counters)).Recv()
-	require.NoError(t, err)
+	e := only(t, client, &counters)
 	assert.Equal(t, spanContext(1).TraceID(), e.Header().SpanContext().TraceID(), "a copy has the trace too")
 	assert.EqualValues(t, 1, counters.Counts().SentWrapped)
 
