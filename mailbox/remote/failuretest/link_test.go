@@ -139,9 +139,12 @@ func TestLinkHangs(t *testing.T) {
 	require.NoError(t, p.call(t.Context(), patience))
 	p.link.Hang()
 	p.send(t, 1000)
+	// Else a call could wait behind them until it has no time left, and would not be sent.
+	sent := uint64(p.seq) + 1 // With the call.
+	require.Eventually(t, func() bool { return p.sender.Stats().Sent == sent }, patience, poll)
 	const calls = 3
 	for range calls {
-		require.ErrorIs(t, p.call(t.Context(), 50*time.Millisecond), context.DeadlineExceeded)
+		require.ErrorIs(t, p.call(t.Context(), 200*time.Millisecond), context.DeadlineExceeded)
 	}
 	assert.True(t, p.sender.Conn().IsConnected())
 	p.link.Heal()
