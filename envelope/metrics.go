@@ -198,8 +198,5 @@ func watch[M any](t *receiverTotals, ch <-chan Envelope[M]) (leave func()) {
 // OpenTelemetry's error handler is told.
 func WithMeterProvider(provider metric.MeterProvider, attrs ...attribute.KeyValue) ReceiveOption {
 	attrs = slices.Clone(attrs)
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.meters, c.meterAttrs = provider, attrs
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.meters, c.meterAttrs = provider, attrs })
 }

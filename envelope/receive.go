@@ -63,14 +63,20 @@ func Receive[M any](
 			receiveMeasured(ctx, r, ch, yield)
 			return
 		}
-		done := ctx.Done()
+		done, p := ctx.Done(), r.plain // With a copy on the stack, one cache line less is waited for.
 		for {
 			e, ok, err := next(ctx, done, ch)
 			if !ok {
 				*r.end = err
 				return
 			}
-			if !deliver(r, e, yield) {
+			var more bool
+			if ctx, ok := p.context(e.header); ok {
+				more = yield(ctx, e.message)
+			} else {
+				more = deliverMore(r, e, yield)
+			}
+			if !more {
 				return
 			}
 		}
@@ -97,51 +103,79 @@ func next[M any](ctx context.Context, done <-chan struct{}, ch <-chan Envelope[M
 
 // receiver is what all messages of a loop or handler have in common.
 type receiver struct {
-	base   context.Context //nolint:containedctx // It lives as long as the loop or handler that was given it.
-	own    context.Context //nolint:containedctx // The same, with its own trace, for bare messages. Nil for base.
+	plain
+
 	name   string
 	tracer trace.Tracer
-	roots  bool
 	end    *error          // Why the loop has ended.
 	site   *handling.Site  // Nil without debug mode.
 	totals *receiverTotals // Nil without metrics.
 }
 
+// plain is what a message needs that brings nothing.
+type plain struct {
+	base  context.Context //nolint:containedctx // It lives as long as the loop or handler that was given it.
+	own   context.Context //nolint:containedctx // The same, with its own trace, for bare messages. Nil for base.
+	roots bool
+}
+
+// context returns the context in which a message with h is handled without a span. ok is
+// false if the message may bring something, or may start a trace.
+func (p *plain) context(h *header.Header) (ctx context.Context, ok bool) {
+	if h == nil && p.own != nil {
+		return p.own, true
+	}
+	return p.base, h.LeavesContext() && (h != nil || !p.roots)
+}
+
+// newReceiver makes a receiver. A goroutine begins with 2 KiB of stack, and does not get back
+// to that when it has once needed more. There may be one goroutine for each of very many
+// clients, so most receivers are made within that.
 func newReceiver(ctx context.Context, name string, opts []ReceiveOption) *receiver {
-	var c receiveConfig
+	c := new(receiveConfig)
 	for _, o := range opts {
 		if o != nil {
-			c = o.apply(c)
+			o.apply(c)
 		}
 	}
-	r := &receiver{base: Untraced(ctx), name: name, roots: c.roots, end: c.end}
-	var changed func()
-	if c.debug {
-		r.site = handling.NewSite(ctx, strconv.Quote(name))
-		changed = r.site.ProviderChanged
-	}
-	r.tracer = scope.TracerThat(c.provider, "envelope", changed)
-	if c.ownTrace && trace.SpanContextFromContext(ctx).IsValid() {
-		r.own = handling.Without(ctx) // Whose span is not that of any bare message.
-	}
+	r := &receiver{plain: plain{base: Untraced(ctx), roots: c.roots}, name: name, end: c.end}
 	if r.end == nil {
 		r.end = new(error)
 	}
-	if c.meters != nil {
-		r.totals = metricsTo(c.meters, c.meterAttrs).totalsOf(name)
+	if c.debug || c.ownTrace || c.meters != nil {
+		r.extend(ctx, c)
+	}
+	if r.tracer == nil {
+		r.tracer = scope.Tracer(c.provider, "envelope")
 	}
 	return r
 }
 
+// extend adds to r what few receivers have.
+func (r *receiver) extend(ctx context.Context, c *receiveConfig) {
+	if c.debug {
+		r.site = handling.NewSite(ctx, strconv.Quote(r.name))
+		r.tracer = scope.TracerThat(c.provider, "envelope", r.site.ProviderChanged)
+	}
+	if c.ownTrace && trace.SpanContextFromContext(ctx).IsValid() {
+		r.own = handling.Without(ctx) // Whose span is not that of any bare message.
+	}
+	if c.meters != nil {
+		r.totals = metricsTo(c.meters, c.meterAttrs).totalsOf(r.name)
+	}
+}
+
 // deliver calls handle with e's message, in a span if its trace is sampled.
 func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
+	if ctx, ok := r.context(e.header); ok {
+		return handle(ctx, e.message)
+	}
+	return deliverMore(r, e, handle)
+}
+
+// deliverMore is deliver for messages that bring something, and for those that may start a trace.
+func deliverMore[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
 	h := e.header
-	if h == nil && r.own != nil {
-		return handle(r.own, e.message)
-	}
-	if h.Empty() && !r.roots {
-		return handle(r.base, e.message)
-	}
 	ctx := h.Context(r.base)
 	var span trace.Span
 	switch {

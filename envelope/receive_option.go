@@ -11,7 +11,7 @@ import (
 
 // ReceiveOption configures [Receive], [Handler] and [BatchHandler].
 type ReceiveOption interface {
-	apply(receiveConfig) receiveConfig
+	apply(*receiveConfig)
 }
 
 type receiveConfig struct {
@@ -25,17 +25,14 @@ type receiveConfig struct {
 	meterAttrs []attribute.KeyValue
 }
 
-type receiveOption func(receiveConfig) receiveConfig
+type receiveOption func(*receiveConfig)
 
-func (o receiveOption) apply(c receiveConfig) receiveConfig { return o(c) }
+func (o receiveOption) apply(c *receiveConfig) { o(c) }
 
 // WithTracerProvider sets the provider of the spans. By default, and if provider is nil, each
 // span is made by the provider that is the global one when it starts.
 func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.provider = provider
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.provider = provider })
 }
 
 // WithRootSpans lets a message without a trace start one, if the sampler agrees. It is for
@@ -45,10 +42,7 @@ func WithTracerProvider(provider trace.TracerProvider) ReceiveOption {
 // itself. Between programs that decision travels only if the sender's [CarryPolicy] takes
 // unsampled traces along. A batch starts a trace if none of its messages was decided.
 func WithRootSpans() ReceiveOption {
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.roots = true
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.roots = true })
 }
 
 // WithOwnTrace gives a bare message the trace and the baggage of the context that the loop or
@@ -63,10 +57,7 @@ func WithRootSpans() ReceiveOption {
 // in one trace. If the context is in no trace, the option does nothing. It goes before
 // [WithRootSpans]. For a batch, all messages must be bare.
 func WithOwnTrace() ReceiveOption {
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.ownTrace = true
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.ownTrace = true })
 }
 
 // WithErr has [Receive] set *err whenever its loop ends: to nil if the channel is closed and
@@ -82,10 +73,7 @@ func WithOwnTrace() ReceiveOption {
 //		return err // Orders may be left in the channel.
 //	}
 func WithErr(err *error) ReceiveOption { //nolint:gocritic // It is where to put an error.
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.end = err
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.end = err })
 }
 
 // WithDebug looks for mistakes that are easy to make, and reports each to OpenTelemetry's error
@@ -103,8 +91,5 @@ func WithErr(err *error) ReceiveOption { //nolint:gocritic // It is where to put
 // and so does each send anywhere in the program meanwhile. Without it, nothing costs more than a
 // look at a flag.
 func WithDebug() ReceiveOption {
-	return receiveOption(func(c receiveConfig) receiveConfig {
-		c.debug = true
-		return c
-	})
+	return receiveOption(func(c *receiveConfig) { c.debug = true })
 }

@@ -20,11 +20,8 @@ import (
 // parent stay. If parent may hold those of another trace, call [Untraced] first, which
 // also adds the sentinel. Cancellation and deadline are those of parent.
 func (h *Header) Context(parent context.Context) context.Context {
-	if h == nil || h == onlyDecided {
+	if h.LeavesContext() {
 		return parent
-	}
-	if h.skipped && !h.shown && h.baggage.Len() == 0 {
-		return parent // The rest would find the same, at several times the cost.
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !sentinel.Is(sc) {
 		if h.Sampled() {
@@ -39,6 +36,13 @@ func (h *Header) Context(parent context.Context) context.Context {
 		parent = baggage.ContextWithBaggage(parent, h.baggage)
 	}
 	return parent
+}
+
+// LeavesContext reports whether Context returns its parent, because the message brings its
+// recipient neither a trace nor baggage. It knows the headers of which there are very many; of
+// others that are empty it may say no.
+func (h *Header) LeavesContext() bool {
+	return h == nil || h == onlyDecided || h.skipped && !h.shown && h.baggage.Len() == 0
 }
 
 // OrBackground returns ctx, or context.Background() if ctx is nil. Public functions call

@@ -15,8 +15,9 @@ const Version = "0.1.0-dev"
 
 const module = "github.com/waybill-go/waybill/"
 
-// Tracer returns the provider's tracer for the spans of one of our packages. If provider is
-// nil, each span is made by the provider that is the global one when the span starts.
+// Tracer returns the provider's tracer for the spans of one of our packages. It asks the
+// provider when the first span starts. If provider is nil, each span is made by the provider
+// that is the global one when the span starts.
 func Tracer(provider trace.TracerProvider, pkg string) trace.Tracer {
 	return TracerThat(provider, pkg, nil)
 }
@@ -27,7 +28,7 @@ func TracerThat(provider trace.TracerProvider, pkg string, changed func()) trace
 	if provider == nil {
 		return &follower{pkg: pkg, changed: changed}
 	}
-	return tracerOf(provider, pkg)
+	return &asker{provider: provider, pkg: pkg}
 }
 
 func tracerOf(provider trace.TracerProvider, pkg string) trace.Tracer {
