@@ -38,7 +38,8 @@ type result struct {
 type entrant struct {
 	*contender
 
-	name  string
+	variant
+
 	size  int
 	times int // in a batch
 	done  int // times in all
@@ -46,12 +47,15 @@ type entrant struct {
 
 var errEffect = errors.New("effect not as expected")
 
-// measure sets up the variants of a row, measures them in turns, and tears them down.
+// measure measures the variants of a row in turns. It sets them up before, and tears them
+// down after.
 func (p roundPlan) measure(r row) (res result, err error) {
 	entrants, err := p.enter(r)
 	defer func() {
 		for _, e := range entrants {
-			err = errors.Join(err, p.leave(e, err != nil))
+			if e.contender != nil {
+				err = errors.Join(err, p.leave(e, err != nil))
+			}
 		}
 	}()
 	if err != nil {
@@ -74,24 +78,36 @@ func (p roundPlan) measure(r row) (res result, err error) {
 	return res, nil
 }
 
-// enter sets up the variants of r, and finds how many times each fits into a batch.
+// enter sets up the variants of r, and finds how many times each fits into a batch. It
+// leaves those that are to be set up anew.
 func (p roundPlan) enter(r row) ([]*entrant, error) {
 	entrants := make([]*entrant, 0, len(r.variants))
 	for _, v := range r.variants {
-		c, err := v.set(r.size)
-		if err != nil {
-			return entrants, fmt.Errorf("%s: set-up: %w", v.name, err)
+		e := &entrant{variant: v, size: r.size, times: 1}
+		if err := e.setUp(); err != nil {
+			return entrants, err
 		}
-		e := &entrant{contender: c, name: v.name, size: r.size, times: 1}
 		entrants = append(entrants, e)
-		if r.once || r.memory != allotted {
-			continue
+		if !r.once && r.memory == allotted {
+			if err := p.calibrate(e); err != nil {
+				return entrants, fmt.Errorf("%s: %w", v.name, err)
+			}
 		}
-		if err := p.calibrate(e); err != nil {
-			return entrants, fmt.Errorf("%s: %w", v.name, err)
+		if r.anew {
+			if err := p.leave(e, false); err != nil {
+				return entrants, err
+			}
 		}
 	}
 	return entrants, nil
+}
+
+func (e *entrant) setUp() (err error) {
+	if e.contender, err = e.set(e.size); err != nil {
+		return fmt.Errorf("%s: set-up: %w", e.name, err)
+	}
+	e.done = 0
+	return nil
 }
 
 // calibrate finds how many times make a batch of the right length.
@@ -119,6 +135,11 @@ func (p roundPlan) round(r row, entrants []*entrant) (round, error) {
 	this := make(round, len(entrants))
 	for _, i := range rand.Perm(len(entrants)) {
 		e := entrants[i]
+		if r.anew {
+			if err := e.setUp(); err != nil {
+				return nil, err
+			}
+		}
 		take := p.allocated
 		if r.memory != allotted {
 			take = func(e *entrant) (sample, error) { return p.inUse(e, r.memory) }
@@ -128,6 +149,11 @@ func (p roundPlan) round(r row, entrants []*entrant) (round, error) {
 			return nil, fmt.Errorf("%s: %w", e.name, err)
 		}
 		this[e.name] = s
+		if r.anew {
+			if err := p.leave(e, false); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return this, nil
 }
@@ -228,14 +254,16 @@ func (p roundPlan) leave(e *entrant, failed bool) error {
 	if failed {
 		return nil
 	}
-	if err := p.guard(e.tear); err != nil {
+	c := e.contender
+	e.contender = nil
+	if err := p.guard(c.tear); err != nil {
 		return fmt.Errorf("%s: %w", e.name, err)
 	}
-	if e.traces == nil {
+	if c.traces == nil {
 		return nil
 	}
-	least, most := e.done*e.spans[0], e.done*e.spans[1]
-	if got := e.traces.ended(); got < least || got > most {
+	least, most := e.done*c.spans[0], e.done*c.spans[1]
+	if got := c.traces.ended(); got < least || got > most {
 		return fmt.Errorf("%s: %w: %d spans, want %d to %d", e.name, errEffect, got, least, most)
 	}
 	return nil

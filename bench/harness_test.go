@@ -57,6 +57,29 @@ func TestABatchOfARowThatSaysSoIsASingleGo(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A row that says so sets its variants up in each round, and never two at the same time.
+func TestVariantsAreSetUpAnew(t *testing.T) {
+	sets, open := 0, 0
+	set := func(int) (*contender, error) {
+		sets++
+		open++
+		assert.Equal(t, 1, open)
+		c := honest(1)
+		c.tear = func() error { open--; return nil }
+		return c, nil
+	}
+	r := row{name: "test", size: 1, anew: true, variants: []variant{{raw, set}, {ours, set}}}
+	res, err := tiny.measure(r)
+	require.NoError(t, err)
+	assert.Len(t, res.rounds, 2)
+	assert.Zero(t, open)
+	assert.Equal(t, 2+3*2, sets, "to calibrate, and in each of three rounds")
+	r.once = true
+	_, err = tiny.measure(r)
+	require.NoError(t, err)
+	assert.Zero(t, open)
+}
+
 func TestOnlyWhatIsTimedCounts(t *testing.T) {
 	const each = 10 * time.Millisecond
 	c := honest(1)

@@ -21,7 +21,7 @@ func hubRow(clients int, ratios ...ratio) row {
 	return row{
 		name:  fmt.Sprintf("hub-%d", clients),
 		about: fmt.Sprintf("one message over the channels of %d clients, for each of them", clients),
-		size:  clients, ratios: ratios,
+		size:  clients, anew: true, ratios: ratios,
 		variants: append(fiveWays(rawFanout, naiveFanout, ourHub), variant{rawPair, rawPairFanout}),
 	}
 }

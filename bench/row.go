@@ -15,7 +15,11 @@ type row struct {
 	// one for a send.
 	size int
 	// once makes a batch a single go, so that each go has a sample of its own.
-	once     bool
+	once bool
+	// anew sets up each variant again in every round. It is for work that waits for memory
+	// most of the time: where the memory of a variant lies is chance, and a variant that was
+	// set up once would keep its luck.
+	anew     bool
 	memory   memory
 	variants []variant
 	ratios   []ratio
