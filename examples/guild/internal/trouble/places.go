@@ -48,8 +48,9 @@ func (b *Board) AtSession(ctx context.Context, guild, session int64) {
 		t.end()
 		panic(ErrOnPurpose)
 	}
-	if t := b.fullMailbox.in(guild); t.once(session) {
+	if t := b.fullMailbox.in(guild); t.first() {
 		fill(ctx)
+		t.happenedTo(session)
 		select {
 		case <-t.ctx.Done():
 		case <-ctx.Done():

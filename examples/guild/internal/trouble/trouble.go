@@ -187,10 +187,17 @@ func (t *trouble) isOneIn(session int64) bool {
 // once reports whether it is the caller to whom the trouble happens. That is one. Its number
 // is whom.
 func (t *trouble) once(whom int64) bool {
-	if t == nil || t.left.Add(-1) != 0 {
+	if !t.first() {
 		return false
 	}
+	t.happenedTo(whom)
+	return true
+}
+
+// first is once for trouble that takes a while to happen. The caller says when it has.
+func (t *trouble) first() bool { return t != nil && t.left.Add(-1) == 0 }
+
+func (t *trouble) happenedTo(whom int64) {
 	t.whom.Store(whom)
 	t.happened.Add(1)
-	return true
 }
