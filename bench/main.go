@@ -8,8 +8,8 @@
 //
 // All variants of a row are set up side by side. In each round they run one after the
 // other in random order, each for a batch of about 30 ms. So if the machine becomes
-// slower or faster, all of them do. Where a variant's cost depends on where its memory
-// happens to lie, as in the rows of a hub, it is set up alone and anew in each round. A
+// slower or faster, all of them do. Where the cost of a variant depends on the luck of its
+// set-up, as in the rows of a hub or a stream, it is set up alone and anew in each round. A
 // figure is the median over the rounds, unless it is called the worst. A ratio is the
 // median of the ratios within each round. The run fails unless every message is handled
 // and every expected span is made.

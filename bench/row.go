@@ -16,9 +16,9 @@ type row struct {
 	size int
 	// once makes a batch a single go, so that each go has a sample of its own.
 	once bool
-	// anew sets up each variant again in every round. It is for work that waits for memory
-	// most of the time: where the memory of a variant lies is chance, and a variant that was
-	// set up once would keep its luck.
+	// anew sets up each variant again in every round. It is for work whose cost depends on
+	// the luck of its set-up: where its memory lies, or how a connection and its goroutines
+	// are served. A variant that was set up once would keep its luck.
 	anew     bool
 	memory   memory
 	variants []variant

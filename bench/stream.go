@@ -44,7 +44,7 @@ type (
 func streamRow(ratios ...ratio) row {
 	return row{
 		name: "stream", about: "a message on a gRPC stream, there and back; raw-sampled has the SDK's span by hand",
-		size: 1, ratios: ratios, variants: streamVariants(echo),
+		size: 1, anew: true, ratios: ratios, variants: streamVariants(echo),
 	}
 }
 
@@ -53,7 +53,7 @@ func streamRow(ratios ...ratio) row {
 func streamFlowRow(ratios ...ratio) row {
 	return row{
 		name: "stream-flow", about: "messages on a gRPC stream in one direction, many at a time",
-		size: 1, ratios: ratios, variants: streamVariants(flow),
+		size: 1, anew: true, ratios: ratios, variants: streamVariants(flow),
 	}
 }
 
