@@ -326,6 +326,7 @@ func (s *Served) drain(ctx context.Context) {
 	gate := make(chan struct{})
 	s.gate.Store(&gate)
 	defer close(gate)
+	s.countDropped() // If nothing waits by now, NATS forgets at once.
 	if s.sub.Drain() == nil {
 		s.node.flush(ctx)
 	}

@@ -194,6 +194,34 @@ func TestSlowConsumer(t *testing.T) {
 	eventually(t, func() bool { return handled.Load() == stats.Delivered })
 }
 
+// What was dropped is counted though nothing waits any more when the subject is closed.
+func TestDropsAreCountedAtTheEnd(t *testing.T) {
+	server := natstest.Start(t, natstest.Options{})
+	conn := server.Conn(t)
+	const messages, rounds = 100, 10
+	for range rounds { // A loss needs some luck.
+		there := newMachine(t, server, remote.WithLimits(remote.Limits{MaxPending: 10}))
+		release, handled := make(chan struct{}), new(atomic.Uint64)
+		served := holdText(t, there, release, handled)
+		for range messages {
+			require.NoError(t, conn.Publish("text", nil))
+		}
+		require.NoError(t, conn.Flush())
+		require.NoError(t, there.conn.Flush())
+		close(release)
+		last := uint64(0)
+		eventually(t, func() bool { // Stats would count what was dropped.
+			before := last
+			last = handled.Load()
+			return last > 0 && last == before
+		})
+		require.NoError(t, served.Close(t.Context()))
+		stats := there.node.Stats()
+		require.EqualValues(t, messages, stats.Received+stats.Dropped)
+		require.Less(t, stats.Received, uint64(messages))
+	}
+}
+
 // What waits is bounded in bytes too.
 func TestPendingBytes(t *testing.T) {
 	server := natstest.Start(t, natstest.Options{})
