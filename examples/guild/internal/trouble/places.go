@@ -50,7 +50,7 @@ func (b *Board) AtSession(ctx context.Context, guild, session int64) {
 	}
 	if t := b.fullMailbox.in(guild); t.first() {
 		fill(ctx)
-		t.happenedTo(session)
+		t.hit(session)
 		select {
 		case <-t.ctx.Done():
 		case <-ctx.Done():

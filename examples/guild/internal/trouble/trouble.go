@@ -190,14 +190,15 @@ func (t *trouble) once(whom int64) bool {
 	if !t.first() {
 		return false
 	}
-	t.happenedTo(whom)
+	t.hit(whom)
 	return true
 }
 
-// first is once for trouble that takes a while to happen. The caller says when it has.
+// first is once for trouble that takes a while to happen. The caller calls hit when it has.
 func (t *trouble) first() bool { return t != nil && t.left.Add(-1) == 0 }
 
-func (t *trouble) happenedTo(whom int64) {
+// hit says that the trouble has happened to the process with that number.
+func (t *trouble) hit(whom int64) {
 	t.whom.Store(whom)
 	t.happened.Add(1)
 }
