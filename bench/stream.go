@@ -39,8 +39,8 @@ type (
 
 // streamRow measures messages on a stream of gRPC, there and back, one after the other.
 // On the raw side the stream's own Send and Recv are called. In raw-sampled, each side also
-// makes an equal span by hand for each message that it receives, below a parent context
-// that was made once.
+// handles each message that it receives in an equal span by hand, below a parent context that
+// was made once. As with the library, the next message is sent within that span.
 func streamRow(ratios ...ratio) row {
 	return row{
 		name: "stream", about: "a message on a gRPC stream, there and back; raw-sampled has the SDK's span by hand",
@@ -74,35 +74,57 @@ const (
 	flow                // the server only counts
 )
 
+// spansByHand makes the spans of messages as one would without the library. A nil spansByHand makes none.
+type spansByHand struct {
+	tracer trace.Tracer
+	parent context.Context //nolint:containedctx // It is made once.
+	sent   time.Time
+}
+
+func newSpansByHand(otel *telemetry) *spansByHand {
+	if otel == nil {
+		return nil
+	}
+	parent := trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(otel.ctx))
+	return &spansByHand{otel.tracer, parent, time.Now()}
+}
+
+// handle calls body, in a span.
+func (h *spansByHand) handle(body func() error) error {
+	if h == nil {
+		return body()
+	}
+	now := time.Now()
+	_, span := h.tracer.Start(h.parent, streamSpan,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithTimestamp(now),
+		trace.WithAttributes(
+			keys.QueueDuration.Float64(now.Sub(h.sent).Seconds()),
+			keys.NetworkDuration.Float64(now.Sub(h.sent).Seconds()),
+			keys.ClocksCrossed.Bool(true)))
+	defer span.End()
+	return body()
+}
+
 // rawStream uses the stream as it is. If otel is not nil, it makes spans by hand.
 func rawStream(kind traffic, otel *telemetry) (*contender, error) {
-	handle := func(*note) {}
-	if otel != nil {
-		parent := trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(otel.ctx))
-		sent := time.Now()
-		handle = func(*note) {
-			now := time.Now()
-			_, span := otel.tracer.Start(parent, streamSpan,
-				trace.WithSpanKind(trace.SpanKindConsumer),
-				trace.WithTimestamp(now),
-				trace.WithAttributes(
-					keys.QueueDuration.Float64(now.Sub(sent).Seconds()),
-					keys.NetworkDuration.Float64(now.Sub(sent).Seconds()),
-					keys.ClocksCrossed.Bool(true)))
-			span.End()
-		}
-	}
+	h := newSpansByHand(otel)
 	t := newTally()
 	client, end, err := newStream(func(s *serverEnd) error {
-		for {
-			m, err := s.Recv()
-			if err != nil {
-				return inOrder(err)
-			}
-			handle(m)
+		var m *note
+		answer := func() error { // Made once, so that the hand allocates nothing for it.
 			if kind == flow {
 				t.take()
-			} else if err := s.Send(m); err != nil {
+				return nil
+			}
+			return s.Send(m)
+		}
+		for {
+			var err error
+			if m, err = s.Recv(); err != nil {
+				return inOrder(err)
+			}
+			if err := h.handle(answer); err != nil {
 				return err
 			}
 		}
@@ -112,19 +134,32 @@ func rawStream(kind traffic, otel *telemetry) (*contender, error) {
 	}
 	message := newNote()
 	return streamContender(kind, t, otel, end, func(times int) error {
-		for range times {
-			if err := client.Send(message); err != nil {
-				return err
+		if kind == flow {
+			for range times {
+				if err := client.Send(message); err != nil {
+					return err
+				}
 			}
-			if kind == flow {
-				continue
-			}
-			m, err := client.Recv()
-			if err != nil {
-				return err
-			}
-			handle(m)
+			return nil
+		}
+		left := times
+		next := func() error {
 			t.n++
+			if left--; left == 0 {
+				return nil
+			}
+			return client.Send(message)
+		}
+		if err := client.Send(message); err != nil {
+			return err
+		}
+		for left > 0 {
+			if _, err := client.Recv(); err != nil {
+				return err
+			}
+			if err := h.handle(next); err != nil {
+				return err
+			}
 		}
 		return nil
 	}), nil
