@@ -4,13 +4,13 @@
 package wire
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
 
 	"github.com/waybill-go/waybill/envelope"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // Append appends e to b and returns the result. If Wrap is nil or returns true, e is
@@ -41,12 +41,15 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		atomic.AddUint64(&counters.now().WrittenBare, 1)
 		return out, nil
 	}
-	c, lossy := contentsOf((*header.Header)(e.Header()))
-	appendContents := c.appendBinary
+	var c wireform.Contents
+	lossy := c.Set((*header.Header)(e.Header()))
+	var out []byte
+	var cut bool
 	if w.Form == JSON {
-		appendContents = c.appendJSON
+		out, cut = appendJSON(b, &c, l.Header)
+	} else {
+		out, cut = c.AppendBinary(b, l.Header)
 	}
-	out, cut := appendContents(b, l.header)
 	head := len(out)
 	out, err := w.appendMessage(out, e.Message(), l)
 	if err != nil {
@@ -58,7 +61,7 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 		}
 		out = append(out, '}')
 	} else {
-		binary.BigEndian.PutUint32(out[len(b)+messageSizeAt:], uint32(len(out)-head)) //nolint:gosec // limits bounds it.
+		wireform.SetMessageSize(out[len(b):], uint32(len(out)-head)) //nolint:gosec // limits bounds it.
 	}
 	if cut || lossy {
 		atomic.AddUint64(&counters.now().Cut, 1)
@@ -69,7 +72,7 @@ func (w Config[M]) Append(b []byte, e envelope.Envelope[M]) ([]byte, error) {
 
 // appendBare appends what the codec writes, unless a reader would take it for a wrapped
 // message.
-func (w Config[M]) appendBare(b []byte, message M, l limits) ([]byte, error) {
+func (w Config[M]) appendBare(b []byte, message M, l wireform.Limits) ([]byte, error) {
 	out, err := w.appendMessage(b, message, l)
 	if err != nil {
 		return nil, err
@@ -81,7 +84,7 @@ func (w Config[M]) appendBare(b []byte, message M, l limits) ([]byte, error) {
 }
 
 // appendMessage appends what the codec writes.
-func (w Config[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) {
+func (w Config[M]) appendMessage(b []byte, message M, l wireform.Limits) ([]byte, error) {
 	out, err := w.codec().Append(b, message)
 	switch {
 	case err != nil:
@@ -89,5 +92,5 @@ func (w Config[M]) appendMessage(b []byte, message M, l limits) ([]byte, error) 
 	case len(out) < len(b):
 		return nil, fmt.Errorf("%w: it does not append", ErrCodec)
 	}
-	return out, l.check(0, int64(len(out)-len(b)))
+	return out, l.Check(0, int64(len(out)-len(b)))
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // Form is how wrapped messages are written.
@@ -73,7 +75,7 @@ type Config[M any] struct {
 }
 
 // smallestJSONHeader is the size of an empty header in the JSON form.
-var smallestJSONHeader = len((&contents{}).appendJSONHeader(nil))
+var smallestJSONHeader = len(appendJSONHeader(nil, &wireform.Contents{}))
 
 // Validate returns an error that wraps [ErrConfig] if no message can be written or read
 // with these fields: if Form or Accept is none of the constants, or if MaxHeader is too

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/waybill-go/waybill/internal/observe"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // Counters counts the messages that are read and written. One Counters may serve any
@@ -91,7 +92,7 @@ func (c *Counters) fail(err error) {
 	switch {
 	case errors.Is(err, ErrBare), errors.Is(err, ErrWrapped):
 		atomic.AddUint64(&c.now().Refused, 1)
-	case errors.Is(err, errTruncated):
+	case errors.Is(err, wireform.ErrTruncated):
 		atomic.AddUint64(&c.now().Truncated, 1)
 	case errors.Is(err, ErrOversized):
 		atomic.AddUint64(&c.now().Oversized, 1)
@@ -99,5 +100,21 @@ func (c *Counters) fail(err error) {
 		atomic.AddUint64(&c.now().UnknownVersion, 1)
 	default:
 		atomic.AddUint64(&c.now().Malformed, 1)
+	}
+}
+
+// bad counts what could not be read of a header.
+func (c *Counters) bad(of *wireform.Contents) {
+	if of.BadTrace {
+		atomic.AddUint64(&c.now().TraceMalformed, 1)
+	}
+	if of.BadState {
+		atomic.AddUint64(&c.now().TraceStateRefused, 1)
+	}
+	if of.BadChain {
+		atomic.AddUint64(&c.now().ChainMalformed, 1)
+	}
+	if of.BadBaggage {
+		atomic.AddUint64(&c.now().BaggageRefused, 1)
 	}
 }

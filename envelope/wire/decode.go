@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/waybill-go/waybill/envelope"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // Decode reads a message, bare or wrapped, that takes up all of data. It neither changes
@@ -64,12 +66,14 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 		return envelope.Envelope[M]{}, err
 	}
 	counters := w.Counters.or()
-	c, data, err := w.open(data, counters)
+	var c wireform.Contents
+	data, err := w.open(data, &c, counters)
 	if err != nil {
 		counters.fail(err)
 		return envelope.Envelope[M]{}, err
 	}
-	h := (*envelope.Header)(c.header(counters, w.Boundary))
+	h := (*envelope.Header)(c.Header(time.Now(), w.Boundary))
+	counters.bad(&c)
 	message, err := w.codec().Decode(data)
 	if err != nil {
 		atomic.AddUint64(&counters.now().Undecodable, 1)
@@ -79,31 +83,31 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 	return envelope.New(message, h), nil
 }
 
-// open tells bare from wrapped messages, and returns the contents of the header and the
-// message.
-func (w Config[M]) open(data []byte, counters *Counters) (c contents, message []byte, err error) {
+// open tells bare from wrapped messages. It sets c, which is empty, to the contents of the
+// header, and returns the message.
+func (w Config[M]) open(data []byte, c *wireform.Contents, counters *Counters) (message []byte, err error) {
 	l := w.limits()
 	p, err := w.takeApart(data, l)
 	if !p.wrapped {
 		atomic.AddUint64(&counters.now().Bare, 1)
 		if w.Accept == WrappedOnly {
-			return c, nil, ErrBare
+			return nil, ErrBare
 		}
-		return c, data, l.check(0, int64(len(data)))
+		return data, l.Check(0, int64(len(data)))
 	}
 	atomic.AddUint64(&counters.now().Wrapped, 1)
 	switch {
 	case w.Accept == BareOnly:
-		return c, nil, ErrWrapped
+		return nil, ErrWrapped
 	case err != nil:
-		return c, nil, err
+		return nil, err
 	case p.binary:
-		c, err = readBinary(p.fields)
-		return c, p.message, err
+		return p.message, c.ReadBinary(p.fields)
 	case !w.codecJSON() && !json.Valid(p.message): // Ours finds out for itself.
-		return c, nil, fmt.Errorf("%w: %w", ErrMalformed, errSyntax)
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, errSyntax)
 	}
-	return readJSON(p.fields), p.message, nil
+	readJSON(p.fields, c)
+	return p.message, nil
 }
 
 // parts are the parts of a wrapped message. A bare one has none.
@@ -114,11 +118,11 @@ type parts struct {
 
 // takeApart finds the parts of a message. The error says why a wrapped message cannot be
 // opened.
-func (w Config[M]) takeApart(data []byte, l limits) (p parts, err error) {
+func (w Config[M]) takeApart(data []byte, l wireform.Limits) (p parts, err error) {
 	switch {
-	case len(data) >= len(magic) && string(data[:len(magic)]) == magic:
+	case wireform.IsBinary(data):
 		p.wrapped, p.binary = true, true
-		p.fields, p.message, err = openBinary(data, l)
+		p.fields, p.message, err = wireform.OpenBinary(data, l)
 	case w.Form == JSON || w.codecJSON():
 		p.fields, p.message, p.wrapped, err = openJSON(data, l)
 	}

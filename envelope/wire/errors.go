@@ -5,7 +5,8 @@ package wire
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // Why a [Config] cannot read or write a message. Test with [errors.Is].
@@ -16,12 +17,12 @@ var (
 	ErrWrapped = errors.New("wire: wrapped message refused")
 	// ErrMalformed means that a message begins as a wrapped one, and does not go on as
 	// one or ends too early.
-	ErrMalformed = errors.New("wire: wrapped message malformed")
+	ErrMalformed = wireform.ErrMalformed
 	// ErrOversized means that a message, or its header, is above a limit.
-	ErrOversized = errors.New("wire: message above the limit")
+	ErrOversized = wireform.ErrOversized
 	// ErrVersion means that a wrapped message needs a reader with a newer version of this
 	// library.
-	ErrVersion = errors.New("wire: wrapped message of unknown version")
+	ErrVersion = wireform.ErrVersion
 	// ErrCodec means that the codec could not read or write the message. The error wraps
 	// the codec's error too.
 	ErrCodec = errors.New("wire: codec failed")
@@ -31,6 +32,3 @@ var (
 	// ErrConfig means that [Config.Validate] refuses the fields of the Config.
 	ErrConfig = errors.New("wire: misconfigured")
 )
-
-// errTruncated is for the messages that end too early.
-var errTruncated = fmt.Errorf("%w: truncated", ErrMalformed)

@@ -3,13 +3,17 @@
 
 package wire
 
-import "reflect"
+import (
+	"reflect"
+
+	"github.com/waybill-go/waybill/internal/wireform"
+)
 
 // Figures are what a [Counters] counts, of which [Counts] is a summary.
 type Figures = figures
 
 // ErrTruncated is wrapped by the errors of messages that end too early.
-var ErrTruncated = errTruncated
+var ErrTruncated = wireform.ErrTruncated
 
 // Figures returns what has been counted so far.
 func (c *Counters) Figures() Figures { return c.load() }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waybill-go/waybill/internal/traceparent"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // The JSON form is an object with two members, in any order:
@@ -59,14 +60,14 @@ var (
 
 // appendJSON appends all that comes before a message. The header takes no more than limit
 // bytes; cut says whether something was left out for that.
-func (c *contents) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
+func appendJSON(b []byte, c *wireform.Contents, limit int64) (_ []byte, cut bool) {
 	b = append(b, '{')
 	b = append(b, jsonMarker...)
 	b = append(b, ':')
 	start := len(b)
 	for {
-		b = c.appendJSONHeader(b[:start])
-		if int64(len(b)-start) <= limit || !c.cut() {
+		b = appendJSONHeader(b[:start], c)
+		if int64(len(b)-start) <= limit || !c.Cut() {
 			break
 		}
 		cut = true
@@ -76,38 +77,33 @@ func (c *contents) appendJSON(b []byte, limit int64) (_ []byte, cut bool) {
 	return append(b, ':'), cut
 }
 
-func (c *contents) appendJSONHeader(b []byte) []byte {
+func appendJSONHeader(b []byte, c *wireform.Contents) []byte {
 	b = append(b, `{"version":1`...)
-	if c.traced() {
+	if c.Traced() {
 		b = append(b, `,"traceparent":"`...)
-		b = c.appendTraceParent(b)
+		b = c.AppendTraceParent(b)
 		b = append(b, '"')
 	}
-	b = appendJSONText(b, `,"tracestate":`, c.traceState)
-	b = appendJSONText(b, `,"baggage":`, c.baggage)
-	if c.sent > 0 {
+	b = appendJSONText(b, `,"tracestate":`, c.TraceState)
+	b = appendJSONText(b, `,"baggage":`, c.Baggage)
+	if c.Sent > 0 {
 		b = append(b, `,"sent":"`...)
-		b = time.Unix(0, int64(c.sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As contentsOf bounds it.
+		b = time.Unix(0, int64(c.Sent)).UTC().AppendFormat(b, time.RFC3339Nano) //nolint:gosec // As Contents.Set bounds it.
 		b = append(b, '"')
 	}
-	if c.chained() {
+	if c.Chained() {
 		b = append(b, `,"hops":`...)
-		b = strconv.AppendUint(b, uint64(c.hops), 10)
+		b = strconv.AppendUint(b, uint64(c.Hops), 10)
 		b = append(b, `,"age_ns":`...)
-		b = strconv.AppendUint(b, c.age, 10)
+		b = strconv.AppendUint(b, c.Age, 10)
 	}
-	switch c.fanout {
-	case fanoutSampled:
+	switch c.Fanout {
+	case wireform.FanoutSampled:
 		b = append(b, `,"fanout":"sampled"`...)
-	case fanoutLinked:
+	case wireform.FanoutLinked:
 		b = append(b, `,"fanout":"linked"`...)
 	}
 	return append(b, '}')
-}
-
-// appendTraceParent appends the identifiers as in the header of W3C Trace Context.
-func (c *contents) appendTraceParent(b []byte) []byte {
-	return traceparent.Append(b, c.traceID, c.spanID, c.flags)
 }
 
 // appendJSONText appends a member whose value is text in ASCII, or nothing if the text is
@@ -133,7 +129,7 @@ func appendJSONText(b []byte, key, text string) []byte {
 
 // openJSON finds the parts of a message in the JSON form. It allocates only for an error.
 // It does not look into the message, and reads only the version of the header.
-func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err error) {
+func openJSON(data []byte, l wireform.Limits) (header, message []byte, wrapped bool, err error) {
 	if !bytes.Contains(data, []byte(jsonMarker)) {
 		return nil, nil, false, nil
 	}
@@ -157,7 +153,7 @@ func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err 
 		return nil, nil, true, broken(cause)
 	case !wrapped:
 		return nil, nil, false, nil
-	case int64(len(header)) > l.header:
+	case int64(len(header)) > l.Header:
 		return nil, nil, true, fmt.Errorf("%w: header of %d bytes", ErrOversized, len(header))
 	}
 	if err := versionOf(header); err != nil {
@@ -169,13 +165,13 @@ func openJSON(data []byte, l limits) (header, message []byte, wrapped bool, err 
 	case len(bytes.TrimLeft(o.rest, jsonSpace)) > 0, strange, again, message == nil:
 		return nil, nil, true, fmt.Errorf("%w: no envelope in JSON", ErrMalformed)
 	}
-	return header, message, true, l.check(int64(len(header)), int64(len(message)))
+	return header, message, true, l.Check(int64(len(header)), int64(len(message)))
 }
 
 // broken returns the error for a message that cannot be opened.
 func broken(cause error) error {
 	if errors.Is(cause, errEnd) {
-		return fmt.Errorf("%w: %w", errTruncated, cause)
+		return fmt.Errorf("%w: %w", wireform.ErrTruncated, cause)
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, cause)
 }
@@ -228,8 +224,8 @@ func knownMember(name string) bool {
 	return false
 }
 
-// readJSON reads a header that versionOf accepted. A bad value in a member is no error.
-func readJSON(header []byte) (c contents) {
+// readJSON sets c, which is empty, to a header that versionOf accepted. A bad value in a member is no error.
+func readJSON(header []byte, c *wireform.Contents) {
 	var hops, age uint64
 	chained := false
 	o := object{rest: header}
@@ -237,67 +233,55 @@ func readJSON(header []byte) (c contents) {
 		switch string(o.key) {
 		case `"traceparent"`:
 			text, ok := o.text()
-			if c.again(kindTrace) || !ok || !c.setTraceParent(text) {
-				c.badTrace = true
+			if c.Again(wireform.KindTrace) || !ok || !setTraceParent(c, text) {
+				c.BadTrace = true
 			}
 		case `"tracestate"`:
 			text, ok := o.text()
-			c.badState = c.again(kindTraceState) || !ok
-			c.traceState = text
+			c.BadState = c.Again(wireform.KindTraceState) || !ok
+			c.TraceState = text
 		case `"baggage"`:
 			text, ok := o.text()
-			c.badBaggage = c.again(kindBaggage) || !ok
-			c.baggage = text
+			c.BadBaggage = c.Again(wireform.KindBaggage) || !ok
+			c.Baggage = text
 		case `"sent"`:
 			text, ok := o.text()
-			c.badChain = c.again(kindSent) || !ok || c.badChain
-			c.setSentText(text)
+			c.BadChain = c.Again(wireform.KindSent) || !ok || c.BadChain
+			setSentText(c, text)
 		case `"hops"`:
-			hops, c.badChain = o.number(), c.again(kindChain) || c.badChain
+			hops, c.BadChain = o.number(), c.Again(wireform.KindChain) || c.BadChain
 			chained = true
 		case `"age_ns"`:
-			age, c.badChain = o.number(), c.again(kindAge) || c.badChain
+			age, c.BadChain = o.number(), c.Again(wireform.KindAge) || c.BadChain
 		case `"fanout"`:
 			text, _ := o.text()
-			c.badChain = c.again(kindChoice) || c.badChain
-			c.setFanout(map[string]fanout{"sampled": fanoutSampled, "linked": fanoutLinked}[text])
+			c.BadChain = c.Again(wireform.KindChoice) || c.BadChain
+			c.SetFanout(map[string]wireform.Fanout{"sampled": wireform.FanoutSampled, "linked": wireform.FanoutLinked}[text])
 		}
 	}
 	if chained || age > 0 {
-		c.setChain(hops, age)
+		c.SetChain(hops, age)
 	}
-	return c
-}
-
-// kindAge is for again, to find a repeated age. In the binary form the age has no field of
-// its own.
-const kindAge = kindChoice + 1
-
-// again reports whether a member or a field was there before.
-func (c *contents) again(kind byte) bool {
-	before := c.seen&(1<<kind) != 0
-	c.seen |= 1 << kind
-	return before
 }
 
 // setTraceParent sets the identifiers of a traceparent of version 00, and reports whether
 // it is one.
-func (c *contents) setTraceParent(text string) bool {
+func setTraceParent(c *wireform.Contents, text string) bool {
 	if _, ok := traceparent.Check(text); !ok || text[:2] != "00" {
 		return false
 	}
 	sc := traceparent.Decode(text, trace.TraceState{})
-	c.setTrace(sc.TraceID(), sc.SpanID(), sc.TraceFlags())
+	c.SetTrace(sc.TraceID(), sc.SpanID(), sc.TraceFlags())
 	return true
 }
 
-func (c *contents) setSentText(text string) {
+func setSentText(c *wireform.Contents, text string) {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || !isRFC3339(text) || !representable(t) {
-		c.badChain = true
+	if err != nil || !isRFC3339(text) || !wireform.Representable(t) {
+		c.BadChain = true
 		return
 	}
-	c.setSent(uint64(t.UnixNano()))
+	c.SetSent(uint64(t.UnixNano()))
 }
 
 // isRFC3339 reports whether a text that [time.Parse] accepts follows RFC 3339. time.Parse

@@ -4,8 +4,9 @@
 package wire
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // The limits by default, in bytes.
@@ -14,13 +15,11 @@ const (
 	defaultMaxMessage = 64 << 20
 )
 
-// limits are the limits of a Config, with the defaults filled in.
-type limits struct{ header, message int64 }
-
-func (w Config[M]) limits() limits {
-	l := limits{limitOf(w.MaxHeader, defaultMaxHeader), limitOf(w.MaxMessage, defaultMaxMessage)}
+// limits returns the limits of a Config, with the defaults filled in.
+func (w Config[M]) limits() wireform.Limits {
+	l := wireform.Limits{Header: limitOf(w.MaxHeader, defaultMaxHeader), Message: limitOf(w.MaxMessage, defaultMaxMessage)}
 	if w.Form != JSON {
-		l.message = min(l.message, maxBinaryMessage)
+		l.Message = min(l.Message, wireform.MaxMessage)
 	}
 	return l
 }
@@ -35,15 +34,4 @@ func limitOf(set int, byDefault int64) int64 {
 	default:
 		return int64(set)
 	}
-}
-
-// check returns an error if a header or a message of that many bytes is above its limit.
-func (l limits) check(header, message int64) error {
-	switch {
-	case header > l.header:
-		return fmt.Errorf("%w: header of %d bytes", ErrOversized, header)
-	case message > l.message:
-		return fmt.Errorf("%w: message of %d bytes", ErrOversized, message)
-	}
-	return nil
 }

@@ -1,7 +1,7 @@
 // Copyright The Waybill Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package wireform
 
 import (
 	"context"
@@ -18,16 +18,16 @@ import (
 // admit sets the parts of to that a boundary lets in. The boundary reads trace and baggage
 // from headers, as if they had come by HTTP. All else in a message is about a sampled
 // trace, and counts only if the boundary lets that in.
-func (c *contents) admit(to *header.Content, boundary propagation.TextMapPropagator) {
+func (c *Contents) admit(to *header.Content, boundary propagation.TextMapPropagator) {
 	headers := propagation.MapCarrier{}
-	if !c.badTrace && c.traced() {
-		headers["traceparent"] = string(c.appendTraceParent(nil))
-		if !c.badState && c.traceState != "" {
-			headers["tracestate"] = c.traceState
+	if !c.BadTrace && c.Traced() {
+		headers["traceparent"] = string(c.AppendTraceParent(nil))
+		if !c.BadState && c.TraceState != "" {
+			headers["tracestate"] = c.TraceState
 		}
 	}
-	if !c.badBaggage && c.baggage != "" {
-		headers["baggage"] = c.baggage
+	if !c.BadBaggage && c.Baggage != "" {
+		headers["baggage"] = c.Baggage
 	}
 	ctx := boundary.Extract(context.Background(), headers)
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
