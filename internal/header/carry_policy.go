@@ -29,7 +29,18 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 	if ctx == nil || ctx == context.Background() {
 		return nil // The rest would find the same, in ten times the time.
 	}
-	h, _ := p.take(ctx, false)
+	h, _ := p.take(ctx, nil, false)
+	return h
+}
+
+// HeaderIn is Header for a message that is written at once. If it needs a new header, it makes
+// it in room, which must be empty and which nobody else may have. So nothing is allocated.
+func (p CarryPolicy) HeaderIn(ctx context.Context, room *Header) *Header {
+	handling.Check(ctx)
+	if ctx == nil {
+		return nil
+	}
+	h, _ := p.take(ctx, room, false)
 	return h
 }
 
@@ -41,7 +52,7 @@ func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
 	if ctx == nil || ctx == context.Background() {
 		return nil
 	}
-	h, decided := p.take(ctx, true)
+	h, decided := p.take(ctx, nil, true)
 	switch {
 	case !decided:
 		return h
@@ -58,8 +69,9 @@ func (p CarryPolicy) HeaderWithDecision(ctx context.Context) *Header {
 var onlyDecided = &Header{decided: true}
 
 // take returns what p takes from ctx, and if asked, whether it has left the decision of a
-// sender behind who is not in a sampled trace.
-func (p CarryPolicy) take(ctx context.Context, ask bool) (h *Header, decided bool) {
+// sender behind who is not in a sampled trace. A new header is made in room, or allocated if
+// room is nil.
+func (p CarryPolicy) take(ctx context.Context, room *Header, ask bool) (h *Header, decided bool) {
 	if a, ok := ctx.(*arriving); ok {
 		return p.takeFrom(a.header), false
 	}
@@ -70,7 +82,9 @@ func (p CarryPolicy) take(ctx context.Context, ask bool) (h *Header, decided boo
 		decided = ask && sc.IsValid()
 	}
 	if sc.IsSampled() && sc.IsValid() {
-		return newSampled(ctx, sc), false
+		h = newIn(room)
+		h.begin(ctx, sc)
+		return h, false
 	}
 	var bag baggage.Baggage
 	if !p.DropUnsampledBaggage {
@@ -78,25 +92,34 @@ func (p CarryPolicy) take(ctx context.Context, ask bool) (h *Header, decided boo
 	}
 	switch {
 	case p.Unsampled && sc.IsValid() && !sentinel.Is(sc):
-		return &Header{spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()), baggage: bag}, false
+		h = newIn(room)
+		h.spanContext, h.beside, h.baggage = sc, tracestate.FromContext(ctx).Of(sc.TraceID()), bag
+		return h, false
 	case bag.Len() > 0:
-		return &Header{baggage: bag}, decided
+		h = newIn(room)
+		h.baggage = bag
+		return h, decided
 	default:
 		return nil, decided
 	}
 }
 
-// newSampled returns the header of a message with a sampled trace that is sent now from
-// ctx.
-func newSampled(ctx context.Context, sc trace.SpanContext) *Header {
-	h := &Header{
-		spanContext: sc, beside: tracestate.FromContext(ctx).Of(sc.TraceID()),
-		baggage: baggage.FromContext(ctx), sentAt: time.Now(), hops: 1,
+// newIn returns an empty header: room, or a new one if that is nil.
+func newIn(room *Header) *Header {
+	if room == nil {
+		return new(Header)
 	}
+	return room
+}
+
+// begin makes h, which is empty, the header of a message with a sampled trace that is sent now
+// from ctx.
+func (h *Header) begin(ctx context.Context, sc trace.SpanContext) {
+	h.spanContext, h.beside = sc, tracestate.FromContext(ctx).Of(sc.TraceID())
+	h.baggage, h.sentAt, h.hops = baggage.FromContext(ctx), time.Now(), 1
 	last, ok := ctx.Value(chainKey{}).(*Header)
 	if ok && last.spanContext.TraceID() == sc.TraceID() {
 		h.hops = min(last.hops+1, MaxHops)
 		h.age = older(last.age, h.sentAt.Sub(last.sentAt))
 	}
-	return h
 }

@@ -5,78 +5,66 @@ package grpcstream
 
 import (
 	"encoding/binary"
-	"errors"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/envelope/wire"
 	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // The content of the field is a message in the binary form of package wire: the header, and
 // as the message how long it had waited on the sender's side when it was written, as
 // nanoseconds in 8 bytes, big-endian. A reader skips what follows these 8 bytes, so that a
-// later version can add to it. The size of the header has wire's limit by default.
+// later version can add to it.
 const (
 	waitedSize = 8
 	maxWaited  = 64 // bytes
 )
 
-// waited is how long a message has waited on the sender's side before it was written, by
-// the sender's clock alone.
-type waited time.Duration
+// limits are those of a field. That of the header is package wire's default.
+var limits = wireform.Limits{Header: 32 << 10, Message: maxWaited}
 
-var errWaited = errors.New("malformed time of waiting")
+// notKnown is a time of waiting that is not known.
+const notKnown time.Duration = -1
 
-// waitedCodec is the codec of waited for package wire.
-type waitedCodec struct{}
-
-// Append implements wire.Codec.
-func (waitedCodec) Append(b []byte, w waited) ([]byte, error) {
-	return binary.BigEndian.AppendUint64(b, uint64(max(w, 0))), nil
-}
-
-// Decode implements wire.Codec.
-func (waitedCodec) Decode(data []byte) (waited, error) {
-	if len(data) < waitedSize {
-		return 0, errWaited
-	}
-	ns := binary.BigEndian.Uint64(data)
-	if ns > uint64(header.MaxAge) {
-		return 0, errWaited
-	}
-	return waited(ns), nil
-}
-
-func wireConfig(boundary propagation.TextMapPropagator, counters *wire.Counters) wire.Config[waited] {
-	return wire.Config[waited]{
-		Codec: waitedCodec{}, Accept: wire.WrappedOnly, MaxMessage: maxWaited,
-		Boundary: boundary, Counters: counters,
-	}
-}
-
-// appendField appends the field with h, which is not nil, to b.
-func appendField(b []byte, h *envelope.Header, config wire.Config[waited]) ([]byte, error) {
-	var w waited
-	if sent := h.SentAt(); !sent.IsZero() {
-		w = waited(time.Since(sent))
-	}
+// appendField appends the field with h to b. waited is how long the message has waited on this
+// side. lossy says whether something had to be left out of h.
+func appendField(b []byte, h *header.Header, waited time.Duration) (_ []byte, lossy bool) {
+	var c wireform.Contents
+	lossy = c.Set(h)
 	// The size comes first and takes one byte or more. Most fields need one byte.
 	start := len(b) + len(fieldTag)
 	b = append(b, fieldTag...)
 	b = append(b, 0)
-	b, err := config.Append(b, envelope.New(w, h))
-	if err != nil {
-		return b, err
-	}
+	b, cut := c.AppendBinary(b, limits.Header)
+	wireform.SetMessageSize(b[start+1:], waitedSize)
+	b = binary.BigEndian.AppendUint64(b, uint64(max(waited, 0)))
 	size := uint64(len(b) - start - 1) //nolint:gosec // It cannot be negative.
 	if more := protowire.SizeVarint(size) - 1; more > 0 {
 		b = append(b, make([]byte, more)...)
 		copy(b[start+1+more:], b[start+1:])
 	}
 	protowire.AppendVarint(b[:start], size)
-	return b, nil
+	return b, lossy || cut
+}
+
+// readContent sets c, which is empty, to the content of a field. ok is false if that cannot be
+// read. A time of waiting that makes no sense is not known.
+func readContent(content []byte, c *wireform.Contents) (waited time.Duration, ok bool) {
+	if !wireform.IsBinary(content) {
+		return notKnown, false
+	}
+	fields, message, err := wireform.OpenBinary(content, limits)
+	if err != nil || c.ReadBinary(fields) != nil {
+		return notKnown, false
+	}
+	if len(message) < waitedSize {
+		return notKnown, true
+	}
+	ns := binary.BigEndian.Uint64(message)
+	if ns > uint64(header.MaxAge) {
+		return notKnown, true
+	}
+	return time.Duration(ns), true
 }

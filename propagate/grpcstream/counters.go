@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/waybill-go/waybill/envelope/wire"
 	"github.com/waybill-go/waybill/internal/observe"
 )
 
@@ -29,15 +28,11 @@ const stripes = 16
 
 type stripe struct {
 	tally observe.Tally[Counts]
-	wire  wire.Counters // Of the headers in the fields.
-	_     [64]byte      // So that no two stripes share a cache line.
+	_     [64]byte // So that no two stripes share a cache line.
 }
 
 // stripe returns where a Sender or a Receiver counts, to which package atomic must add.
-func (c *Counters) stripe() (*Counts, *wire.Counters) {
-	s := &c.stripes[c.last.Add(1)%stripes]
-	return &s.tally.Now, &s.wire
-}
+func (c *Counters) stripe() *Counts { return &c.stripes[c.last.Add(1)%stripes].tally.Now }
 
 var defaultCounters Counters
 
@@ -82,7 +77,7 @@ func (c *Counters) Counts() Counts {
 		sum.Wrapped += n.Wrapped
 		sum.NotReadable += n.NotReadable
 		sum.Malformed += n.Malformed
-		sum.Dropped += n.Dropped + c.stripes[i].wire.Counts().Dropped
+		sum.Dropped += n.Dropped
 	}
 	return sum
 }

@@ -78,5 +78,6 @@
 // # Cost
 //
 // An untraced message costs a look at its context and at its unknown fields, and allocates
-// nothing that the stream does not.
+// nothing that the stream does not. A traced one takes one allocation more to send, and four
+// more to receive than the same span by hand.
 package grpcstream

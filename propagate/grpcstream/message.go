@@ -24,7 +24,7 @@ type outgoing struct {
 	encoded []byte // The user's message, if it is encoded already; it may be shared.
 	field   []byte
 	written atomic.Bool // Somebody has asked for the field.
-	room    [128]byte   // For most fields.
+	room    [88]byte    // For a field without tracestate and baggage.
 }
 
 var _ proto.Message = (*outgoing)(nil)

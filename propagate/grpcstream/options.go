@@ -49,8 +49,8 @@ func WithCarryPolicy(policy envelope.CarryPolicy) Option {
 
 // WithBoundary sets what a [Receiver] believes of what its peer says of traces and baggage.
 // It is for peers that are not trusted. boundary is a Boundary of package propagate, and
-// decides as it does for [wire.Config.Decode]. The default believes everything within the
-// limits of package wire.
+// decides as it does for [github.com/waybill-go/waybill/envelope/wire.Config.Decode]. The
+// default believes everything within the limits of package wire.
 func WithBoundary(boundary propagation.TextMapPropagator) Option {
 	return option(func(c config) config {
 		c.boundary = boundary

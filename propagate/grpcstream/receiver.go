@@ -9,17 +9,19 @@ import (
 	"io"
 	"iter"
 	"sync/atomic"
+	"time"
 
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/envelope/wire"
 	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/scope"
+	"github.com/waybill-go/waybill/internal/wireform"
 )
 
 // RecvStream is the receiving side of a stream of gRPC. All generated types of streams that
@@ -37,12 +39,12 @@ type RecvStream[M any] interface {
 // The rules of the stream hold for its Receiver too: one goroutine receives at a time,
 // while another one may send.
 type Receiver[M any] struct {
-	stream  RecvStream[M]
-	name    string
-	config  wire.Config[waited]
-	tracer  trace.Tracer
-	counts  *Counts
-	support *support
+	stream   RecvStream[M]
+	name     string
+	boundary propagation.TextMapPropagator
+	tracer   trace.Tracer
+	counts   *Counts
+	support  *support
 
 	base       context.Context //nolint:containedctx // The stream's, without its trace; nil until a message has come.
 	bareBase   context.Context //nolint:containedctx // The same for bare messages.
@@ -55,12 +57,10 @@ type Receiver[M any] struct {
 // nothing. M follows from the stream. The name should have few distinct values.
 func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Receiver[M] {
 	c := newConfig(opts)
-	counts, headers := c.counters.or().stripe()
 	return &Receiver[M]{
-		stream: stream, name: name,
-		config: wireConfig(c.boundary, headers),
+		stream: stream, name: name, boundary: c.boundary,
 		tracer: scope.Tracer(c.provider, "propagate/grpcstream"),
-		counts: counts, support: supportOf[M](), ownTrace: c.ownTrace,
+		counts: c.counters.or().stripe(), support: supportOf[M](), ownTrace: c.ownTrace,
 	}
 }
 
@@ -74,7 +74,7 @@ func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Rece
 //
 //   - waybill.queue.duration is how long the message waited with its sender, in seconds:
 //     from when its header was made until it was encoded. Both times are of the sender's
-//     clock.
+//     clock. It is 0 after [Sender.Send], which does both at once.
 //   - waybill.network.duration is how long it took from there until it was received, in
 //     seconds. It includes the flow control and the buffers of gRPC, in which a message
 //     waits while the loop body before it runs. It is the difference of two clocks, which
@@ -112,7 +112,7 @@ func (r *Receiver[M]) Receive() iter.Seq2[context.Context, *M] {
 // The error is that of the stream's own Recv, which at an orderly end is [io.EOF].
 func (r *Receiver[M]) Recv() (envelope.Envelope[*M], error) {
 	message, a, err := r.next()
-	return envelope.New(message, a.header), err
+	return envelope.New(message, (*envelope.Header)(a.header)), err
 }
 
 // Err says how the stream ended. It is nil as long as the stream has not ended, and if its
@@ -153,9 +153,10 @@ func (r *Receiver[M]) begin() {
 
 // arrival is what a message has brought with it.
 type arrival struct {
-	bare   bool // There was no field.
-	header *envelope.Header
-	waited waited // With its sender; -1 if that is not known.
+	bare   bool      // There was no field.
+	at     time.Time // Not known if bare, nor if the field is malformed.
+	header *header.Header
+	waited time.Duration // With its sender.
 }
 
 // take takes the field out of message, which nobody else has yet.
@@ -195,18 +196,23 @@ func (r *Receiver[M]) bare() {
 }
 
 // open reads the content of a field.
-func (r *Receiver[M]) open(value []byte) arrival {
-	e, err := r.config.Decode(value)
-	switch {
-	case err == nil:
-		return arrival{header: e.Header(), waited: e.Message()}
-	case errors.Is(err, wire.ErrCodec): // Only the time of waiting is wrong.
-		atomic.AddUint64(&r.counts.Dropped, 1)
-		return arrival{header: e.Header(), waited: -1}
-	default:
+func (r *Receiver[M]) open(content []byte) arrival {
+	var c wireform.Contents
+	waited, ok := readContent(content, &c)
+	if !ok {
 		atomic.AddUint64(&r.counts.Malformed, 1)
 		return arrival{}
 	}
+	now := time.Now()
+	h := c.Header(now, r.boundary)
+	dropped := c.Bad()
+	if waited == notKnown {
+		dropped++
+	}
+	if dropped > 0 {
+		atomic.AddUint64(&r.counts.Dropped, dropped)
+	}
+	return arrival{at: now, header: h, waited: waited}
 }
 
 // ended returns err as Err returns it.

@@ -6,11 +6,13 @@ package grpcstream
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waybill-go/waybill/envelope"
-	"github.com/waybill-go/waybill/envelope/wire"
+	"github.com/waybill-go/waybill/internal/header"
+	"github.com/waybill-go/waybill/internal/sentinel"
 )
 
 // SendStream is the sending side of a stream of gRPC. All generated types of streams that
@@ -31,8 +33,7 @@ type SendStream[M any] interface {
 // then to receive tells why.
 type Sender[M any] struct {
 	stream  SendStream[M]
-	config  wire.Config[waited]
-	carry   envelope.CarryPolicy
+	carry   header.CarryPolicy
 	counts  *Counts
 	support *support
 }
@@ -40,10 +41,9 @@ type Sender[M any] struct {
 // NewSender returns a Sender for a stream. It sends nothing. M follows from the stream.
 func NewSender[M any](stream SendStream[M], opts ...Option) *Sender[M] {
 	c := newConfig(opts)
-	counts, headers := c.counters.or().stripe()
 	return &Sender[M]{
-		stream: stream, carry: c.carry, counts: counts,
-		config: wireConfig(nil, headers), support: supportOf[M](),
+		stream: stream, carry: header.CarryPolicy(c.carry),
+		counts: c.counters.or().stripe(), support: supportOf[M](),
 	}
 }
 
@@ -58,17 +58,28 @@ func NewSender[M any](stream SendStream[M], opts ...Option) *Sender[M] {
 // Send never changes message, and only reads it until it returns. So one message may be
 // sent on many streams at the same time.
 func (s *Sender[M]) Send(ctx context.Context, message *M) error {
-	return s.send(s.carry.Header(ctx), message)
+	var room header.Header
+	return s.send(s.carry.HeaderIn(ctx, &room), 0, message)
 }
 
 // SendEnvelope sends the message of e with its header. It is for messages that were put
 // into an envelope elsewhere, such as in front of a channel, or for one of the recipients
 // of a fan-out. Otherwise it is like Send.
 func (s *Sender[M]) SendEnvelope(e envelope.Envelope[*M]) error {
-	return s.send(e.Header(), e.Message())
+	h := (*header.Header)(e.Header())
+	return s.send(h, since(h), e.Message())
 }
 
-func (s *Sender[M]) send(h *envelope.Header, message *M) error {
+// since returns how long ago h was made.
+func since(h *header.Header) time.Duration {
+	if sent := h.SentAt(); !sent.IsZero() {
+		return time.Since(sent)
+	}
+	return 0
+}
+
+// send sends message with h, which is not kept. waited is how long the message has waited.
+func (s *Sender[M]) send(h *header.Header, waited time.Duration, message *M) error {
 	if s.support.typeErr != nil {
 		return s.notWritten(h, message)
 	}
@@ -83,12 +94,13 @@ func (s *Sender[M]) send(h *envelope.Header, message *M) error {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(clean.Interface())
 	}
-	return s.sendWrapped(newOutgoing(clean, vt), h)
+	return s.sendWrapped(newOutgoing(clean, vt), h, waited)
 }
 
-// SendEncoded sends the message of e with the header h, which may be nil. It is for a
+// SendEncoded sends the message of e with the header of, which may be nil. It is for a
 // message to many streams: see [Encode]. Otherwise it is like Send.
-func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
+func (s *Sender[M]) SendEncoded(e *Encoded[M], of *envelope.Header) error {
+	h := (*header.Header)(of)
 	if s.support.typeErr != nil {
 		return s.notWritten(h, e.original)
 	}
@@ -96,27 +108,27 @@ func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(e.bare)
 	}
-	return s.sendWrapped(e.wrapped(), h)
+	return s.sendWrapped(e.wrapped(), h, since(h))
 }
 
 // travels reports whether there is anything of h to write. Of a recipient that a fan-out
 // skipped, for instance, there is nothing.
-func travels(h *envelope.Header) bool {
+func travels(h *header.Header) bool {
 	if h == nil {
 		return false
 	}
 	sc := h.SpanContext()
-	return sc.IsValid() && !envelope.IsSentinel(sc) || h.Baggage().Len() > 0
+	return sc.IsValid() && !sentinel.Is(sc) || h.Baggage().Len() > 0
 }
 
 // sendWrapped sends o with h, of which something travels.
-func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
+func (s *Sender[M]) sendWrapped(o wrapped, h *header.Header, waited time.Duration) error {
 	b := o.base()
-	var err error
-	if b.field, err = appendField(b.room[:0], h, s.config); err != nil {
-		b.field = nil // It cannot happen: the message in it has 8 bytes.
+	var lossy bool
+	if b.field, lossy = appendField(b.room[:0], h, waited); lossy {
+		atomic.AddUint64(&s.counts.Dropped, 1)
 	}
-	err = s.stream.SendMsg(o)
+	err := s.stream.SendMsg(o)
 	if err == nil && !b.written.Load() {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		atomic.AddUint64(&s.counts.NotWritten, 1)
@@ -128,7 +140,7 @@ func (s *Sender[M]) sendWrapped(o wrapped, h *envelope.Header) error {
 }
 
 // notWritten sends a message that cannot carry a trace.
-func (s *Sender[M]) notWritten(h *envelope.Header, message *M) error {
+func (s *Sender[M]) notWritten(h *header.Header, message *M) error {
 	if travels(h) {
 		atomic.AddUint64(&s.counts.NotWritten, 1)
 	}

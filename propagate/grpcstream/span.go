@@ -16,7 +16,6 @@ import (
 	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
 	"github.com/waybill-go/waybill/internal/handling"
-	"github.com/waybill-go/waybill/internal/header"
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
@@ -29,7 +28,7 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 	if a.bare {
 		return yield(r.bareBase, message)
 	}
-	h := (*header.Header)(a.header)
+	h := a.header
 	if h == nil {
 		return yield(r.base, message)
 	}
@@ -38,50 +37,45 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 	switch {
 	case h.Linked():
 		sc := h.SpanContext()
-		ctx, span = r.start(forced.NextTrace(ctx, sc), h.SentAt(), a.waited, trace.WithLinks(forced.FanoutLink(sc)))
+		ctx, span = r.start(forced.NextTrace(ctx, sc), a, trace.WithLinks(forced.FanoutLink(sc)))
 	case h.Sampled():
-		ctx, span = r.start(ctx, h.SentAt(), a.waited)
+		ctx, span = r.start(ctx, a)
 	case h.Caller() != nil:
-		ctx, span = r.startRoot(ctx)
+		ctx, span = r.startRoot(ctx, a)
 	}
 	if span == nil {
 		return yield(ctx, message)
 	}
 	defer failure.End(span)
-	return yield(ctx, message)
+	return yield(handling.With(ctx, span), message)
 }
 
 // startRoot begins the span for a message whose trace a boundary has linked. The provider
 // may be that of the boundary, which would add the link again. So it is given a context
 // without the caller.
-func (r *Receiver[M]) startRoot(ctx context.Context) (context.Context, trace.Span) {
+func (r *Receiver[M]) startRoot(ctx context.Context, a arrival) (context.Context, trace.Span) {
 	c := caller.Of(ctx)
-	below, span := r.start(caller.With(ctx, nil), time.Time{}, 0, c.Options(nil)...)
+	below, span := r.start(caller.With(ctx, nil), a, c.Options(nil)...)
 	return caller.With(below, c), span
 }
 
-// start begins the span of a handling, below the span in ctx. sentAt is the zero time if
-// that is not known. The span is nil if the sampler or a span processor panics.
+// start begins the span of the handling of a, below the span in ctx. The span is nil if the
+// sampler or a span processor panics.
 func (r *Receiver[M]) start(
-	ctx context.Context, sentAt time.Time, queued waited, opts ...trace.SpanStartOption,
+	ctx context.Context, a arrival, opts ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
-	now := time.Now()
 	f := fanout.FromTraceState(trace.SpanContextFromContext(ctx).TraceState())
 	attrs, options := roomFor(f.Depth > 0)
 	options = append(options, opts...)
-	if !sentAt.IsZero() {
-		attrs = appendWaits(attrs, now.Sub(sentAt), queued)
+	if sent := a.header.SentAt(); !sent.IsZero() {
+		attrs = appendWaits(attrs, a.at.Sub(sent), a.waited)
 	}
 	attrs = f.Attributes(attrs)
 	if sc := r.streamSpan.SpanContext(); sc.IsSampled() && sc.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sc, Attributes: streamLink}))
 	}
-	ctx, span := guard.Start(ctx, r.tracer, r.name, append(options,
-		consumer, trace.WithTimestamp(now), trace.WithAttributes(attrs...))...)
-	if span != nil {
-		ctx = handling.With(ctx, span)
-	}
-	return ctx, span
+	return guard.Start(ctx, r.tracer, r.name, append(options,
+		consumer, trace.WithTimestamp(a.at), trace.WithAttributes(attrs...))...)
 }
 
 // roomFor returns room for what most spans are started with, in one allocation.
@@ -102,11 +96,11 @@ func roomFor(sampled bool) ([]attribute.KeyValue, []trace.SpanStartOption) {
 
 // appendWaits appends what a message has waited for. total is the time since it was sent,
 // as far as the clocks of both sides tell.
-func appendWaits(attrs []attribute.KeyValue, total time.Duration, queued waited) []attribute.KeyValue {
-	if queued >= 0 {
-		attrs = append(attrs, keys.QueueDuration.Float64(time.Duration(queued).Seconds()))
+func appendWaits(attrs []attribute.KeyValue, total, queued time.Duration) []attribute.KeyValue {
+	if queued != notKnown {
+		attrs = append(attrs, keys.QueueDuration.Float64(queued.Seconds()))
 	}
-	network := max(total-time.Duration(max(queued, 0)), 0)
+	network := max(total-max(queued, 0), 0)
 	return append(attrs,
 		keys.NetworkDuration.Float64(network.Seconds()),
 		keys.ClocksCrossed.Bool(true))
