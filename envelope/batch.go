@@ -85,7 +85,7 @@ func handleBatch[M any](
 		return handle(r.base, batch)
 	}
 	ctx, span := t.start(r, len(batch))
-	return within(ctx, r, span, batch, handle)
+	return within(ctx, r, span, nil, batch, handle)
 }
 
 // batchTraces collects the traces of a batch.

@@ -176,7 +176,7 @@ func deliver[M, R any](r *receiver, e Envelope[M], handle func(context.Context, 
 // deliverMore is deliver for messages that bring something, and for those that may start a trace.
 func deliverMore[M, R any](r *receiver, e Envelope[M], handle func(context.Context, M) R) R {
 	h := e.header
-	ctx := h.Context(r.base)
+	ctx, room := h.ContextWithRoom(r.base)
 	var span trace.Span
 	switch {
 	case h.Linked():
@@ -190,7 +190,7 @@ func deliverMore[M, R any](r *receiver, e Envelope[M], handle func(context.Conte
 	default:
 		return handle(ctx, e.message)
 	}
-	return within(ctx, r, span, e.message, handle)
+	return within(ctx, r, span, room, e.message, handle)
 }
 
 // withoutParent returns ctx for a span that is a root.
@@ -241,14 +241,15 @@ func (r *receiver) start(
 	)...)
 }
 
-// within calls handle, and ends span after it. A nil span is none.
+// within calls handle, and ends span after it. A nil span is none. room is that of ctx, or nil.
 func within[A, R any](
-	ctx context.Context, r *receiver, span trace.Span, argument A, handle func(context.Context, A) R,
+	ctx context.Context, r *receiver, span trace.Span, room *handling.Room,
+	argument A, handle func(context.Context, A) R,
 ) R {
 	if span == nil {
 		return handle(ctx, argument)
 	}
-	ctx, running := r.site.Begin(ctx, span)
+	ctx, running := r.site.Begin(ctx, span, room)
 	defer failure.End(span)
 	defer running.End()
 	return handle(ctx, argument)

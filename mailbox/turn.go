@@ -219,7 +219,7 @@ func (p *process[M]) begin(s *slot[M], h *currentHandling) context.Context {
 		ctx, h.span = p.startHandling(ctx, s)
 	}
 	if h.span != nil && p.kind.site != nil {
-		ctx, h.running = p.kind.site.Begin(ctx, nil)
+		ctx, h.running = p.kind.site.Begin(ctx, nil, nil)
 	}
 	return ctx
 }

@@ -30,11 +30,11 @@ func NewSite(outer context.Context, what string) *Site {
 	return &Site{what: what, place: place(), outer: trace.SpanContextFromContext(outer)}
 }
 
-// Begin begins the handling of a traced message in ctx, on this goroutine. The span may be
-// nil. Without debug mode s is nil, and so is the result.
-func (s *Site) Begin(ctx context.Context, span trace.Span) (context.Context, *Running) {
+// Begin begins the handling of a traced message in ctx, on this goroutine. The span may be nil,
+// and so may room, which is that of ctx. Without debug mode s is nil, and so is the result.
+func (s *Site) Begin(ctx context.Context, span trace.Span, room *Room) (context.Context, *Running) {
 	if s == nil {
-		return With(ctx, span), nil
+		return room.With(ctx, span), nil
 	}
 	r := &Running{site: s, goroutine: goroutine()}
 	if above, ok := innermost.Load(r.goroutine); ok {
@@ -42,7 +42,7 @@ func (s *Site) Begin(ctx context.Context, span trace.Span) (context.Context, *Ru
 	}
 	innermost.Store(r.goroutine, r)
 	running.Add(1)
-	return &handling{ctx, span, r}, r
+	return &handling{ctx, what{span, r}}, r
 }
 
 // ProviderChanged reports that spans of s went to a provider that was replaced later.

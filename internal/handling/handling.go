@@ -8,6 +8,7 @@ package handling
 
 import (
 	"context"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -17,6 +18,11 @@ import (
 type handling struct {
 	context.Context //nolint:containedctx // It is a context itself.
 
+	what
+}
+
+// what is being done: what a context says of the handling that it is of.
+type what struct {
 	span    trace.Span
 	running *Running // Nil without debug mode.
 }
@@ -26,14 +32,42 @@ type key struct{}
 // Value implements context.Context.
 func (h *handling) Value(k any) any {
 	if k == (key{}) {
-		return h
+		return &h.what
 	}
 	return h.Context.Value(k)
 }
 
 // With returns ctx for a handler whose message is handled in span.
 func With(ctx context.Context, span trace.Span) context.Context {
-	return &handling{Context: ctx, span: span}
+	return &handling{ctx, what{span: span}}
+}
+
+// Room is a place for a handling in a context that is made for its message alone, below which
+// its span starts. The zero value is an empty one.
+type Room struct {
+	what
+
+	used atomic.Bool
+}
+
+// Value returns what the context with the room returns for k. It is nil if the room has nothing
+// to say.
+func (r *Room) Value(k any) any {
+	if k == (key{}) && r.used.Load() {
+		return &r.what
+	}
+	return nil
+}
+
+// With is the function With for a ctx with the room. It takes the room, and allocates only if r
+// is nil. It must be called once.
+func (r *Room) With(ctx context.Context, span trace.Span) context.Context {
+	if r == nil {
+		return With(ctx, span)
+	}
+	r.span = span
+	r.used.Store(true) // A span processor may have the context already, on another goroutine.
+	return ctx
 }
 
 // Without returns ctx for a handler whose message is handled without a span. If ctx is of no
@@ -54,7 +88,7 @@ func SpanOf(ctx context.Context) trace.Span {
 	return nil
 }
 
-func of(ctx context.Context) *handling {
-	h, _ := ctx.Value(key{}).(*handling)
+func of(ctx context.Context) *what {
+	h, _ := ctx.Value(key{}).(*what)
 	return h
 }

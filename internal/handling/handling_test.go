@@ -33,7 +33,7 @@ func TestSpanOf(t *testing.T) {
 func TestNoSite(t *testing.T) {
 	_, span := noop.NewTracerProvider().Tracer("test").Start(t.Context(), "handling")
 	var site *handling.Site
-	ctx, running := site.Begin(t.Context(), span)
+	ctx, running := site.Begin(t.Context(), span, nil)
 	assert.Equal(t, span, handling.SpanOf(ctx))
 	assert.Nil(t, running)
 	assert.NotPanics(t, running.End)

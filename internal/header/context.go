@@ -11,7 +11,6 @@ import (
 
 	"github.com/waybill-go/waybill/internal/caller"
 	"github.com/waybill-go/waybill/internal/handling"
-	"github.com/waybill-go/waybill/internal/nonrecording"
 	"github.com/waybill-go/waybill/internal/sentinel"
 	"github.com/waybill-go/waybill/internal/tracestate"
 )
@@ -20,12 +19,19 @@ import (
 // parent stay. If parent may hold those of another trace, call [Untraced] first, which
 // also adds the sentinel. Cancellation and deadline are those of parent.
 func (h *Header) Context(parent context.Context) context.Context {
+	ctx, _ := h.ContextWithRoom(parent)
+	return ctx
+}
+
+// ContextWithRoom is Context, and returns the room that it has for the handling of the message.
+// It is nil if there is none.
+func (h *Header) ContextWithRoom(parent context.Context) (_ context.Context, room *handling.Room) {
 	if h.LeavesContext() {
-		return parent
+		return parent, nil
 	}
 	if sc := h.SpanContext(); sc.IsValid() && !sentinel.Is(sc) {
 		if h.Sampled() {
-			parent = h.chain(parent)
+			parent, room = h.chain(parent)
 		} else {
 			parent = tracestate.ContextWith(trace.ContextWithSpanContext(parent, sc), h.beside)
 		}
@@ -35,7 +41,7 @@ func (h *Header) Context(parent context.Context) context.Context {
 	if h.baggage.Len() > 0 {
 		parent = baggage.ContextWithBaggage(parent, h.baggage)
 	}
-	return parent
+	return parent, room
 }
 
 // LeavesContext reports whether Context returns its parent, because the message brings its
@@ -75,34 +81,4 @@ func (h *Header) root(parent context.Context) context.Context {
 		parent = trace.ContextWithSpanContext(parent, trace.SpanContext{})
 	}
 	return caller.With(parent, h.caller.For(parent))
-}
-
-// chain returns parent with h's span context as the current span, and with h, so that
-// the headers of the next messages can go on counting.
-func (h *Header) chain(parent context.Context) context.Context {
-	c := &chained{parent, h, nonrecording.NewSpan(&h.spanContext)}
-	return trace.ContextWithSpan(c, &c.span)
-}
-
-// chained is a context that is made from a sampled header. It holds everything in one
-// allocation.
-type chained struct {
-	context.Context //nolint:containedctx // It is a context itself.
-
-	header *Header
-	span   nonrecording.Span
-}
-
-type chainKey struct{}
-
-// Value implements context.Context.
-func (c *chained) Value(key any) any {
-	switch key {
-	case chainKey{}:
-		return c.header
-	case tracestate.Key{}:
-		return c.header.beside
-	default:
-		return c.Context.Value(key)
-	}
 }

@@ -46,6 +46,10 @@ type Header struct {
 	network time.Duration
 
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
+
+	// Where the context of the message has room, for the first who makes one. Nil if there is
+	// no room.
+	room *chained
 }
 
 // Content is the content of the header of a message that came in.
@@ -68,17 +72,23 @@ type Content struct {
 	Network time.Duration
 }
 
-// Of returns the header with that content, nil if the content is empty.
+// Of returns the header with that content, nil if the content is empty. Most such messages
+// have one recipient, so the header is allocated together with room for its context.
 func Of(c Content) *Header {
-	h := &Header{
+	if !c.SpanContext.IsValid() && c.Baggage.Len() == 0 && c.Caller == nil {
+		return nil
+	}
+	with := new(struct {
+		header  Header
+		context chained
+	})
+	with.header = Header{
 		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
 		age: c.Age, hops: int32(min(c.Hops, MaxHops)), sampledByFanout: c.SampledByFanout, linked: c.Linked, //nolint:gosec // As bounded.
 		caller: c.Caller, crossed: c.Crossed, remote: c.Remote, network: max(c.Network, 0),
+		room: &with.context,
 	}
-	if h.Empty() {
-		return nil
-	}
-	return h
+	return &with.header
 }
 
 // Undecided reports whether a trace may be started for the message: not if its sender was

@@ -78,6 +78,6 @@
 // # Cost
 //
 // An untraced message costs a look at its context and at its unknown fields, and allocates
-// nothing that the stream does not. A traced one takes one allocation more to send, and four
+// nothing that the stream does not. A traced one takes one allocation more to send, and one
 // more to receive than the same span by hand.
 package grpcstream

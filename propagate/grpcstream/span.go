@@ -15,7 +15,6 @@ import (
 	"github.com/waybill-go/waybill/internal/fanout"
 	"github.com/waybill-go/waybill/internal/forced"
 	"github.com/waybill-go/waybill/internal/guard"
-	"github.com/waybill-go/waybill/internal/handling"
 	"github.com/waybill-go/waybill/internal/keys"
 )
 
@@ -32,7 +31,7 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 	if h == nil {
 		return yield(r.base, message)
 	}
-	ctx := h.Context(r.base)
+	ctx, room := h.ContextWithRoom(r.base)
 	var span trace.Span
 	switch {
 	case h.Linked():
@@ -47,7 +46,7 @@ func (r *Receiver[M]) deliver(a arrival, message *M, yield func(context.Context,
 		return yield(ctx, message)
 	}
 	defer failure.End(span)
-	return yield(handling.With(ctx, span), message)
+	return yield(room.With(ctx, span), message)
 }
 
 // startRoot begins the span for a message whose trace a boundary has linked. The provider
