@@ -42,8 +42,8 @@ func With(ctx context.Context, span trace.Span) context.Context {
 	return &handling{ctx, what{span: span}}
 }
 
-// Room is a place for a handling in a context that is made for its message alone, below which
-// its span starts. The zero value is an empty one.
+// Room is a place for a handling in a context that is made for its message alone. The zero
+// value is an empty one.
 type Room struct {
 	what
 
@@ -51,7 +51,7 @@ type Room struct {
 }
 
 // Value returns what the context with the room returns for k. It is nil if the room has nothing
-// to say.
+// to say, and then the context asks its parent.
 func (r *Room) Value(k any) any {
 	if k == (key{}) && r.used.Load() {
 		return &r.what
@@ -59,14 +59,19 @@ func (r *Room) Value(k any) any {
 	return nil
 }
 
-// With is the function With for a ctx with the room. It takes the room, and allocates only if r
-// is nil. It must be called once.
+// With returns ctx for a handler whose message is handled in span. ctx is derived from the
+// context with the room, which from now on knows of the handling too. So nothing is allocated,
+// unless r is nil, or ctx is not derived from there, as a tracer that is plugged in may have it.
+// With must be called once.
 func (r *Room) With(ctx context.Context, span trace.Span) context.Context {
 	if r == nil {
 		return With(ctx, span)
 	}
 	r.span = span
 	r.used.Store(true) // A span processor may have the context already, on another goroutine.
+	if of(ctx) != &r.what {
+		return With(ctx, span)
+	}
 	return ctx
 }
 

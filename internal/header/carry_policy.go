@@ -37,8 +37,8 @@ func (p CarryPolicy) Header(ctx context.Context) *Header {
 // it in room, which must be empty and which nobody else may have. So nothing is allocated.
 func (p CarryPolicy) HeaderIn(ctx context.Context, room *Header) *Header {
 	handling.Check(ctx)
-	if ctx == nil {
-		return nil
+	if ctx == nil || ctx == context.Background() {
+		return nil // As in Header.
 	}
 	h, _ := p.take(ctx, room, false)
 	return h

@@ -5,6 +5,7 @@ package header
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
@@ -44,7 +45,7 @@ func (h *Header) chain(parent context.Context) (context.Context, *handling.Room)
 // Value implements context.Context.
 func (c *chained) Value(key any) any {
 	switch key {
-	case nil:
+	case nil: // No context has it, and spanKey may be nil.
 		return nil
 	case spanKey:
 		return trace.Span(&c.span)
@@ -59,6 +60,9 @@ func (c *chained) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// String returns a name of the context, for those who print one.
+func (c *chained) String() string { return fmt.Sprintf("%v.WithMessage", c.Context) }
+
 // spanKey is the key by which package trace asks a context for its current span. The package
 // offers no other way to put a span into a context than one more context around it. Nil if
 // package trace does something else than to ask by one key.
@@ -70,11 +74,15 @@ func findSpanKey() any {
 	if len(a.keys) != 1 || a.keys[0] == nil {
 		return nil
 	}
-	span := new(nonrecording.Span)
-	if trace.SpanFromContext(context.WithValue(context.Background(), a.keys[0], trace.Span(span))) != span {
+	key := a.keys[0]
+	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}})
+	span := nonrecording.NewSpan(&sc)
+	ctx := context.WithValue(context.Background(), key, trace.Span(&span))
+	if trace.SpanFromContext(ctx) != &span || !trace.SpanContextFromContext(ctx).Equal(sc) ||
+		trace.ContextWithSpan(context.Background(), &span).Value(key) != trace.Span(&span) {
 		return nil
 	}
-	return a.keys[0]
+	return key
 }
 
 // asked is a context that notes for what it was asked.

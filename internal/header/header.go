@@ -48,7 +48,7 @@ type Header struct {
 	caller *caller.Caller // A boundary links to the caller's span. There is no spanContext.
 
 	// Where the context of the message has room, for the first who makes one. Nil if there is
-	// no room.
+	// no room. Copies share it. Whoever keeps a header with room keeps its context too.
 	room *chained
 }
 
@@ -72,23 +72,38 @@ type Content struct {
 	Network time.Duration
 }
 
-// Of returns the header with that content, nil if the content is empty. Most such messages
-// have one recipient, so the header is allocated together with room for its context.
+// Of returns the header with that content, nil if the content is empty.
 func Of(c Content) *Header {
-	if !c.SpanContext.IsValid() && c.Baggage.Len() == 0 && c.Caller == nil {
+	h := new(Header)
+	h.set(&c)
+	if h.Empty() {
 		return nil
+	}
+	return h
+}
+
+// OfOne is Of for a message that is handled by one recipient, after which nobody needs the
+// header any more. It is allocated together with room for its context.
+func OfOne(c Content) *Header {
+	if !c.SpanContext.IsSampled() {
+		return Of(c) // There is no context to make room for.
 	}
 	with := new(struct {
 		header  Header
 		context chained
 	})
-	with.header = Header{
-		spanContext: c.SpanContext, beside: c.Beside, baggage: c.Baggage, sentAt: c.SentAt,
-		age: c.Age, hops: int32(min(c.Hops, MaxHops)), sampledByFanout: c.SampledByFanout, linked: c.Linked, //nolint:gosec // As bounded.
-		caller: c.Caller, crossed: c.Crossed, remote: c.Remote, network: max(c.Network, 0),
-		room: &with.context,
-	}
+	with.header.set(&c)
+	with.header.room = &with.context
 	return &with.header
+}
+
+// set makes h, which is empty, the header with that content.
+func (h *Header) set(c *Content) {
+	h.spanContext, h.beside, h.baggage, h.caller = c.SpanContext, c.Beside, c.Baggage, c.Caller
+	h.sentAt, h.crossed, h.age = c.SentAt, c.Crossed, c.Age
+	h.hops = int32(min(c.Hops, MaxHops)) //nolint:gosec // As bounded.
+	h.sampledByFanout, h.linked = c.SampledByFanout, c.Linked
+	h.remote, h.network = c.Remote, max(c.Network, 0)
 }
 
 // Undecided reports whether a trace may be started for the message: not if its sender was

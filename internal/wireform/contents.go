@@ -119,8 +119,10 @@ func (c *Contents) Cut() bool {
 
 // Header returns the header that a reader has found now, or nil if it is empty. A boundary
 // decides what to believe of it. Without one all is believed. From then on c also says which of
-// the parts that were found are bad.
-func (c *Contents) Header(now time.Time, boundary propagation.TextMapPropagator) *header.Header {
+// the parts that were found are bad. of is [header.Of] or [header.OfOne].
+func (c *Contents) Header(
+	now time.Time, boundary propagation.TextMapPropagator, of func(header.Content) *header.Header,
+) *header.Header {
 	if !c.Traced() && c.Baggage == "" {
 		return nil
 	}
@@ -133,7 +135,7 @@ func (c *Contents) Header(now time.Time, boundary propagation.TextMapPropagator)
 	if sc := to.SpanContext; sc.IsSampled() && sc.SpanID() == c.SpanID && sc.TraceID() == c.TraceID {
 		c.chain(&to, now)
 	}
-	return header.Of(to)
+	return of(to)
 }
 
 // believe sets the trace and the baggage of to as the message says.

@@ -98,7 +98,7 @@ func NewReceiver[M any](stream RecvStream[M], name string, opts ...Option) *Rece
 func (r *Receiver[M]) Receive() iter.Seq2[context.Context, *M] {
 	return func(yield func(context.Context, *M) bool) {
 		for {
-			message, a, err := r.next()
+			message, a, err := r.next(header.OfOne)
 			if err != nil || !r.deliver(a, message, yield) {
 				return
 			}
@@ -111,7 +111,7 @@ func (r *Receiver[M]) Receive() iter.Seq2[context.Context, *M] {
 // [envelope.Receive], [envelope.Handler] or [envelope.Envelope.Unwrap]. It makes no span.
 // The error is that of the stream's own Recv, which at an orderly end is [io.EOF].
 func (r *Receiver[M]) Recv() (envelope.Envelope[*M], error) {
-	message, a, err := r.next()
+	message, a, err := r.next(header.Of)
 	return envelope.New(message, (*envelope.Header)(a.header)), err
 }
 
@@ -126,8 +126,8 @@ func (r *Receiver[M]) Err() error {
 	return r.err
 }
 
-// next receives a message.
-func (r *Receiver[M]) next() (*M, arrival, error) {
+// next receives a message, whose header of makes.
+func (r *Receiver[M]) next(of func(header.Content) *header.Header) (*M, arrival, error) {
 	message, err := r.stream.Recv()
 	if err != nil {
 		r.err = ended(err)
@@ -136,7 +136,7 @@ func (r *Receiver[M]) next() (*M, arrival, error) {
 	if r.base == nil {
 		r.begin()
 	}
-	return message, r.take(message), nil
+	return message, r.take(message, of), nil
 }
 
 // begin prepares for the first message. The context of a client's stream must not be asked
@@ -160,7 +160,7 @@ type arrival struct {
 }
 
 // take takes the field out of message, which nobody else has yet.
-func (r *Receiver[M]) take(message *M) (a arrival) {
+func (r *Receiver[M]) take(message *M, of func(header.Content) *header.Header) (a arrival) {
 	if r.support.typeErr != nil {
 		atomic.AddUint64(&r.counts.Bare, 1)
 		atomic.AddUint64(&r.counts.NotReadable, 1)
@@ -181,7 +181,7 @@ func (r *Receiver[M]) take(message *M) (a arrival) {
 	if !ok || found > 1 || value == nil {
 		atomic.AddUint64(&r.counts.Malformed, 1)
 	} else {
-		a = r.open(value)
+		a = r.open(value, of)
 	}
 	m.SetUnknown(rest)
 	return a
@@ -196,7 +196,7 @@ func (r *Receiver[M]) bare() {
 }
 
 // open reads the content of a field.
-func (r *Receiver[M]) open(content []byte) arrival {
+func (r *Receiver[M]) open(content []byte, of func(header.Content) *header.Header) arrival {
 	var c wireform.Contents
 	waited, ok := readContent(content, &c)
 	if !ok {
@@ -204,7 +204,7 @@ func (r *Receiver[M]) open(content []byte) arrival {
 		return arrival{}
 	}
 	now := time.Now()
-	h := c.Header(now, r.boundary)
+	h := c.Header(now, r.boundary, of)
 	dropped := c.Bad()
 	if waited == notKnown {
 		dropped++

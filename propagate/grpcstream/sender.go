@@ -59,18 +59,17 @@ func NewSender[M any](stream SendStream[M], opts ...Option) *Sender[M] {
 // sent on many streams at the same time.
 func (s *Sender[M]) Send(ctx context.Context, message *M) error {
 	var room header.Header
-	return s.send(s.carry.HeaderIn(ctx, &room), 0, message)
+	return s.send(s.carry.HeaderIn(ctx, &room), true, message)
 }
 
 // SendEnvelope sends the message of e with its header. It is for messages that were put
 // into an envelope elsewhere, such as in front of a channel, or for one of the recipients
 // of a fan-out. Otherwise it is like Send.
 func (s *Sender[M]) SendEnvelope(e envelope.Envelope[*M]) error {
-	h := (*header.Header)(e.Header())
-	return s.send(h, since(h), e.Message())
+	return s.send((*header.Header)(e.Header()), false, e.Message())
 }
 
-// since returns how long ago h was made.
+// since returns how long a message has waited whose header is h.
 func since(h *header.Header) time.Duration {
 	if sent := h.SentAt(); !sent.IsZero() {
 		return time.Since(sent)
@@ -78,8 +77,8 @@ func since(h *header.Header) time.Duration {
 	return 0
 }
 
-// send sends message with h, which is not kept. waited is how long the message has waited.
-func (s *Sender[M]) send(h *header.Header, waited time.Duration, message *M) error {
+// send sends message with h, which is not kept. If h is new, the message has not waited.
+func (s *Sender[M]) send(h *header.Header, isNew bool, message *M) error {
 	if s.support.typeErr != nil {
 		return s.notWritten(h, message)
 	}
@@ -94,21 +93,25 @@ func (s *Sender[M]) send(h *header.Header, waited time.Duration, message *M) err
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(clean.Interface())
 	}
+	var waited time.Duration
+	if !isNew {
+		waited = since(h)
+	}
 	return s.sendWrapped(newOutgoing(clean, vt), h, waited)
 }
 
-// SendEncoded sends the message of e with the header of, which may be nil. It is for a
+// SendEncoded sends the message of e with the header h, which may be nil. It is for a
 // message to many streams: see [Encode]. Otherwise it is like Send.
-func (s *Sender[M]) SendEncoded(e *Encoded[M], of *envelope.Header) error {
-	h := (*header.Header)(of)
+func (s *Sender[M]) SendEncoded(e *Encoded[M], h *envelope.Header) error {
+	head := (*header.Header)(h)
 	if s.support.typeErr != nil {
-		return s.notWritten(h, e.original)
+		return s.notWritten(head, e.original)
 	}
-	if !travels(h) {
+	if !travels(head) {
 		atomic.AddUint64(&s.counts.SentBare, 1)
 		return s.stream.SendMsg(e.bare)
 	}
-	return s.sendWrapped(e.wrapped(), h, since(h))
+	return s.sendWrapped(e.wrapped(), head, since(head))
 }
 
 // travels reports whether there is anything of h to write. Of a recipient that a fan-out
