@@ -73,7 +73,7 @@ func (w Config[M]) Decode(data []byte) (envelope.Envelope[M], error) {
 		counters.fail(err)
 		return envelope.Envelope[M]{}, err
 	}
-	h := (*envelope.Header)(c.Header(time.Now(), w.Boundary, header.Of))
+	h := (*envelope.Header)(c.Header(time.Time{}, w.Boundary, header.Of))
 	counters.bad(&c)
 	message, err := w.codec().Decode(data)
 	if err != nil {

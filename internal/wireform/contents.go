@@ -117,7 +117,8 @@ func (c *Contents) Cut() bool {
 	return true
 }
 
-// Header returns the header that a reader has found now, or nil if it is empty. A boundary
+// Header returns the header that a reader has found at now, or nil if it is empty. If now is the
+// zero time, it looks at the clock, and only for a sampled trace. A boundary
 // decides what to believe of it. Without one all is believed. From then on c also says which of
 // the parts that were found are bad. of is [header.Of] or [header.OfOne].
 func (c *Contents) Header(
@@ -179,6 +180,9 @@ func (c *Contents) Bad() (n uint64) {
 // above the bounds of a chain are cut to them. If they were taken for absent, a chain that
 // never ends would begin anew.
 func (c *Contents) chain(to *header.Content, now time.Time) {
+	if now.IsZero() {
+		now = time.Now()
+	}
 	to.SentAt, to.Hops = now, 1
 	if c.BadChain || c.doubted {
 		return
