@@ -26,6 +26,7 @@ func TestTheContextOfAHeaderForOneHasItsRoom(t *testing.T) {
 	assert.InDelta(t, 1, testing.AllocsPerRun(100, func() { header.OfOne(content()).Context(base) }), 0)
 	assert.InDelta(t, 2, testing.AllocsPerRun(100, func() { header.Of(content()).Context(base) }), 0)
 	assert.Nil(t, header.OfOne(header.Content{}))
+	assert.Nil(t, header.OfOne(header.Content{SpanContext: trace.SpanContext{}.WithTraceFlags(trace.FlagsSampled)}))
 	unsampled := header.Content{SpanContext: spanContext(0)}
 	assert.Equal(t, header.Of(unsampled), header.OfOne(unsampled))
 }

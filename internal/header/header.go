@@ -85,7 +85,7 @@ func Of(c Content) *Header {
 // OfOne is Of for a message that is handled by one recipient, after which nobody needs the
 // header any more. It is allocated together with room for its context.
 func OfOne(c Content) *Header {
-	if !c.SpanContext.IsSampled() {
+	if !c.SpanContext.IsSampled() || !c.SpanContext.IsValid() {
 		return Of(c) // There is no context to make room for.
 	}
 	with := new(struct {
