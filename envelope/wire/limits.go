@@ -9,15 +9,12 @@ import (
 	"github.com/waybill-go/waybill/internal/wireform"
 )
 
-// The limits by default, in bytes.
-const (
-	defaultMaxHeader  = 32 << 10
-	defaultMaxMessage = 64 << 20
-)
+// defaultMaxMessage is the most bytes that a message may have by default.
+const defaultMaxMessage = 64 << 20
 
 // limits returns the limits of a Config, with the defaults filled in.
 func (w Config[M]) limits() wireform.Limits {
-	l := wireform.Limits{Header: limitOf(w.MaxHeader, defaultMaxHeader), Message: limitOf(w.MaxMessage, defaultMaxMessage)}
+	l := wireform.Limits{Header: limitOf(w.MaxHeader, wireform.MaxHeader), Message: limitOf(w.MaxMessage, defaultMaxMessage)}
 	if w.Form != JSON {
 		l.Message = min(l.Message, wireform.MaxMessage)
 	}

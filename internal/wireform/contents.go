@@ -118,9 +118,9 @@ func (c *Contents) Cut() bool {
 }
 
 // Header returns the header that a reader has found at now, or nil if it is empty. If now is the
-// zero time, it looks at the clock, and only for a sampled trace. A boundary
-// decides what to believe of it. Without one all is believed. From then on c also says which of
-// the parts that were found are bad. of is [header.Of] or [header.OfOne].
+// zero time, it looks at the clock, and only for a sampled trace. A boundary decides what to
+// believe of it. Without one all is believed. From then on c also says which of the parts that
+// were found are bad. of is [header.Of] or [header.OfOne].
 func (c *Contents) Header(
 	now time.Time, boundary propagation.TextMapPropagator, of func(header.Content) *header.Header,
 ) *header.Header {

@@ -8,6 +8,9 @@ import "fmt"
 // Limits are the most bytes that a header and a message may have.
 type Limits struct{ Header, Message int64 }
 
+// MaxHeader is the most bytes that a header may have by default.
+const MaxHeader = 32 << 10
+
 // Check returns an error if a header or a message of that many bytes is above its limit.
 func (l Limits) Check(header, message int64) error {
 	switch {

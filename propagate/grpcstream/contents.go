@@ -22,8 +22,8 @@ const (
 	maxWaited  = 64 // bytes
 )
 
-// limits are those of a field. That of the header is package wire's default.
-var limits = wireform.Limits{Header: 32 << 10, Message: maxWaited}
+// limits are those of a field.
+var limits = wireform.Limits{Header: wireform.MaxHeader, Message: maxWaited}
 
 // notKnown is a time of waiting that is not known.
 const notKnown time.Duration = -1
